@@ -1,0 +1,56 @@
+"""What every source promises: symbols x session range -> bars, actions, and an outcome per symbol.
+
+Holds no source. Nothing here knows Dagster, DuckDB or the network.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import pandas as pd
+
+from market_pipeline.markets import Market
+
+BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "dividend", "split_ratio")
+"""`session` is datetime64[s] at midnight, prices and `dividend` are in the quote currency as traded on that
+day, `split_ratio` is new shares per old one (1.0 without a split, 0.0 never), `volume` may be NaN (unknown)."""
+
+Status: TypeAlias = Literal["ok", "partial", "closed", "hole", "unknown_symbol", "rate_limited", "unavailable", "rejected"]
+
+FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable")
+"""Outcomes that say nothing about the bars: what is stored for such a symbol stays as it is."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the request for one symbol ended, and why in a few words."""
+
+    symbol: str
+    status: Status
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """`bars` in BAR_COLUMNS, as the source gave them, unsorted faults included; one outcome per symbol asked."""
+
+    bars: pd.DataFrame
+    outcomes: tuple[Outcome, ...]
+
+
+class Source(Protocol):
+    """A place that daily bars come from."""
+
+    name: str
+
+    def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
+        """Bars and actions of the sessions from `first` to `last`, both included.
+
+        Never raises for one symbol: that is an outcome. Raises SourceError when nothing can be read at all.
+        """
+        ...
+
+    def problem(self) -> str | None:
+        """What is wrong with this source and how to mend it, or None; asks for no prices."""
+        ...
