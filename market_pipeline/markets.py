@@ -57,12 +57,14 @@ class Market:
     @cached_property
     def sessions(self) -> Sessions:
         """Every session from the first one at or after `start`, as days; shape (sessions,)."""
-        return self.calendar.sessions.to_numpy().astype("datetime64[D]")
+        days: Sessions = self.calendar.sessions.to_numpy().astype("datetime64[D]")
+        return days
 
     @cached_property
     def closes(self) -> np.ndarray:
         """The moment each session closes, UTC seconds; shape (sessions,)."""
-        return self.calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
+        moments: np.ndarray = self.calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
+        return moments
 
     def sessions_between(self, first: dt.date, last: dt.date) -> Sessions:
         """The sessions from `first` to `last`, both included, in order."""

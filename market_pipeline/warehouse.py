@@ -161,11 +161,11 @@ class Transaction:
         arriving rows of the same key.
         """
         column = PARTITION_COLUMN[table]
-        span = {"market": self.market, "first": first, "last": last}
+        span: dict[str, Any] = {"market": self.market, "first": first, "last": last}
         mine = f"market = $market and {column} between $first and $last"
         if symbols is not None:
             mine += " and list_contains($symbols, symbol)"
-            span["symbols"] = list(symbols)  # type: ignore[assignment]
+            span["symbols"] = list(symbols)
         self.connection.execute(f"delete from {table} where {mine} and not ({keep})", span)
         self.connection.register("arriving", rows)
         try:
@@ -181,6 +181,10 @@ class Transaction:
         finally:
             self.connection.unregister("arriving")
         return int(written[0]) if written else 0
+
+    def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The answer to a query, as this transaction sees it."""
+        return self.connection.execute(sql, dict(parameters or {})).to_arrow_table()
 
     def replace_all(self, table: str, rows: pa.Table) -> int:
         """Put `rows` in the place of everything the market has in an unpartitioned table."""

@@ -1,0 +1,1 @@
+"""The distribution of every symbol, origin and horizon, as each model issued it."""

@@ -1,0 +1,1 @@
+"""TA-Lib indicators of every symbol and session, scale-free or bounded."""

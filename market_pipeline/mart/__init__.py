@@ -1,0 +1,1 @@
+"""What readers get: the published database and the report."""

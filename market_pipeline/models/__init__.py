@@ -1,0 +1,1 @@
+"""Forecasters and their training: one file per family, all behind one protocol."""

@@ -38,6 +38,8 @@ create table if not exists quarantine (
     low double,
     close double,
     volume double,
+    dividend double,
+    split_ratio double,
     source varchar not null,
     fetched_at timestamp not null
 );
@@ -54,7 +56,7 @@ create table if not exists outcomes (
     asked_at timestamp not null
 );
 comment on table outcomes is 'How each request to the source ended, per symbol: an append-only log.';
-comment on column outcomes.status is 'ok, partial, closed, hole, unknown_symbol, rate_limited, unavailable or rejected';
+comment on column outcomes.status is 'ok, partial, closed, hole, unknown_symbol, rate_limited or unavailable';
 
 create table if not exists coverage (
     market varchar not null,

@@ -1,0 +1,1 @@
+"""Forecasts that came due against what happened, and the verdicts that follow."""

@@ -16,7 +16,9 @@ BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "d
 """`session` is datetime64[s] at midnight, prices and `dividend` are in the quote currency as traded on that
 day, `split_ratio` is new shares per old one (1.0 without a split, 0.0 never), `volume` may be NaN (unknown)."""
 
-Status: TypeAlias = Literal["ok", "partial", "closed", "hole", "unknown_symbol", "rate_limited", "unavailable", "rejected"]
+Status: TypeAlias = Literal[
+    "ok", "partial", "closed", "hole", "unknown_symbol", "rate_limited", "unavailable", "rejected"
+]
 
 FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable")
 """Outcomes that say nothing about the bars: what is stored for such a symbol stays as it is."""

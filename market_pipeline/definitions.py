@@ -1,0 +1,63 @@
+"""Everything Dagster knows, in the order data flows: one chain of assets per market, then the mart."""
+
+import dagster as dg
+
+from market_pipeline.automation import jobs_of, schedules_of, sensors_of
+from market_pipeline.forecasts.assets import forecasts_asset
+from market_pipeline.forecasts.checks import forecasts_checks
+from market_pipeline.indicators.assets import indicators_asset
+from market_pipeline.indicators.checks import indicators_checks
+from market_pipeline.markets import Market, load_markets, packaged_config
+from market_pipeline.mart.assets import mart_asset
+from market_pipeline.models.assets import models_asset
+from market_pipeline.models.checks import models_checks
+from market_pipeline.prices.assets import prices_asset
+from market_pipeline.prices.checks import prices_checks
+from market_pipeline.resources import resources_of
+from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
+from market_pipeline.scores.checks import scores_checks
+from market_pipeline.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The definitions that these settings amount to; raises ConfigurationError when they cannot be."""
+    markets = load_markets(settings.config or packaged_config(settings.source))
+    return dg.Definitions(
+        assets=[asset for market in markets for asset in chain_of(market)] + [mart_asset(markets)],
+        asset_checks=[check for market in markets for check in checks_of(market)],
+        jobs=[job for market in markets for job in jobs_of(market)],
+        schedules=[schedule for market in markets for schedule in schedules_of(market)],
+        sensors=[sensor for market in markets for sensor in sensors_of(market)],
+        resources=resources_of(settings),
+        executor=dg.in_process_executor,
+    )
+
+
+def chain_of(market: Market) -> list[dg.AssetsDefinition]:
+    """The assets of one market, in the order data flows."""
+    return [
+        prices_asset(market),
+        indicators_asset(market),
+        models_asset(market),
+        forecasts_asset(market),
+        scores_asset(market),
+        leaderboard_asset(market),
+        signals_asset(market),
+    ]
+
+
+def checks_of(market: Market) -> list[dg.AssetChecksDefinition]:
+    """The checks of one market, in the order data flows."""
+    return [
+        *prices_checks(market),
+        *indicators_checks(market),
+        *models_checks(market),
+        *forecasts_checks(market),
+        *scores_checks(market),
+    ]
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of this environment."""
+    return build_definitions(Settings.from_environment())

@@ -1,0 +1,92 @@
+"""The `forecasts` asset of a market: what every model says at each origin, month by month."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from market_pipeline.errors import HistoryError
+from market_pipeline.forecasts.issue import issue
+from market_pipeline.markets import Market
+from market_pipeline.models.artifacts import load
+from market_pipeline.models.reading import read_panel
+from market_pipeline.models.training import Month, months_between
+from market_pipeline.partitions import session_partitions, span_of
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
+
+
+def forecasts_asset(market: Market) -> dg.AssetsDefinition:
+    """The asset `<market>/forecasts`; a backtest is a backfill of it."""
+
+    @dg.asset(
+        key=[market.name, "forecasts"],
+        group_name=market.name,
+        partitions_def=session_partitions(market),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[dg.AssetKey([market.name, "indicators"]), dg.AssetKey([market.name, "models"])],
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
+        kinds={"scikitlearn", "duckdb", "table"},
+        owners=["team:forecasting"],
+        metadata={"dagster/table_name": "forecasts"},
+    )
+    def forecasts(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[None]:
+        """Every model, symbol and horizon: the distribution of the log return from the origin's close."""
+        span = span_of(context)
+        origins = market.sessions_between(span.first, span.last)
+        months = months_between(market.sessions, span.first, span.last)
+        registry = registered(warehouse, market, months)
+        panel = read_panel(warehouse, market, span.last, since=span.first)
+        written = 0
+        for month in months:
+            mine = origins[origins.astype("datetime64[M]") == np.datetime64(month.first, "M")]
+            parameters = {
+                row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry[month.first]
+            }
+            known = panel.until(mine[-1])
+            now = dt.datetime.now(dt.UTC)
+            rows = issue(known, market, mine, parameters, np.datetime64(month.cutoff), now)
+            written += store(warehouse, market, rows, mine)
+            context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/partition_row_count": written,
+                "origins": len(origins),
+                "origins before the first trained month": int(len(origins) - _trained(origins, months)),
+            }
+        )
+
+    return forecasts
+
+
+def store(warehouse: Warehouse, market: Market, rows: pa.Table, origins: np.ndarray) -> int:
+    """Replace the origins' rows; a forecast that was made live stays as it was made."""
+    with warehouse.transaction(market.name) as transaction:
+        return transaction.replace("forecasts", rows, origins[0].item(), origins[-1].item(), keep="mode = 'live'")
+
+
+def registered(
+    warehouse: Warehouse, market: Market, months: tuple[Month, ...]
+) -> Mapping[dt.date, list[dict[str, str]]]:
+    """The registry rows of each month; raises HistoryError when one has none."""
+    rows = warehouse.read(
+        "select model, month, path, sha256 from models where market = $market", {"market": market.name}
+    ).to_pylist()
+    by_month = {month.first: [row for row in rows if row["month"] == month.first] for month in months}
+    if untrained := [month for month, found in by_month.items() if not found]:
+        raise HistoryError(
+            f"{market.name}: no models were trained for {untrained[0]:%Y-%m} ({len(untrained)} months in all). "
+            f"Train them first: materialise {market.name}/models from {untrained[0]} to {untrained[-1]}, or let "
+            f"market-pipeline backfill --market {market.name} do it with the rest."
+        )
+    return by_month
+
+
+def _trained(origins: np.ndarray, months: tuple[Month, ...]) -> int:
+    """How many origins lie in a month that has models."""
+    starts = np.array([month.first for month in months], "datetime64[M]")
+    return int(np.isin(origins.astype("datetime64[M]"), starts).sum())

@@ -1,0 +1,66 @@
+"""What every model says at a range of origins within one month, as rows."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from market_pipeline.markets import Market
+from market_pipeline.models.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, ensemble
+from market_pipeline.models.distribution import HORIZONS, QUANTILES, Distribution
+from market_pipeline.models.prophet import PROPHET
+from market_pipeline.models.protocol import Origins, Parameters
+from market_pipeline.models.samples import Panel
+from market_pipeline.panel import Days, to_rows
+
+
+def issue(
+    known: Panel,
+    market: Market,
+    origins: Days,
+    parameters: Mapping[str, Parameters],
+    trained_through: np.datetime64,
+    now: dt.datetime,
+) -> pa.Table:
+    """Rows of `forecasts`: every model x symbol x horizon at each of `origins`, all of one month.
+
+    `known` ends at the last origin or later; the row of an origin depends on nothing after it. A symbol without a bar
+    at the origin, or whose past is too short for a model, has no row of it.
+    """
+    asked = Origins(
+        position=known.history.position_of(origins),
+        targets={horizon: market.session_after(origins, horizon) for horizon in HORIZONS},
+    )
+    said = {
+        forecaster.name: forecaster.forecast(parameters[forecaster.name], known, asked) for forecaster in FORECASTERS
+    }
+    said[ENSEMBLE] = {horizon: ensemble([said[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
+    live = np.datetime64(now.replace(tzinfo=None), "s") < market.close_of(asked.targets[1])
+    tables = []
+    for model, by_horizon in said.items():
+        through = origins if model == PROPHET.name else np.full(len(origins), trained_through)
+        for horizon, distribution in by_horizon.items():
+            rows = distribution_rows(market.symbols, origins, distribution)
+            place = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))
+            by_origin = {
+                "target_session": pa.array(asked.targets[horizon][place], pa.date32()),
+                "trained_through": pa.array(through.astype("datetime64[D]")[place], pa.date32()),
+                "mode": pa.array(np.where(live[place], "live", "replayed"), pa.string()),
+            }
+            constant = {"horizon": pa.scalar(horizon, pa.int32()), "model": pa.scalar(model)}
+            constant["made_at"] = pa.scalar(now.replace(tzinfo=None), pa.timestamp("us"))
+            for name, values in by_origin.items():
+                rows = rows.append_column(name, values)
+            for name, value in constant.items():
+                rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+            tables.append(rows)
+    return pa.concat_tables(tables)
+
+
+def distribution_rows(symbols: tuple[str, ...], origins: Days, distribution: Distribution) -> pa.Table:
+    """One row per symbol and origin that the distribution says something about."""
+    grids = {"mean": distribution.mean, "p_up": distribution.p_up}
+    grids |= {name: distribution.quantiles[..., place] for place, name in enumerate(QUANTILES)}
+    said = np.isfinite(distribution.quantiles).all(axis=-1) & np.isfinite(distribution.mean)
+    return to_rows(symbols, origins, grids, said & np.isfinite(distribution.p_up), day="origin")

@@ -1,0 +1,39 @@
+"""The `mart` asset: the published database and the report, for all markets at once."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from market_pipeline.markets import Market
+from market_pipeline.mart.publish import publish
+from market_pipeline.mart.report import write_report
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
+
+
+def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
+    """The asset `mart`."""
+
+    @dg.asset(
+        deps=[dg.AssetKey([market.name, "signals"]) for market in markets],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        kinds={"duckdb", "html"},
+        owners=["team:data"],
+    )
+    def mart(
+        warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[None]:
+        """What readers get: mart.duckdb, replaced in one rename, and report.html."""
+        rows = publish(warehouse, markets, settings.mart, dt.datetime.now(dt.UTC))
+        write_report(settings.mart, settings.report)
+        return dg.MaterializeResult(
+            metadata={
+                "mart": dg.MetadataValue.path(str(settings.mart)),
+                "report": dg.MetadataValue.path(str(settings.report)),
+                "bytes": settings.mart.stat().st_size,
+                **{f"rows of {table}": count for table, count in rows.items()},
+            }
+        )
+
+    return mart

@@ -1,0 +1,101 @@
+"""Publish the mart: a new file, complete, then one rename. A reader of the old file keeps its view undisturbed."""
+
+import datetime as dt
+import os
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from market_pipeline import __version__
+from market_pipeline.markets import Market
+from market_pipeline.panel import to_grids, to_rows
+from market_pipeline.prices.history import read_history
+from market_pipeline.warehouse import Warehouse
+
+TABLES = ("indicators", "forecasts", "ranks", "scores", "rank_scores", "leaderboard", "signals", "coverage")
+
+STORAGE_VERSION = "v1.2.0"
+"""Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
+
+PRICES = """
+create table mart.prices as
+select market, symbol, session, open, high, low, close, volume, dividend, split_ratio, adj_close, source
+from prices join adjusted using (market, symbol, session) where final order by market, symbol, session
+"""
+META = """
+create table mart.meta as
+select $now::timestamp as published_at, $source as source, $version as code_version,
+    market, max(session) as newest_session
+from prices where final group by market order by market
+"""
+COMMENTS = """
+select table_name, column_name, comment from duckdb_columns()
+where comment is not null and database_name = current_database() and list_contains($tables, table_name)
+"""
+
+
+def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt.datetime) -> dict[str, int]:
+    """Write everything readers get to a new file beside `path`, then put it in its place; rows by table.
+
+    Raises WarehouseError when the warehouse stays locked; the published file is then the one before.
+    """
+    adjusted = pa.concat_tables([adjusted_closes(warehouse, market, now.date()) for market in markets])
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    try:
+        with warehouse.connect() as connection:
+            connection.execute(f"attach '{_quoted(new)}' as mart (storage_version '{STORAGE_VERSION}')")
+            connection.register("adjusted", adjusted)
+            connection.execute(PRICES)
+            for table in TABLES:
+                connection.execute(f"create table mart.{table} as from {table} order by all")
+            values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "version": __version__}
+            connection.execute(META, values)
+            comments = connection.execute(COMMENTS, {"tables": [*TABLES, "prices"]}).fetchall()
+            connection.execute("use mart")
+            for table, column, comment in comments:
+                text = comment.replace("'", "''")
+                connection.execute(f"comment on column {table}.{column} is '{text}'")
+            for room, name in (("mart", "table.sql"), ("indicators", "levels.sql")):
+                connection.execute((files("market_pipeline") / room / name).read_text(encoding="utf-8"))
+            rows = {name: _count(connection, name) for name in ("prices", *TABLES)}
+            connection.execute("checkpoint mart")
+        _flush(new)
+        os.replace(new, path)  # noqa: PTH105
+    finally:
+        new.unlink(missing_ok=True)
+    return rows
+
+
+def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:
+    """Closes adjusted backwards from each symbol's newest bar: market, symbol, session, adj_close."""
+    history = read_history(warehouse, market, until)
+    raw = warehouse.read(
+        "select symbol, session, close from prices where market = $market and final", {"market": market.name}
+    )
+    close = to_grids(raw, market.symbols, history.sessions, ("close",))["close"]
+    newest = np.array([bars[-1] if len(bars := np.flatnonzero(row)) else 0 for row in history.present])
+    each = np.arange(len(newest))
+    scale = close[each, newest] / history.close[each, newest]
+    rows = to_rows(market.symbols, history.sessions, {"adj_close": history.close * scale[:, None]}, history.present)
+    return rows.append_column("market", pa.repeat(market.name, rows.num_rows))
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    counted = connection.execute(f"select count(*) from {table}").fetchone()  # noqa: S608
+    assert counted is not None
+    return int(counted[0])
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _flush(path: Path) -> None:
+    """Put the file on the disk before its name, so that a power cut leaves the old mart or the new one."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,102 @@
+"""How forecasts and verdicts look in a terminal."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
+VERDICTS = {
+    "beats_baseline": "[bold green]beats the random walk[/]",
+    "no_evidence": "no evidence",
+    "worse": "[red]worse than the random walk[/]",
+    "insufficient_data": "[dim]too little data[/]",
+}
+SENTENCES = {
+    "beats_baseline": "This model has beaten the random walk out of sample; see the leaderboard for by how much.",
+    "no_evidence": "Nothing has beaten the random walk here, so it is what is served: read the range, not the trend.",
+    "insufficient_data": "Too few forecasts have come due to judge; until then the random walk is served.",
+}
+
+
+def print_signals(console: Console, signals: pa.Table) -> None:
+    """One line per symbol and horizon: trend, chance of a rise, range, and who says so."""
+    table = Table(title="Forecasts", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in ("symbol", "as of", "sessions"):
+        table.add_column(name)
+    for name in ("trend", "P(up)", "expected", "80 % range", "model", "verdict"):
+        table.add_column(name, justify="right" if name in ("P(up)", "expected", "80 % range") else "left")
+    for row in signals.to_pylist():
+        table.add_row(
+            row["symbol"],
+            str(row["as_of"]),
+            str(row["horizon"]),
+            ARROWS[row["trend"]],
+            f"{row['p_up']:.0%}",
+            f"{row['expected_return']:+.2%}",
+            f"{row['low_80']:+.1%} … {row['high_80']:+.1%}",
+            row["model"],
+            VERDICTS[row["verdict"]],
+        )
+    console.print(table)
+
+
+def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
+    """One line per market, model and question, with the skill and verdict at each horizon."""
+    rows = [row for row in leaderboard.to_pylist() if row["model"] != "random_walk"]
+    horizons = sorted({row["horizon"] for row in rows})
+    table = Table(
+        title="\nVerdicts: skill against the random walk",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    for name in ("market", "model", "question", *(_sessions(horizon) for horizon in horizons)):
+        table.add_column(name)
+    for key in dict.fromkeys((row["market"], row["model"], row["question"]) for row in rows):
+        cells = {
+            row["horizon"]: f"{_skill(row['skill'])}  {VERDICTS[row['verdict']]}"
+            for row in rows
+            if (row["market"], row["model"], row["question"]) == key
+        }
+        table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
+    console.print(table)
+
+
+def print_forecast(console: Console, rows: pa.Table) -> None:
+    """One symbol: where it may be at each horizon, in prices, and whether to believe it."""
+    signals = rows.to_pylist()
+    first = signals[0]
+    console.print(
+        f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {first['close']:,.4g}\n"
+    )
+    table = Table(box=None, pad_edge=False)
+    for name in ("sessions", "trend", "P(up)", "expected", "80 % range", "model", "verdict"):
+        table.add_column(name)
+    for row in signals:
+        table.add_row(
+            str(row["horizon"]),
+            ARROWS[row["trend"]],
+            f"{row['p_up']:.0%}",
+            f"{row['expected_price']:,.4g} ({row['expected_return']:+.2%})",
+            f"{row['low_price']:,.4g} … {row['high_price']:,.4g}",
+            row["model"],
+            VERDICTS[row["verdict"]],
+        )
+    console.print(table)
+    for verdict in _in_order(row["verdict"] for row in signals):
+        console.print(f"\n{SENTENCES[verdict]}")
+
+
+def _sessions(horizon: int) -> str:
+    return f"{horizon} session{'s' if horizon > 1 else ''}"
+
+
+def _skill(skill: float | None) -> str:
+    return "     –" if skill is None else f"{skill:+6.1%}"
+
+
+def _in_order(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))

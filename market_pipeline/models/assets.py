@@ -1,0 +1,64 @@
+"""The `models` asset of a market: train each month's forecasters on the sessions before it."""
+
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+
+from market_pipeline.markets import Market
+from market_pipeline.models.reading import read_panel
+from market_pipeline.models.training import WINDOW, months_between, train
+from market_pipeline.partitions import month_partitions, span_of
+from market_pipeline.prices.history import require_past
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
+
+
+def models_asset(market: Market) -> dg.AssetsDefinition:
+    """The asset `<market>/models`."""
+
+    @dg.asset(
+        key=[market.name, "models"],
+        group_name=market.name,
+        partitions_def=month_partitions(market),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[
+            dg.AssetDep(
+                [market.name, "indicators"],
+                partition_mapping=dg.TimeWindowPartitionMapping(
+                    start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+                ),
+            )
+        ],
+        kinds={"scikitlearn", "duckdb"},
+        owners=["team:forecasting"],
+        metadata={"dagster/table_name": "models"},
+    )
+    def models(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[None]:
+        """Fitted models, trained only on sessions before their month; artifacts on disk, one registry row each."""
+        span = span_of(context)
+        months = months_between(market.sessions, span.first, span.last)
+        seconds = 0.0
+        if months:
+            require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
+            panel = read_panel(warehouse, market, months[-1].cutoff, since=since(market, months[0].cutoff))
+        for month in months:
+            past = panel.until(np.datetime64(month.cutoff))
+            rows = train(past, month, settings.models / market.name, dt.datetime.now(dt.UTC))
+            warehouse.replace("models", rows, market.name, month.first, month.first)
+            seconds += sum(rows["seconds"].to_pylist())
+            context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
+        return dg.MaterializeResult(
+            metadata={"months trained": len(months), "training time": dg.MetadataValue.float(seconds)}
+        )
+
+    return models
+
+
+def since(market: Market, cutoff: dt.date) -> dt.date:
+    """The first session whose indicators training at `cutoff` may read."""
+    sessions = market.sessions_between(market.start, cutoff)
+    first: dt.date = sessions[max(0, len(sessions) - WINDOW)].item()
+    return first

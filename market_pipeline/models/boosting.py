@@ -1,0 +1,65 @@
+"""Gradient-boosted trees on the indicators, one forest for all symbols of a market."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale, residual_quantiles
+from market_pipeline.models.protocol import Origins, Parameters
+from market_pipeline.models.samples import Panel, Samples, purged_split, training_samples
+from market_pipeline.models.volatility import ewma_volatility
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """Expected return = EWMA volatility x root of the horizon x histogram gradient boosting on the indicators.
+
+    Shallow, slow and with large leaves: there is little to find in daily returns and much to imagine.
+    """
+
+    name: str = "boosting"
+    window: int = 750
+    """Sessions to learn from."""
+    at_most: int = 40_000
+    """Samples to learn from."""
+
+    def fit(self, past: Panel) -> Parameters:
+        learned: dict[str, Any] = {}
+        for horizon in HORIZONS:
+            samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
+            early, late = purged_split(samples, horizon)
+            off = samples.target[late] - self._trees(samples, early).predict(samples.features[late])
+            learned[f"residuals_{horizon}"] = residual_quantiles(off)
+            learned[f"trees_{horizon}"] = self._trees(samples, np.arange(len(samples.target)))
+        return learned
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        volatility = ewma_volatility(known.history)[:, origins.position]
+        features = np.moveaxis(known.features[:, :, origins.position], 0, -1)  # (symbols, origins, features)
+        said = {}
+        for horizon in HORIZONS:
+            predicted = parameters[f"trees_{horizon}"].predict(features.reshape(-1, features.shape[-1]))
+            scale = volatility * np.sqrt(horizon)
+            said[horizon] = location_scale(
+                predicted.reshape(scale.shape) * scale, scale, parameters[f"residuals_{horizon}"]
+            )
+        return said
+
+    def _trees(self, samples: Samples, chosen: np.ndarray) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+
+        trees = HistGradientBoostingRegressor(
+            learning_rate=0.05,
+            max_iter=80,
+            max_leaf_nodes=8,
+            min_samples_leaf=max(20, len(chosen) // 100),
+            l2_regularization=1.0,
+            early_stopping=False,
+            random_state=0,
+        )
+        return trees.fit(samples.features[chosen], samples.target[chosen])
+
+
+BOOSTING = Boosting()

@@ -1,0 +1,53 @@
+"""The random walks: no drift, and either the volatility of the whole past or that of the recent past.
+
+The first is the baseline that every verdict is held against; neither claims a direction.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale, symmetric_residual_quantiles
+from market_pipeline.models.protocol import Origins, Parameters
+from market_pipeline.models.samples import Panel, base_rate, standardised_returns
+from market_pipeline.models.volatility import ewma_volatility, expanding_volatility
+from market_pipeline.panel import Grid
+from market_pipeline.prices.history import History
+
+
+@dataclass(frozen=True)
+class RandomWalk:
+    """Mean 0, a volatility times the root of the horizon, tails as pooled past returns had them.
+
+    `p_up` is the symbol's own base rate: the direction baseline.
+    """
+
+    name: str
+    volatility: Callable[[History], Grid]
+
+    def fit(self, past: Panel) -> Parameters:
+        volatility = self.volatility(past.history)
+        return {
+            f"residuals_{horizon}": symmetric_residual_quantiles(
+                standardised_returns(past.history, horizon, volatility)
+            )
+            for horizon in HORIZONS
+        }
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        volatility = self.volatility(known.history)[:, origins.position]
+        said = np.isfinite(volatility)
+        return {
+            horizon: location_scale(
+                mean=np.where(said, 0.0, np.nan),
+                scale=volatility * np.sqrt(horizon),
+                residuals=parameters[f"residuals_{horizon}"],
+                p_up=np.where(said, base_rate(known.history, horizon)[:, origins.position], np.nan),
+            )
+            for horizon in HORIZONS
+        }
+
+
+RANDOM_WALK = RandomWalk("random_walk", expanding_volatility)
+EWMA = RandomWalk("ewma", ewma_volatility)

@@ -1,0 +1,27 @@
+"""What a model may know at a session, read from the warehouse."""
+
+import datetime as dt
+
+import numpy as np
+
+from market_pipeline.indicators.compute import NAMES
+from market_pipeline.markets import Market
+from market_pipeline.models.samples import Panel
+from market_pipeline.panel import to_grids
+from market_pipeline.prices.history import read_history
+from market_pipeline.warehouse import Warehouse
+
+
+def read_panel(warehouse: Warehouse, market: Market, until: dt.date, *, since: dt.date) -> Panel:
+    """Every bar up to `until`, and the indicators from `since` to `until`; earlier indicators are NaN."""
+    history = read_history(warehouse, market, until)
+    rows = warehouse.read(
+        "select * from indicators where market = $market and session between $since and $until",
+        {"market": market.name, "since": since, "until": until},
+    )
+    window = history.sessions[history.sessions >= np.datetime64(since)]
+    grids = to_grids(rows, market.symbols, window, NAMES)
+    features = np.full((len(NAMES), len(market.symbols), len(history.sessions)), np.nan, np.float32)
+    for place, name in enumerate(NAMES):
+        features[place, :, len(history.sessions) - len(window) :] = grids[name]
+    return Panel(history, features, NAMES)

@@ -1,0 +1,105 @@
+"""Samples: features known at an origin beside the return that followed. The only place that shifts time.
+
+Whoever trains gets samples whose targets lie at or before the last session it may know; nothing else pairs the past
+with what came after it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_pipeline.models.volatility import ewma_volatility
+from market_pipeline.panel import Days, Grid
+from market_pipeline.prices.history import History
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All that a model may know at the last session of `history`; grids are (symbols, sessions)."""
+
+    history: History
+    features: Grid
+    """(features, symbols, sessions), the indicators; NaN where there is none."""
+    feature_names: tuple[str, ...]
+
+    def until(self, session: np.datetime64) -> "Panel":
+        """What was known at the close of an earlier session."""
+        history = self.history.until(session.astype("datetime64[D]").item())
+        return Panel(history, self.features[:, :, : len(history.sessions)], self.feature_names)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pairs of what was known and what followed, all symbols pooled, by origin then symbol."""
+
+    features: Grid
+    """(samples, features)."""
+    target: Grid
+    """(samples,), the log return to the target session in units of its expected spread."""
+    origin: np.ndarray
+    """(samples,), position of the origin among the sessions."""
+
+
+def forward_returns(history: History, horizon: int) -> Grid:
+    """Log return from each session to the one `horizon` later (symbols, sessions); NaN unless both have a bar."""
+    level = np.log(history.close)
+    following = np.full_like(level, np.nan)
+    following[:, :-horizon] = level[:, horizon:] - level[:, :-horizon]
+    return following
+
+
+def realised_returns(history: History, symbol: np.ndarray, origin: Days, target: Days) -> Grid:
+    """Log returns between given sessions of given symbols (by position); NaN unless both have a bar; shape (n,)."""
+    level = np.log(history.close)
+    realised: Grid = level[symbol, history.position_of(target)] - level[symbol, history.position_of(origin)]
+    return realised
+
+
+def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -> Samples:
+    """Samples of the last `window` sessions whose target is known, thinned evenly by origin to about `at_most`.
+
+    The newest origin is `horizon` sessions before the panel's end, so no target lies past it. Targets are divided by
+    the EWMA volatility known at the origin times the root of the horizon: one scale for all symbols and times.
+    """
+    history = panel.history
+    target = standardised_returns(history, horizon, ewma_volatility(history))
+    newest = len(history.sessions) - horizon
+    origins = np.arange(max(0, newest - window), max(0, newest))
+    step = max(1, -(-len(origins) * len(history.symbols) // at_most))
+    origins = origins[::-1][::step][::-1]
+    taken = np.isfinite(target[:, origins])
+    column, row = np.nonzero(taken.T)
+    return Samples(
+        features=panel.features[:, row, origins[column]].T,
+        target=target[row, origins[column]],
+        origin=origins[column],
+    )
+
+
+def purged_split(samples: Samples, horizon: int, held_out: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the earlier samples and of the last `held_out` share, the overlap of their targets left out.
+
+    An origin within `horizon` sessions before the held-out part has a target inside it, so it belongs to neither
+    (López de Prado 2018, ch. 7: purging).
+    """
+    border = np.quantile(samples.origin, 1 - held_out)
+    return np.flatnonzero(samples.origin <= border - horizon), np.flatnonzero(samples.origin > border)
+
+
+def standardised_returns(history: History, horizon: int, volatility: Grid) -> Grid:
+    """Forward returns in units of the volatility known at their origin; (symbols, sessions), NaN where unknown."""
+    standardised: Grid = forward_returns(history, horizon) / (volatility * np.sqrt(horizon))
+    return standardised
+
+
+def base_rate(history: History, horizon: int) -> Grid:
+    """Each symbol's share of rises among the returns over `horizon` realised by each session; (symbols, sessions).
+
+    Starts at one half by Laplace's rule of succession: (rises + 1) / (returns + 2).
+    """
+    followed = forward_returns(history, horizon)
+    known = np.cumsum(np.isfinite(followed), axis=1)
+    rises = np.cumsum(followed > 0, axis=1)
+    # A return is known `horizon` sessions after its origin.
+    known, rises = (np.pad(count, ((0, 0), (horizon, 0)))[:, :-horizon] for count in (known, rises))
+    return np.where(history.present, (rises + 1) / (known + 2), np.nan)

@@ -1,0 +1,47 @@
+"""Dense grids (symbols x sessions) and the long rows that tables hold; NaN in a grid is no row in a table.
+
+Knows arrays and Arrow only: no calendar, no database, no meaning of a number.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Grid: TypeAlias = "np.ndarray[Any, np.dtype[np.floating[Any]]]"
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+Days: TypeAlias = "np.ndarray[Any, np.dtype[np.datetime64]]"
+
+
+def to_grids(
+    rows: pa.Table, symbols: Sequence[str], sessions: Days, columns: Sequence[str], *, day: str = "session"
+) -> dict[str, Grid]:
+    """Scatter long rows into a (symbols, sessions) grid per column; rows of other symbols or sessions are left out."""
+    across = pc.index_in(rows["symbol"].combine_chunks(), value_set=pa.array(symbols, pa.string()))
+    row = across.fill_null(-1).to_numpy(zero_copy_only=False)
+    when = rows[day].to_numpy().astype("datetime64[D]")
+    column = np.minimum(np.searchsorted(sessions, when), max(len(sessions) - 1, 0))
+    inside = (row >= 0) & (sessions[column] == when) if len(sessions) else np.zeros(len(when), bool)
+    grids = {}
+    for name in columns:
+        grid = np.full((len(symbols), len(sessions)), np.nan)
+        grid[row[inside], column[inside]] = rows[name].to_numpy().astype(np.float64)[inside]
+        grids[name] = grid
+    return grids
+
+
+def to_rows(
+    symbols: Sequence[str], sessions: Days, grids: Mapping[str, Grid], present: Mask, *, day: str = "session"
+) -> pa.Table:
+    """One row for each True of `present` (symbols, sessions), by session then symbol; NaN becomes NULL."""
+    column, row = np.nonzero(present.T)
+    names = pa.array(symbols, pa.string())
+    return pa.table(
+        {
+            "symbol": names.take(pa.array(row)),
+            day: pa.array(sessions[column].astype("datetime64[D]"), pa.date32()),
+            **{name: pa.array(grid[row, column], from_pandas=True) for name, grid in grids.items()},
+        }
+    )

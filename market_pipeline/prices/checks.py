@@ -1,0 +1,74 @@
+"""What must be true of stored bars."""
+
+import datetime as dt
+
+import dagster as dg
+
+from market_pipeline.checks import holds_when_empty
+from market_pipeline.markets import Market
+from market_pipeline.warehouse import Warehouse
+
+POSSIBLE = """
+select symbol, session, open, high, low, close, volume, dividend, split_ratio from prices
+where market = $market and not (
+    isfinite(open) and isfinite(high) and isfinite(low) and isfinite(close) and low > 0 and split_ratio > 0
+    and dividend >= 0 and coalesce(volume, 0) >= 0
+    and high * 1.000001 >= greatest(open, low, close) and low * 0.999999 <= least(open, high, close)
+)
+"""
+ONCE = """
+select symbol, session, count(*) as bars from prices where market = $market
+group by symbol, session having count(*) > 1
+"""
+COMPLETE = """
+select session, expected, present, rejected, missing from coverage
+where market = $market and missing > 0 order by session desc
+"""
+SCHEMA = """
+select column_name, data_type from (values
+    ('symbol', 'VARCHAR'), ('session', 'DATE'), ('open', 'DOUBLE'), ('high', 'DOUBLE'), ('low', 'DOUBLE'),
+    ('close', 'DOUBLE'), ('volume', 'DOUBLE'), ('dividend', 'DOUBLE'), ('split_ratio', 'DOUBLE'), ('final', 'BOOLEAN')
+) wanted(column_name, data_type)
+where $market is not null and (column_name, data_type) not in (
+    select (column_name, data_type) from information_schema.columns where table_name = 'prices'
+)
+"""
+
+
+def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
+    """The checks of `<market>/prices`."""
+    asset = dg.AssetKey([market.name, "prices"])
+    mine = {"market": market.name}
+    return [
+        holds_when_empty(asset, "the_columns_are_the_contract", SCHEMA, parameters=mine),
+        holds_when_empty(asset, "every_bar_is_possible", POSSIBLE, parameters=mine),
+        holds_when_empty(asset, "a_symbol_and_session_appear_once", ONCE, parameters=mine),
+        holds_when_empty(
+            asset, "every_session_is_complete", COMPLETE, parameters=mine, blocking=False,
+            description="Every symbol that was listed has a bar or a quarantined one.",
+        ),
+        newest_session_check(market),
+    ]  # fmt: skip
+
+
+def newest_session_check(market: Market) -> dg.AssetChecksDefinition:
+    """Freshness by the calendar: a policy on the last run's time would call a backfill of old sessions fresh."""
+
+    @dg.asset_check(
+        asset=[market.name, "prices"],
+        name="the_newest_closed_session_is_stored",
+        description="Compares the newest stored session with the exchange's calendar, not with the time of a run.",
+    )
+    def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        wanted = market.newest_closed(dt.datetime.now(dt.UTC))
+        answer = warehouse.read(
+            "select max(session) as newest from prices where market = $market and final", {"market": market.name}
+        )
+        newest = answer["newest"][0].as_py()
+        return dg.AssetCheckResult(
+            passed=wanted is None or (newest is not None and newest >= wanted),
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"newest stored session": str(newest), "newest closed session": str(wanted)},
+        )
+
+    return check

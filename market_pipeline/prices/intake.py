@@ -1,0 +1,97 @@
+"""Bars as a source gave them, sorted into good rows, quarantined rows and the coverage they amount to."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from market_pipeline.markets import Market
+from market_pipeline.prices.faults import broken_rule
+from market_pipeline.sources.protocol import FAILED, Fetched
+
+VALUES = ["open", "high", "low", "close", "volume", "dividend", "split_ratio"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one request amounts to: rows for three tables, and the symbols that the source did answer for."""
+
+    prices: pa.Table
+    quarantine: pa.Table
+    outcomes: pa.Table
+    answered: tuple[str, ...]
+    failed: dict[str, str]
+    """Symbol to cause, for those whose stored bars stay as they are."""
+
+
+def sort_bars(fetched: Fetched, market: Market, source: str, first: dt.date, last: dt.date, now: dt.datetime) -> Intake:
+    """Judge every bar and stamp it with its origin; `now` is when the source was asked, UTC."""
+    bars = fetched.bars.drop_duplicates(ignore_index=True)
+    rule = broken_rule(bars, market, now)
+    session = bars["session"].to_numpy().astype("datetime64[D]")
+    stamp = pa.scalar(now.replace(tzinfo=None), pa.timestamp("us"))
+    moment = np.datetime64(now.replace(tzinfo=None), "s")
+    good = rule == ""
+    closes = market.close_of(np.where(good, session, market.sessions[0])) + np.timedelta64(market.settle_minutes, "m")
+    columns = {
+        "symbol": pa.array(bars["symbol"], pa.string()),
+        "session": pa.array(session, pa.date32()),
+        **{name: pa.array(bars[name].to_numpy(np.float64), from_pandas=True) for name in VALUES},
+        "source": pa.repeat(pa.scalar(source), len(bars)),
+        "fetched_at": pa.repeat(stamp, len(bars)),
+    }
+    rows = pa.table(columns)
+    failed = {o.symbol: f"{o.status}: {o.cause}" for o in fetched.outcomes if o.status in FAILED}
+    return Intake(
+        prices=rows.append_column("final", pa.array(closes <= moment)).filter(pa.array(good)),
+        quarantine=rows.append_column("rule", pa.array(rule, pa.string())).filter(pa.array(~good)),
+        outcomes=pa.table(
+            {
+                "symbol": [o.symbol for o in fetched.outcomes],
+                "first_session": pa.array([first] * len(fetched.outcomes), pa.date32()),
+                "last_session": pa.array([last] * len(fetched.outcomes), pa.date32()),
+                "status": [o.status for o in fetched.outcomes],
+                "cause": [o.cause for o in fetched.outcomes],
+                "asked_at": pa.repeat(stamp, len(fetched.outcomes)),
+            }
+        ),
+        answered=tuple(o.symbol for o in fetched.outcomes if o.status not in FAILED),
+        failed=failed,
+    )
+
+
+def coverage_rows(market: Market, stored: pa.Table, quarantined: pa.Table, first: dt.date, last: dt.date) -> pa.Table:
+    """For each session of the range: symbols expected, present, rejected and missing.
+
+    `stored` and `quarantined` have symbol and session. A symbol that is rejected counts as such, not as missing.
+    """
+    sessions = market.sessions_between(first, last)
+    expected = np.zeros((len(market.symbols), len(sessions)), bool)
+    for row, symbol in enumerate(market.symbols):
+        since, until = market.listed.get(symbol, market.start), market.delisted.get(symbol, last)
+        expected[row] = (sessions >= np.datetime64(since)) & (sessions <= np.datetime64(until))
+    present = _marks(market, sessions, stored) & expected
+    rejected = _marks(market, sessions, quarantined) & expected & ~present
+    counts = {
+        "expected": expected,
+        "present": present,
+        "rejected": rejected,
+        "missing": expected & ~present & ~rejected,
+    }
+    return pa.table(
+        {
+            "session": pa.array(sessions, pa.date32()),
+            **{name: pa.array(mask.sum(axis=0), pa.int32()) for name, mask in counts.items()},
+        }
+    )
+
+
+def _marks(market: Market, sessions: np.ndarray, rows: pa.Table) -> np.ndarray:
+    marks = np.zeros((len(market.symbols), len(sessions)), bool)
+    row = pd.Index(market.symbols).get_indexer(rows["symbol"].to_pandas())
+    column = pd.Index(sessions).get_indexer(rows["session"].to_numpy().astype("datetime64[D]"))
+    inside = (row >= 0) & (column >= 0)
+    marks[row[inside], column[inside]] = True
+    return marks

@@ -1,0 +1,193 @@
+"""Dagster runs started from the command line: which ones a range needs, and how they end.
+
+They run in this process, through the same definitions and the same instance as the web server's.
+"""
+
+import datetime as dt
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from market_pipeline.definitions import build_definitions
+from market_pipeline.errors import ConfigurationError, MarketPipelineError
+from market_pipeline.markets import Market
+from market_pipeline.partitions import range_tags
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
+
+BY_SESSION = ("prices", "indicators", "forecasts", "scores")
+UNPARTITIONED = ("leaderboard", "signals", "mart")
+ROOMS = (*BY_SESSION[:2], "models", *BY_SESSION[2:], *UNPARTITIONED)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One Dagster run: rooms of a market over a range of sessions, or of months."""
+
+    market: str
+    rooms: tuple[str, ...]
+    first: dt.date
+    last: dt.date
+
+    @property
+    def title(self) -> str:
+        return f"{self.market}: {', '.join(self.rooms)}"
+
+
+Progress = Callable[[int, int, str], None]
+"""Called with the steps done, the steps in all, and the newest line of the run's log."""
+
+
+def plan(
+    market: Market, warehouse: Warehouse, first: dt.date, last: dt.date, rooms: Sequence[str], *, from_start: bool
+) -> list[PlannedRun]:
+    """The runs that a range needs, one for each partitioning: sessions, months, and sessions that need the months.
+
+    Indicators accumulate from the market's start: with `from_start`, bars and indicators begin at the oldest session
+    that is not there yet.
+    """
+    chosen = tuple(room for room in ROOMS if room in rooms)
+    runs = []
+    inputs = tuple(room for room in chosen if room in ("prices", "indicators"))
+    if inputs:
+        since = oldest_absent(market, warehouse, first) if from_start else first
+        runs.append(PlannedRun(market.name, inputs, since, last))
+    if "models" in chosen:
+        runs.append(PlannedRun(market.name, ("models",), first.replace(day=1), last.replace(day=1)))
+    outputs = tuple(room for room in chosen if room in ("forecasts", "scores", *UNPARTITIONED))
+    if outputs:
+        runs.append(PlannedRun(market.name, outputs, first, last))
+    return runs
+
+
+def oldest_absent(market: Market, warehouse: Warehouse, first: dt.date) -> dt.date:
+    """The oldest session before `first` that was never asked for or has no indicators; `first` if there is none."""
+    rows = warehouse.read(
+        "select distinct c.session from coverage c left join indicators i using (market, session) "
+        "where c.market = $market and (i.session is not null or c.present = 0)",
+        {"market": market.name},
+    )
+    held = set(rows["session"].to_pylist())
+    past = market.sessions_between(market.start, first - dt.timedelta(days=1)).tolist()
+    return min((session for session in past if session not in held), default=first)
+
+
+def check_range(market: Market, first: dt.date, last: dt.date, now: dt.datetime) -> tuple[dt.date, dt.date]:
+    """The first and last closed session of a range; raises ConfigurationError when it cannot be loaded."""
+    newest = market.newest_closed(now)
+    if first > last:
+        raise ConfigurationError(f"The range ends ({last}) before it starts ({first}). Swap --start and --end.")
+    if newest is None or last > newest:
+        raise ConfigurationError(
+            f"{market.name}: the range ends at {last}, but the newest closed session is {newest}. "
+            f"Nothing can be known of later ones: end at {newest} or before."
+        )
+    if first < market.start:
+        raise ConfigurationError(
+            f"{market.name} starts at {market.start}, but the range starts at {first}. Start later, or set an earlier "
+            f"start for [{market.name}] in the markets file."
+        )
+    sessions = market.sessions_between(first, last)
+    if not len(sessions):
+        raise ConfigurationError(
+            f"{market.name} has no session from {first} to {last}: {market.calendar_name} was closed."
+        )
+    return sessions[0].item(), sessions[-1].item()
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    """The warehouse of this home."""
+    return Warehouse(settings.warehouse, settings.source)
+
+
+def untrained_month(settings: Settings, market: Market, session: dt.date) -> bool:
+    """Whether the session's month has no models yet."""
+    rows = warehouse_of(settings).read(
+        "select count(*) as rows from models where market = $market and month = $month",
+        {"market": market.name, "month": session.replace(day=1)},
+    )
+    return bool(rows["rows"][0].as_py() == 0)
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The Dagster instance of this home, made on first use."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(dagster_yaml(), home / "dagster.yaml")
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def dagster_yaml() -> Path:
+    """The instance's configuration: in the package when installed, at the top level of a checkout."""
+    packaged = Path(str(files("market_pipeline"))) / "dagster.yaml"
+    return packaged if packaged.is_file() else packaged.parent.parent / "dagster.yaml"
+
+
+def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstance, progress: Progress) -> None:
+    """Run it to its end; raises MarketPipelineError in the words of whatever stopped it."""
+    definitions = build_definitions(settings)
+    keys = [dg.AssetKey("mart" if room == "mart" else [planned.market, room]) for room in planned.rooms]
+    job = definitions.resolve_implicit_job_def_def_for_assets(keys)
+    assert job is not None, f"no job covers {planned.title}"
+    run_id = str(uuid.uuid4())
+    log = RunLog(instance, run_id)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            job.execute_in_process,
+            instance=instance,
+            tags=range_tags(planned.first, planned.last),
+            raise_on_error=False,
+            run_id=run_id,
+        )
+        while not running.done():
+            wait([running], timeout=0.3)
+            log.advance()
+            progress(log.done, len(job.nodes), log.newest)
+        result = running.result()
+    log.advance()
+    if not result.success:
+        raise MarketPipelineError(log.failure or f"The Dagster run {run_id} failed; the web server shows its log.")
+
+
+class RunLog:
+    """What a run has said so far, read from the instance's event log."""
+
+    def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
+        self.instance, self.run_id = instance, run_id
+        self.done, self.newest, self.failure = 0, "", ""
+        self._cursor: str | None = None
+
+    def advance(self) -> None:
+        """Read the events since the last call."""
+        more = True
+        while more:
+            batch = self.instance.get_records_for_run(self.run_id, cursor=self._cursor, limit=1000)
+            self._cursor, more = batch.cursor, batch.has_more
+            for record in batch.records:
+                self._take(record.event_log_entry)
+
+    def _take(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            self.newest = entry.user_message
+        elif event.event_type_value == dg.DagsterEventType.STEP_SUCCESS.value:
+            self.done += 1
+        elif event.event_type_value == dg.DagsterEventType.STEP_FAILURE.value and not self.failure:
+            self.failure = _words_of(event.step_failure_data.error)
+
+
+def _words_of(error: Any) -> str:
+    """The innermost cause's message, with its class when it is not one of the house's own."""
+    while error.cause is not None:
+        error = error.cause
+    name, _, message = error.message.strip().partition(": ")
+    ours = name.rpartition(".")[2] in {kind.__name__ for kind in MarketPipelineError.__subclasses__()}
+    return message if ours else f"{name}: {message}"

@@ -1,0 +1,52 @@
+"""What must be true of scores, verdicts and signals."""
+
+import dagster as dg
+
+from market_pipeline.checks import holds_when_empty
+from market_pipeline.markets import Market
+
+POSSIBLE = """
+select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores
+where market = $market and not (
+    isfinite(realised) and abs_error >= 0 and squared_error >= 0 and crps >= 0 and brier between 0 and 1
+)
+"""
+ONCE = """
+select symbol, origin, horizon, model, count(*) as rows from scores where market = $market
+group by symbol, origin, horizon, model having count(*) > 1
+"""
+SCORED = """
+select f.symbol, f.origin, f.target_session, f.model from forecasts f
+semi join prices p on p.market = f.market and p.symbol = f.symbol and p.session = f.target_session and p.final
+semi join prices o on o.market = f.market and o.symbol = f.symbol and o.session = f.origin and o.final
+anti join scores s on s.market = f.market and s.symbol = f.symbol and s.origin = f.origin
+    and s.horizon = f.horizon and s.model = f.model
+where f.market = $market
+"""
+SIGNALS_ARE_FORECASTS = """
+select s.symbol, s.horizon, s.model from signals s
+left join forecasts f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
+    and f.horizon = s.horizon and f.model = s.model
+where s.market = $market and (f.mean, f.q10, f.q90, f.p_up) is distinct from
+    (s.expected_return, s.low_80, s.high_80, s.p_up)
+"""
+PROVEN = """
+select s.symbol, s.horizon, s.model from signals s
+where s.market = $market and s.model <> 'random_walk' and not exists (
+    from leaderboard l where l.market = s.market and l.horizon = s.horizon and l.model = s.model
+    and l.verdict = 'beats_baseline'
+)
+"""
+
+
+def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
+    """The checks of `<market>/scores` and `<market>/signals`."""
+    scores, signals = dg.AssetKey([market.name, "scores"]), dg.AssetKey([market.name, "signals"])
+    mine = {"market": market.name}
+    return [
+        holds_when_empty(scores, "every_loss_is_possible", POSSIBLE, parameters=mine),
+        holds_when_empty(scores, "a_score_appears_once", ONCE, parameters=mine),
+        holds_when_empty(scores, "every_forecast_that_came_due_is_scored", SCORED, parameters=mine, blocking=False),
+        holds_when_empty(signals, "every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS, parameters=mine),
+        holds_when_empty(signals, "only_the_proven_replace_the_random_walk", PROVEN, parameters=mine),
+    ]

@@ -1,0 +1,20 @@
+"""Which source the settings name. The clients themselves load only when they are wanted."""
+
+from market_pipeline.settings import Settings
+from market_pipeline.sources.protocol import Source
+
+
+def open_source(settings: Settings) -> Source:
+    """The configured source, ready to be asked."""
+    if settings.source == "simulated":
+        from market_pipeline.sources.simulated import SimulatedSource  # noqa: PLC0415
+
+        return SimulatedSource()
+    if settings.source == "files":
+        from market_pipeline.sources.files import FilesSource  # noqa: PLC0415
+
+        assert settings.files is not None
+        return FilesSource(settings.files)
+    from market_pipeline.sources.yahoo import YahooSource  # noqa: PLC0415
+
+    return YahooSource()
