@@ -8,31 +8,25 @@ from market_pipeline.markets import Market
 from market_pipeline.partitions import month_partitions, range_tags, session_partitions
 from market_pipeline.warehouse import Warehouse
 
-ROOMS_BY_SESSION = ("prices", "indicators", "forecasts", "scores")
+DAILY_ROOMS = ("prices", "indicators", "forecasts", "scores", "leaderboard", "signals")
+
 LOOKBACK = dt.timedelta(days=31)
 """How far back the sensor looks for sessions that are missing or incomplete."""
 
-INCOMPLETE = """
-select session from coverage where market = $market and session >= $since and missing > 0
-"""
-ASKED = "select session from coverage where market = $market and session >= $since"
-
-
-def daily_job(market: Market) -> str:
-    return f"{market.name}_daily"
+COVERED = "select session, missing from coverage where market = $market"
+TRAINED = "select distinct month from models where market = $market"
 
 
 def jobs_of(market: Market) -> list[dg.UnresolvedAssetJobDefinition]:
-    """The daily job, from prices to the mart, and the monthly training."""
-    sessions = [dg.AssetKey([market.name, room]) for room in ROOMS_BY_SESSION]
-    verdicts = [dg.AssetKey([market.name, room]) for room in ("leaderboard", "signals")]
+    """The daily job, from prices to the mart, and the monthly training. Neither pays a process for each step."""
+    daily = [dg.AssetKey([market.name, room]) for room in DAILY_ROOMS]
     return [
         dg.define_asset_job(
-            daily_job(market),
-            selection=dg.AssetSelection.assets(*sessions, *verdicts, dg.AssetKey("mart")),
+            f"{market.name}_daily",
+            selection=dg.AssetSelection.assets(*daily, dg.AssetKey("mart")),
             partitions_def=session_partitions(market),
             executor_def=dg.in_process_executor,
-            description="The newest closed session, from prices through to the mart.",
+            description="A session, or a range of them, from prices through to the mart.",
         ),
         dg.define_asset_job(
             f"{market.name}_monthly",
@@ -48,17 +42,20 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
     """Daily after local midnight; monthly on the first, once the last session of the month before has arrived."""
 
     @dg.schedule(
-        job_name=daily_job(market),
+        job_name=f"{market.name}_daily",
         name=f"{market.name}_daily",
         cron_schedule=f"0 {market.schedule_hour} * * *",
         execution_timezone=market.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="The newest closed session; skips the days after a closed one.",
+        description="The newest closed session, from prices through to the mart; waits for a first backfill.",
     )
-    def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def daily(
+        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.RunRequest | dg.SkipReason:
         newest = market.newest_closed(context.scheduled_execution_time)
-        if newest is None:
-            return dg.SkipReason("No session has closed yet.")
+        if newest is None or not covered_sessions(market, warehouse):
+            return dg.SkipReason(first_backfill(market))
+        # One key per session: on the days after a closed one nothing is requested twice.
         return dg.RunRequest(run_key=f"{market.name} {newest}", partition_key=newest.isoformat())
 
     @dg.schedule(
@@ -67,50 +64,82 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
         cron_schedule=f"30 {market.schedule_hour} 1 * *",
         execution_timezone=market.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Trains the month's models half an hour after the last session of the month before was due.",
+        description="The month's models, half an hour after the last session of the month before was due.",
     )
-    def monthly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def monthly(
+        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.RunRequest | dg.SkipReason:
+        if not covered_sessions(market, warehouse):
+            return dg.SkipReason(first_backfill(market))
         month = context.scheduled_execution_time.date().replace(day=1)
         return dg.RunRequest(run_key=f"{market.name} {month}", partition_key=month.isoformat())
 
     return [daily, monthly]
 
 
-def sensors_of(market: Market) -> list[dg.SensorDefinition]:
-    """One sensor that asks anew for sessions of the last month that are missing or incomplete."""
+def sensors_of(market: Market, jobs: list[dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+    """One sensor that asks anew for what a failed or missed schedule left behind."""
 
     @dg.sensor(
         name=f"{market.name}_gaps",
-        job_name=daily_job(market),
+        jobs=jobs,
         minimum_interval_seconds=3600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Requests one run over the sessions of the last month that are missing or incomplete.",
+        description="Requests one run over the sessions of the last month that are missing or incomplete, and the "
+        "training of a month that has no models; the same gap once a day, for a vendor fills holes in days.",
     )
     def gaps(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:  # noqa: ARG001
         now = dt.datetime.now(dt.UTC)
-        first_and_last = incomplete_sessions(market, warehouse, now)
-        if first_and_last is None:
+        covered = covered_sessions(market, warehouse)
+        newest = market.newest_closed(now)
+        if newest is None or not covered:
+            return dg.SensorResult(skip_reason=first_backfill(market))
+        month = untrained_month(market, warehouse, newest)
+        if month is not None:
+            request = dg.RunRequest(
+                run_key=f"{market.name} {month} asked {now:%Y-%m-%d}",
+                job_name=f"{market.name}_monthly",
+                partition_key=month.isoformat(),
+            )
+            return dg.SensorResult(run_requests=[request])
+        first = oldest_gap(market, covered, newest)
+        if first is None:
             return dg.SensorResult(skip_reason="Every session of the last month is stored and complete.")
-        first, last = first_and_last
-        # Once a day for the same gap: a vendor fills holes in days, and politeness is cheap.
-        key = f"{market.name} {first} {last} asked {now:%Y-%m-%d}"
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=range_tags(first, last))])
+        request = dg.RunRequest(
+            run_key=f"{market.name} {first} {newest} asked {now:%Y-%m-%d}",
+            job_name=f"{market.name}_daily",
+            tags=range_tags(first, newest),
+        )
+        return dg.SensorResult(run_requests=[request])
 
     return [gaps]
 
 
-def incomplete_sessions(market: Market, warehouse: Warehouse, now: dt.datetime) -> tuple[dt.date, dt.date] | None:
-    """The oldest incomplete session of the last month and the newest closed one, or None when nothing is missing.
+def covered_sessions(market: Market, warehouse: Warehouse) -> dict[dt.date, int]:
+    """Every session that was ever asked for, with the symbols it lacks; empty before the first backfill."""
+    if not warehouse.path.exists():
+        return {}
+    rows = warehouse.read(COVERED, {"market": market.name})
+    return dict(zip(rows["session"].to_pylist(), rows["missing"].to_pylist(), strict=True))
 
-    A warehouse that holds nothing before the last month has no gaps: it waits for its first backfill.
-    """
-    newest = market.newest_closed(now)
-    if newest is None or not warehouse.path.exists():
-        return None
-    since = max(newest - LOOKBACK, market.sessions[0].item())
-    asked = warehouse.read(ASKED, {"market": market.name, "since": dt.date.min})["session"].to_pylist()
-    if not asked:
-        return None
-    missing = set(market.sessions_between(since, newest).tolist()) - set(asked)
-    missing |= set(warehouse.read(INCOMPLETE, {"market": market.name, "since": since})["session"].to_pylist())
-    return (min(missing), newest) if missing else None
+
+def oldest_gap(market: Market, covered: dict[dt.date, int], newest: dt.date) -> dt.date | None:
+    """The oldest session of the month up to `newest` that was never asked for or lacks a symbol."""
+    since = max(newest - LOOKBACK, min(covered))
+    sessions = market.sessions_between(since, newest).tolist()
+    return min((session for session in sessions if covered.get(session, 1)), default=None)
+
+
+def untrained_month(market: Market, warehouse: Warehouse, newest: dt.date) -> dt.date | None:
+    """The newest session's month when it has no models although an earlier month has."""
+    month = newest.replace(day=1)
+    trained = warehouse.read(TRAINED, {"market": market.name})["month"].to_pylist()
+    return month if trained and month not in trained else None
+
+
+def first_backfill(market: Market) -> str:
+    """What to do before anything can run by itself."""
+    return (
+        f"{market.name} waits for its first backfill: market-pipeline backfill --market {market.name} "
+        f"--start {market.start} --end <newest session>, or from the asset graph."
+    )

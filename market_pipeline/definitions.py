@@ -22,12 +22,13 @@ from market_pipeline.settings import Settings
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The definitions that these settings amount to; raises ConfigurationError when they cannot be."""
     markets = load_markets(settings.config or packaged_config(settings.source))
+    jobs = {market.name: jobs_of(market) for market in markets}
     return dg.Definitions(
         assets=[asset for market in markets for asset in chain_of(market)] + [mart_asset(markets)],
         asset_checks=[check for market in markets for check in checks_of(market)],
-        jobs=[job for market in markets for job in jobs_of(market)],
+        jobs=[job for market in markets for job in jobs[market.name]],
         schedules=[schedule for market in markets for schedule in schedules_of(market)],
-        sensors=[sensor for market in markets for sensor in sensors_of(market)],
+        sensors=[sensor for market in markets for sensor in sensors_of(market, jobs[market.name])],
         resources=resources_of(settings),
         executor=dg.in_process_executor,
     )

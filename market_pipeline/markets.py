@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 
 import exchange_calendars as xc
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from market_pipeline.errors import ConfigurationError
 
-Sessions: TypeAlias = "np.ndarray[Any, np.dtype[np.datetime64]]"
+Sessions: TypeAlias = npt.NDArray[np.datetime64]
 
 KEYS = {
     "calendar", "start", "symbols", "listed", "delisted",

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Grid: TypeAlias = "np.ndarray[Any, np.dtype[np.floating[Any]]]"
-Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
-Days: TypeAlias = "np.ndarray[Any, np.dtype[np.datetime64]]"
+Grid: TypeAlias = npt.NDArray[np.floating[Any]]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Days: TypeAlias = npt.NDArray[np.datetime64]
 
 
 def to_grids(

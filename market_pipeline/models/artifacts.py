@@ -6,6 +6,7 @@ A file is named by its content, so a registry row and its file can never disagre
 import hashlib
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import skops.io as sio
 
@@ -43,7 +44,10 @@ def load(path: Path, digest: str) -> Parameters:
         raise WarehouseError(f"The model file {path} is missing. {mend}") from None
     if hashlib.sha256(content).hexdigest() != digest:
         raise WarehouseError(f"The model file {path} is not the one that was registered. {mend}")
-    foreign = set(sio.get_untrusted_types(data=content)) - set(TRUSTED)
+    try:
+        foreign = set(sio.get_untrusted_types(data=content)) - set(TRUSTED)
+    except BadZipFile:
+        raise WarehouseError(f"The model file {path} is not in skops' format. {mend}") from None
     if foreign:
         raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {mend}")
     parameters: Parameters = sio.loads(content, trusted=list(TRUSTED))

@@ -1,0 +1,87 @@
+"""A whole house in a temporary folder: settings, warehouse and real Dagster runs, on any source."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from market_pipeline.definitions import build_definitions
+from market_pipeline.markets import Market, load_markets
+from market_pipeline.partitions import range_tags
+from market_pipeline.settings import Settings
+from market_pipeline.sources.protocol import Source
+from market_pipeline.warehouse import Warehouse
+
+SMALL = """
+[stocks]
+calendar = "XNYS"
+start = 2023-01-03
+symbols = ["AUTOREG", "WALK1", "SIM1", "SIM2"]
+"""
+
+CONTENT = {
+    "prices": "* exclude (fetched_at)",
+    "indicators": "*",
+    "forecasts": "* exclude (made_at)",
+    "scores": "*",
+}
+"""What must be the same whenever it was computed: everything but the clock."""
+
+
+@dataclass
+class House:
+    """One home; `source` takes the place of the configured one."""
+
+    folder: Path
+    toml: str = SMALL
+    source: Source | None = None
+    settings: Settings = field(init=False)
+    instance: dg.DagsterInstance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "markets.toml"
+        config.write_text(self.toml, encoding="utf-8")
+        self.settings = Settings(home=self.folder / "home", source="simulated", config=config)
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    @property
+    def market(self) -> Market:
+        return load_markets(self.settings.config or Path())[0]
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse, self.settings.source)
+
+    def materialise(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
+        """One Dagster run of these assets and their checks, without raising."""
+        definitions = build_definitions(self.settings)
+        resources = {"source": dg.ResourceDefinition.hardcoded_resource(self.source)} if self.source else {}
+        keys = [dg.AssetKey("mart" if room == "mart" else [self.market.name, room]) for room in rooms]
+        job = definitions.resolve_implicit_job_def_def_for_assets(keys)
+        assert job is not None
+        return job.execute_in_process(
+            instance=self.instance,
+            tags=range_tags(first, last),
+            raise_on_error=False,
+            resources=resources or None,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
+        """The same, for runs that must succeed."""
+        result = self.materialise(rooms, first, last)
+        assert result.success, [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+
+    def digest(self, table: str, until: dt.date | None = None) -> str:
+        """A digest of a table's content, in the order of all its columns, up to a session."""
+        column = {"forecasts": "origin", "scores": "target_session"}.get(table, "session")
+        rows = self.warehouse.read(
+            f"select {CONTENT[table]} from {table} where {column} <= $until order by all",
+            {"until": until or dt.date.max},
+        )
+        assert rows.num_rows
+        return hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""What every forecaster promises, and what each is for."""
+
+import numpy as np
+import pytest
+
+from market_pipeline.models.catalogue import FORECASTERS, MEMBERS, ensemble
+from market_pipeline.models.distribution import HORIZONS, LEVELS, location_scale, residual_quantiles
+from market_pipeline.models.linear import LINEAR
+from market_pipeline.models.prophet import PROPHET, Prophet
+from market_pipeline.models.protocol import Forecaster, Origins
+from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
+from market_pipeline.models.samples import Panel
+from market_pipeline_tests.panels import walk_panel, with_garbage_after
+
+DAILY = [forecaster for forecaster in FORECASTERS if forecaster.name in MEMBERS]
+
+
+def origins_of(panel: Panel, first: int, last: int) -> Origins:
+    position = np.arange(first, last + 1)
+    return Origins(
+        position,
+        {horizon: np.busday_offset(panel.history.sessions[position], horizon) for horizon in HORIZONS},
+    )
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_the_future_changes_no_forecast(forecaster: Forecaster) -> None:
+    panel = walk_panel()
+    parameters = forecaster.fit(panel.until(panel.history.sessions[350]))
+    for position in (351, 377, 395):
+        asked = origins_of(panel, 351, position)
+        wide = forecaster.forecast(parameters, panel, asked)
+        garbled = forecaster.forecast(parameters, with_garbage_after(panel, position), asked)
+        cut = forecaster.forecast(parameters, panel.until(panel.history.sessions[position]), asked)
+        for horizon in HORIZONS:
+            for field in ("mean", "quantiles", "p_up"):
+                truth = getattr(cut[horizon], field)
+                np.testing.assert_array_equal(getattr(wide[horizon], field), truth)
+                np.testing.assert_array_equal(getattr(garbled[horizon], field), truth)
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_training_sees_nothing_after_its_last_session(forecaster: Forecaster) -> None:
+    panel = walk_panel()
+    cut = panel.history.sessions[350]
+    asked = origins_of(panel, 351, 370)
+    one = forecaster.forecast(forecaster.fit(panel.until(cut)), panel, asked)
+    other = forecaster.forecast(forecaster.fit(with_garbage_after(panel, 350).until(cut)), panel, asked)
+    for horizon in HORIZONS:
+        np.testing.assert_array_equal(one[horizon].quantiles, other[horizon].quantiles)
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_every_forecast_is_a_distribution_where_there_is_a_bar(forecaster: Forecaster) -> None:
+    panel = walk_panel()
+    asked = origins_of(panel, 300, 419)
+    said = forecaster.forecast(forecaster.fit(panel.until(panel.history.sessions[299])), panel, asked)
+    present = panel.history.present[:, asked.position]
+    for horizon in HORIZONS:
+        distribution = said[horizon]
+        assert np.isnan(distribution.mean[~present]).all()
+        assert (np.diff(distribution.quantiles[present], axis=-1) >= 0).all()
+        assert ((distribution.p_up[present] > 0) & (distribution.p_up[present] < 1)).all()
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_ranges_hold_as_often_as_they_say_on_a_random_walk(forecaster: Forecaster) -> None:
+    panel = walk_panel(symbols=30, sessions=700)
+    asked = origins_of(panel, 400, 698)
+    said = forecaster.forecast(forecaster.fit(panel.until(panel.history.sessions[399])), panel, asked)[1]
+    realised = np.log(panel.history.close)[:, asked.position + 1] - np.log(panel.history.close)[:, asked.position]
+    known = np.isfinite(realised) & np.isfinite(said.mean)
+    inside = (realised >= said.quantiles[..., 2]) & (realised <= said.quantiles[..., 6])
+    assert inside[known].mean() == pytest.approx(0.80, abs=0.02)
+
+
+def test_the_random_walks_claim_no_drift_and_no_direction_of_their_own() -> None:
+    panel = walk_panel()
+    asked = origins_of(panel, 300, 310)
+    past = panel.until(panel.history.sessions[299])
+    walk, ewma = (model.forecast(model.fit(past), panel, asked)[5] for model in (RANDOM_WALK, EWMA))
+    assert np.nanmax(np.abs(walk.mean)) == 0
+    np.testing.assert_array_equal(walk.p_up, ewma.p_up)
+    np.testing.assert_allclose(walk.quantiles, -walk.quantiles[..., ::-1])
+
+
+def test_the_linear_model_finds_a_planted_predictability() -> None:
+    planted = walk_panel(symbols=10, sessions=900, autocorrelation=0.3)
+    asked = origins_of(planted, 600, 898)
+    said = LINEAR.forecast(LINEAR.fit(planted.until(planted.history.sessions[599])), planted, asked)[1]
+    level = np.log(planted.history.close)
+    realised = level[:, asked.position + 1] - level[:, asked.position]
+    known = np.isfinite(realised) & np.isfinite(said.mean)
+    skill = 1 - ((realised - said.mean)[known] ** 2).mean() / (realised[known] ** 2).mean()
+    assert skill > 0.04  # 0.3² = 0.09 is what there is to find
+
+
+def test_prophet_speaks_at_month_ends_only_and_the_same_twice() -> None:
+    panel = walk_panel(symbols=2, sessions=160)
+    fast = Prophet(window=130, draws=50)
+    asked = origins_of(panel, 125, 155)
+    one, two = fast.forecast({}, panel, asked), fast.forecast({}, panel, asked)
+    spoken = np.isfinite(one[1].mean).any(axis=0)
+    days = panel.history.sessions[asked.position]
+    ends = days.astype("datetime64[M]") != np.busday_offset(days, 1).astype("datetime64[M]")
+    np.testing.assert_array_equal(spoken, ends)
+    for horizon in HORIZONS:
+        np.testing.assert_array_equal(one[horizon].quantiles, two[horizon].quantiles)
+    position = int(asked.position[np.flatnonzero(ends)[0]])
+    garbled = fast.forecast({}, with_garbage_after(panel, position), origins_of(panel, 125, position))
+    place = position - 125
+    np.testing.assert_array_equal(garbled[20].mean[:, place], one[20].mean[:, place])
+
+
+def test_prophet_learns_nothing_monthly() -> None:
+    assert PROPHET.fit(walk_panel(sessions=30)) == {}
+
+
+def test_the_ensemble_averages_quantiles_with_equal_weights() -> None:
+    residuals = residual_quantiles(np.random.default_rng(0).normal(size=5000))
+    narrow, wide = (location_scale(np.zeros((1, 1)), np.full((1, 1), s), residuals) for s in (1.0, 3.0))
+    both = ensemble([narrow, wide])
+    np.testing.assert_allclose(both.quantiles, 2 * narrow.quantiles)
+    assert both.quantiles.shape == (1, 1, len(LEVELS))
+
+
+def test_the_chance_of_a_rise_follows_the_mean() -> None:
+    residuals = residual_quantiles(np.random.default_rng(0).normal(size=100_000))
+    mean = np.array([[-1.0, 0.0, 1.0]])
+    p_up = location_scale(mean, np.ones((1, 3)), residuals).p_up
+    np.testing.assert_allclose(p_up, [[0.159, 0.5, 0.841]], atol=0.01)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market_pipeline.models.samples import base_rate, forward_returns, purged_split, realised_returns, training_samples
+from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_garbage_after
+
+DAYS = np.busday_offset(np.datetime64(MONDAY), np.arange(6))
+
+
+def test_a_forward_return_is_the_log_of_the_later_over_the_earlier() -> None:
+    history = history_of(np.array([[1.0, 2.0, 4.0, np.nan, 8.0, 8.0]]), DAYS)
+    two = forward_returns(history, 2) / np.log(2)
+    np.testing.assert_allclose(two, [[2, np.nan, 1, np.nan, np.nan, np.nan]])
+
+
+def test_the_realised_return_of_a_forecast_is_its_forward_return() -> None:
+    panel = walk_panel()
+    origins = np.array([30, 41, 300])
+    found = realised_returns(
+        panel.history, np.array([0, 1, 2]), panel.history.sessions[origins], panel.history.sessions[origins + 5]
+    )
+    np.testing.assert_array_equal(found, forward_returns(panel.history, 5)[[0, 1, 2], origins])
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 20])
+def test_no_training_target_lies_past_the_last_session(horizon: int) -> None:
+    panel = walk_panel()
+    samples = training_samples(panel, horizon, window=200, at_most=10**6)
+    assert samples.origin.max() + horizon == len(panel.history.sessions) - 1
+    assert samples.origin.min() >= len(panel.history.sessions) - horizon - 200
+
+
+@given(position=st.integers(200, 400), horizon=st.sampled_from([1, 5, 20]))
+@settings(max_examples=20, deadline=None)
+def test_samples_of_the_past_do_not_move_with_the_future(position: int, horizon: int) -> None:
+    panel = walk_panel()
+    cut = panel.history.sessions[position]
+    known = training_samples(panel.until(cut), horizon, window=150, at_most=10**6)
+    garbled = training_samples(with_garbage_after(panel, position).until(cut), horizon, window=150, at_most=10**6)
+    np.testing.assert_array_equal(known.features, garbled.features)
+    np.testing.assert_array_equal(known.target, garbled.target)
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 20])
+def test_no_target_of_the_fitted_part_reaches_into_the_held_out_part(horizon: int) -> None:
+    samples = training_samples(walk_panel(), horizon, window=300, at_most=10**6)
+    early, late = purged_split(samples, horizon)
+    assert samples.origin[early].max() + horizon < samples.origin[late].min()
+    assert 0.1 < len(late) / len(samples.origin) < 0.3
+
+
+def test_thinning_keeps_the_newest_origin_and_whole_sessions() -> None:
+    full = training_samples(walk_panel(), 5, window=300, at_most=10**6)
+    thin = training_samples(walk_panel(), 5, window=300, at_most=400)
+    assert len(thin.target) <= 400
+    assert thin.origin.max() == full.origin.max()
+    assert len(set(np.diff(np.unique(thin.origin)))) == 1
+
+
+def test_the_base_rate_counts_only_returns_already_realised() -> None:
+    history = history_of(np.array([[1.0, 2.0, 3.0, 2.0, 3.0, 4.0]]), DAYS)
+    # Returns over one session: up, up, down, up, up; each known one session after its origin.
+    np.testing.assert_allclose(base_rate(history, 1), [[1 / 2, 2 / 3, 3 / 4, 3 / 5, 4 / 6, 5 / 7]])
+    # Over two sessions: up (1→3), flat (2→2), flat (3→3), up (2→4).
+    np.testing.assert_allclose(base_rate(history, 2), [[1 / 2, 1 / 2, 2 / 3, 2 / 4, 2 / 5, 3 / 6]])

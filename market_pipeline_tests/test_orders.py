@@ -1,0 +1,87 @@
+"""Any order, any batch, same tables."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from market_pipeline_tests.house import CONTENT, House
+
+START = dt.date(2023, 1, 3)
+BEFORE = dt.date(2024, 2, 22)
+FIRST, LAST = dt.date(2024, 2, 23), dt.date(2024, 3, 6)
+MONTHS = (dt.date(2024, 2, 1), dt.date(2024, 3, 1))
+"""The last days cross a month's end, where one month's models hand over to the next's and Prophet speaks."""
+
+BY_SESSION = ("prices", "indicators", "forecasts", "scores")
+
+
+def with_history(folder: Path) -> House:
+    house = House(folder)
+    house.build(("prices", "indicators"), START, BEFORE)
+    return house
+
+
+def in_one_range(folder: Path) -> House:
+    house = with_history(folder)
+    house.build(("prices", "indicators"), FIRST, LAST)
+    house.build(("models",), *MONTHS)
+    house.build(("forecasts", "scores"), FIRST, LAST)
+    return house
+
+
+def day_by_day(folder: Path) -> House:
+    house = with_history(folder)
+    house.build(("models",), MONTHS[0], MONTHS[0])
+    for day in house.market.sessions_between(FIRST, LAST).tolist():
+        if day.month == MONTHS[1].month:
+            house.build(("models",), MONTHS[1], MONTHS[1])
+        house.build(BY_SESSION, day, day)
+    return house
+
+
+def backwards(folder: Path) -> House:
+    house = with_history(folder)
+    days = house.market.sessions_between(FIRST, LAST).tolist()[::-1]
+    for room in ("prices", "indicators"):
+        for day in days:
+            house.build((room,), day, day)
+    for month in MONTHS[::-1]:
+        house.build(("models",), month, month)
+    for room in ("forecasts", "scores"):
+        for day in days:
+            house.build((room,), day, day)
+    return house
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    house = in_one_range(tmp_path_factory.mktemp("range"))
+    return {table: house.digest(table) for table in CONTENT}
+
+
+def test_day_by_day_gives_the_tables_of_one_range(reference: dict[str, str], tmp_path: Path) -> None:
+    house = day_by_day(tmp_path)
+    assert {table: house.digest(table) for table in CONTENT} == reference
+
+
+def test_reversed_order_gives_the_tables_of_one_range(reference: dict[str, str], tmp_path: Path) -> None:
+    house = backwards(tmp_path)
+    assert {table: house.digest(table) for table in CONTENT} == reference
+
+
+def test_running_a_range_again_changes_nothing(reference: dict[str, str], tmp_path: Path) -> None:
+    house = in_one_range(tmp_path)
+    house.build(BY_SESSION, dt.date(2024, 2, 27), dt.date(2024, 3, 1))
+    assert {table: house.digest(table) for table in CONTENT} == reference
+
+
+def test_indicators_refuse_a_session_whose_past_was_never_loaded(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.build(("prices",), START, dt.date(2023, 1, 31))
+    house.build(("prices",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
+    result = house.materialise(("indicators",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
+    assert not result.success
+    failures = [str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure]
+    assert "the first 2023-02-01" in failures[0]
+    assert "market-pipeline backfill" in failures[0]
