@@ -3,6 +3,7 @@
 import datetime as dt
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from market_pipeline.markets import Market
 from market_pipeline.partitions import month_partitions, range_tags, session_partitions
@@ -17,7 +18,7 @@ COVERED = "select session, missing from coverage where market = $market"
 TRAINED = "select distinct month from models where market = $market"
 
 
-def jobs_of(market: Market) -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
     """The daily job, from prices to the mart, and the monthly training. Neither pays a process for each step."""
     daily = [dg.AssetKey([market.name, room]) for room in DAILY_ROOMS]
     return [
@@ -77,7 +78,7 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
     return [daily, monthly]
 
 
-def sensors_of(market: Market, jobs: list[dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+def sensors_of(market: Market, jobs: list[UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
     """One sensor that asks anew for what a failed or missed schedule left behind."""
 
     @dg.sensor(

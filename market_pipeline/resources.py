@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+from dagster._config.pythonic_config import ConfigurableResourceFactory
 from dagster_duckdb import DuckDBResource
 
 from market_pipeline.settings import Settings
@@ -13,7 +14,7 @@ MEMORY_LIMIT = "4GB"
 """DuckDB would take 80 % of the machine for each process; two runs and the server share it here."""
 
 
-class WarehouseResource(dg.ConfigurableResourceFactory[Warehouse]):
+class WarehouseResource(ConfigurableResourceFactory[Warehouse]):
     """The warehouse over a dagster-duckdb database, with connections that wait politely and always close."""
 
     duckdb: DuckDBResource

@@ -135,14 +135,14 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
     """Run it to its end; raises MarketPipelineError in the words of whatever stopped it."""
     definitions = build_definitions(settings)
     keys = [dg.AssetKey("mart" if room == "mart" else [planned.market, room]) for room in planned.rooms]
-    job = definitions.resolve_implicit_job_def_def_for_assets(keys)
-    assert job is not None, f"no job covers {planned.title}"
+    job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    log = RunLog(instance, run_id)
+    log = RunLog(instance, run_id, frozenset("__".join(key.path) for key in keys))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             job.execute_in_process,
             instance=instance,
+            asset_selection=keys,
             tags=range_tags(planned.first, planned.last),
             raise_on_error=False,
             run_id=run_id,
@@ -150,7 +150,7 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
         while not running.done():
             wait([running], timeout=0.3)
             log.advance()
-            progress(log.done, len(job.nodes), log.newest)
+            progress(log.done, len(keys), log.newest)
         result = running.result()
     log.advance()
     if not result.success:
@@ -160,8 +160,8 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
 class RunLog:
     """What a run has said so far, read from the instance's event log."""
 
-    def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
-        self.instance, self.run_id = instance, run_id
+    def __init__(self, instance: dg.DagsterInstance, run_id: str, steps: frozenset[str]) -> None:
+        self.instance, self.run_id, self.steps = instance, run_id, steps
         self.done, self.newest, self.failure = 0, "", ""
         self._cursor: str | None = None
 
@@ -179,7 +179,7 @@ class RunLog:
         if event is None:
             self.newest = entry.user_message
         elif event.event_type_value == dg.DagsterEventType.STEP_SUCCESS.value:
-            self.done += 1
+            self.done += event.step_key in self.steps
         elif event.event_type_value == dg.DagsterEventType.STEP_FAILURE.value and not self.failure:
             self.failure = _words_of(event.step_failure_data.error)
 

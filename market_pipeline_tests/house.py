@@ -61,10 +61,10 @@ class House:
         definitions = build_definitions(self.settings)
         resources = {"source": dg.ResourceDefinition.hardcoded_resource(self.source)} if self.source else {}
         keys = [dg.AssetKey("mart" if room == "mart" else [self.market.name, room]) for room in rooms]
-        job = definitions.resolve_implicit_job_def_def_for_assets(keys)
-        assert job is not None
+        job = definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
+            asset_selection=keys,
             tags=range_tags(first, last),
             raise_on_error=False,
             resources=resources or None,

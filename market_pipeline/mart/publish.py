@@ -33,8 +33,9 @@ select $now::timestamp as published_at, $source as source, $version as code_vers
 from prices where final group by market order by market
 """
 COMMENTS = """
-select table_name, column_name, comment from duckdb_columns()
-where comment is not null and database_name = current_database() and list_contains($tables, table_name)
+select source.table_name, source.column_name, source.comment from duckdb_columns() source
+join duckdb_columns() published using (table_name, column_name)
+where source.comment is not null and source.database_name = current_database() and published.database_name = 'mart'
 """
 
 
@@ -48,14 +49,14 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
     new.unlink(missing_ok=True)
     try:
         with warehouse.connect() as connection:
-            connection.execute(f"attach '{_quoted(new)}' as mart (storage_version '{STORAGE_VERSION}')")
+            connection.execute(f"attach '{_quoted(new)}' as mart (read_write, storage_version '{STORAGE_VERSION}')")
             connection.register("adjusted", adjusted)
             connection.execute(PRICES)
             for table in TABLES:
                 connection.execute(f"create table mart.{table} as from {table} order by all")
             values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "version": __version__}
             connection.execute(META, values)
-            comments = connection.execute(COMMENTS, {"tables": [*TABLES, "prices"]}).fetchall()
+            comments = connection.execute(COMMENTS).fetchall()
             connection.execute("use mart")
             for table, column, comment in comments:
                 text = comment.replace("'", "''")
