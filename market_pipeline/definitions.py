@@ -1,5 +1,7 @@
 """Everything Dagster knows, in the order data flows: one chain of assets per market, then the mart."""
 
+import warnings
+
 import dagster as dg
 
 from market_pipeline.automation import jobs_of, schedules_of, sensors_of
@@ -17,6 +19,10 @@ from market_pipeline.resources import resources_of
 from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
 from market_pipeline.scores.checks import scores_checks
 from market_pipeline.settings import Settings
+
+# Backfill policies and mappings that start before the first partition work, and are called beta at every load.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:

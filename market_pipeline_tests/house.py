@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from market_pipeline.markets import Market, load_markets
 from market_pipeline.partitions import range_tags
 from market_pipeline.settings import Settings
 from market_pipeline.sources.protocol import Source
+from market_pipeline.sources.selection import open_source
 from market_pipeline.warehouse import Warehouse
 
 SMALL = """
@@ -58,18 +60,23 @@ class House:
 
     def materialise(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         """One Dagster run of these assets and their checks, without raising."""
-        definitions = build_definitions(self.settings)
-        resources = {"source": dg.ResourceDefinition.hardcoded_resource(self.source)} if self.source else {}
         keys = [dg.AssetKey("mart" if room == "mart" else [self.market.name, room]) for room in rooms]
-        job = definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self.instance,
-            asset_selection=keys,
-            tags=range_tags(first, last),
-            raise_on_error=False,
-            resources=resources or None,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        with mock.patch("market_pipeline.resources.open_source", self.open_source):
+            return (
+                build_definitions(self.settings)
+                .resolve_implicit_global_asset_job_def()
+                .execute_in_process(
+                    instance=self.instance,
+                    asset_selection=keys,
+                    tags=range_tags(first, last),
+                    raise_on_error=False,
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                )
+            )
+
+    def open_source(self, settings: Settings) -> Source:
+        """The source of this house, or the configured one."""
+        return self.source or open_source(settings)
 
     def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same, for runs that must succeed."""

@@ -69,7 +69,13 @@ def _standardised(learned: dict[str, Grid], features: Grid) -> Grid:
 
 
 def _predicted(learned: dict[str, Grid], features: Grid) -> Grid:
-    predicted: Grid = _standardised(learned, features) @ learned["coefficients"]
+    """One number per row of `features` (..., features).
+
+    Not a matrix product: BLAS adds in another order for another number of rows, and a day alone would differ from the
+    same day within a range in its last digit.
+    """
+    terms = np.ascontiguousarray(_standardised(learned, features) * learned["coefficients"])
+    predicted: Grid = terms.sum(axis=-1)
     return predicted
 
 
