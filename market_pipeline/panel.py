@@ -4,14 +4,15 @@ Knows arrays and Arrow only: no calendar, no database, no meaning of a number.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Grid: TypeAlias = npt.NDArray[np.floating[Any]]
+Grid: TypeAlias = npt.NDArray[np.float64]
+Features: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Days: TypeAlias = npt.NDArray[np.datetime64]
 

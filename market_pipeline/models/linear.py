@@ -9,7 +9,7 @@ from market_pipeline.models.distribution import HORIZONS, Distribution, location
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, Samples, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
-from market_pipeline.panel import Grid
+from market_pipeline.panel import Features, Grid
 
 CLIP = 5.0
 """Standard deviations beyond which a feature counts no more: one absurd day must not set a price."""
@@ -63,12 +63,12 @@ class Linear:
         return learned | {"coefficients": np.asarray(ridge.coef_)}
 
 
-def _standardised(learned: dict[str, Grid], features: Grid) -> Grid:
+def _standardised(learned: dict[str, Grid], features: Features) -> Grid:
     """Features about 0 in units of their spread, clipped; an unknown one counts as average."""
     return np.clip(np.nan_to_num((features - learned["centre"]) / learned["spread"]), -CLIP, CLIP)
 
 
-def _predicted(learned: dict[str, Grid], features: Grid) -> Grid:
+def _predicted(learned: dict[str, Grid], features: Features) -> Grid:
     """One number per row of `features` (..., features).
 
     Not a matrix product: BLAS adds in another order for another number of rows, and a day alone would differ from the

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.models.volatility import ewma_volatility
-from market_pipeline.panel import Days, Grid
+from market_pipeline.panel import Days, Features, Grid
 from market_pipeline.prices.history import History
 
 
@@ -18,7 +18,7 @@ class Panel:
     """All that a model may know at the last session of `history`; grids are (symbols, sessions)."""
 
     history: History
-    features: Grid
+    features: Features
     """(features, symbols, sessions), the indicators; NaN where there is none."""
     feature_names: tuple[str, ...]
 
@@ -32,7 +32,7 @@ class Panel:
 class Samples:
     """Pairs of what was known and what followed, all symbols pooled, by origin then symbol."""
 
-    features: Grid
+    features: Features
     """(samples, features)."""
     target: Grid
     """(samples,), the log return to the target session in units of its expected spread."""

@@ -42,7 +42,7 @@ def broken_rule(bars: pd.DataFrame, market: Market, now: dt.datetime) -> np.ndar
         "a dividend is not negative": ~(bars["dividend"].to_numpy(np.float64) >= 0),
         "a symbol and session appear once": bars.duplicated(["symbol", "session"], keep=False).to_numpy(),
     }
-    verdict = np.select(list(rules.values()), list(rules), default="")
+    verdict = np.select(list(rules.values()), list(rules), default="").astype(object)
     good = verdict == ""
     verdict[np.flatnonzero(good)[_absurd(bars[good], market)]] = (
         f"the close is within {market.absurd_factor:g} times its recent median"

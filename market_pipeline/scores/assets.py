@@ -71,7 +71,7 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the test and the verdict, by horizon and question."""
-        rows = judge(warehouse.read(DAILY_LOSSES, {"market": market.name}))
+        rows = judge(warehouse.read(DAILY_LOSSES, {"market": market.name}), market.sessions)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("leaderboard", rows)
         shown = rows.to_pandas().round(4).to_string(index=False)

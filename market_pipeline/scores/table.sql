@@ -1,1 +1,100 @@
+create table if not exists scores (
+    market varchar not null,
+    symbol varchar not null,
+    origin date not null,
+    horizon integer not null,
+    target_session date not null,
+    model varchar not null,
+    realised double not null,
+    abs_error double not null check (abs_error >= 0),
+    squared_error double not null check (squared_error >= 0),
+    crps double not null check (crps >= 0),
+    brier double not null check (brier between 0 and 1),
+    covered_50 boolean not null,
+    covered_80 boolean not null,
+    covered_95 boolean not null
+);
+comment on table scores is 'Forecasts that came due, against what happened.';
+comment on column scores.realised is 'Log return from the origin to the target session, dividends reinvested';
+comment on column scores.abs_error is 'Distance of the median from what happened, log return';
+comment on column scores.squared_error is 'Squared distance of the mean from what happened';
+comment on column scores.crps is 'Continuous ranked probability score of the distribution, log return';
+comment on column scores.brier is 'Squared distance of p_up from 1 if it rose, 0 if not';
+comment on column scores.covered_50 is 'What happened lay between q25 and q75';
+comment on column scores.covered_80 is 'What happened lay between q10 and q90';
+comment on column scores.covered_95 is 'What happened lay between q025 and q975';
 
+create table if not exists rank_scores (
+    market varchar not null,
+    origin date not null,
+    horizon integer not null,
+    model varchar not null,
+    rps double not null
+);
+comment on table rank_scores is 'Ranked probability score of the rank forecasts of one origin; 0.16 for 0.2 in each fifth.';
+comment on column rank_scores.rps is 'Mean over symbols; 0 is perfect';
+
+create table if not exists leaderboard (
+    market varchar not null,
+    horizon integer not null,
+    model varchar not null,
+    question varchar not null check (question in ('return', 'direction', 'range', 'rank')),
+    n_origins integer not null,
+    loss double not null,
+    baseline_loss double not null,
+    skill double,
+    p_value double,
+    p_adjusted double,
+    verdict varchar not null check (verdict in ('beats_baseline', 'no_evidence', 'worse', 'insufficient_data'))
+);
+comment on table leaderboard is 'Each model against the random walk, by horizon and question.';
+comment on column leaderboard.question is 'return: squared error; direction: Brier; range: CRPS; rank: RPS';
+comment on column leaderboard.n_origins is 'Origins scored for both model and baseline';
+comment on column leaderboard.loss is 'Mean over origins of the cross-sectional mean loss';
+comment on column leaderboard.baseline_loss is 'The same of the random walk, for the same symbols and origins';
+comment on column leaderboard.skill is '1 - loss / baseline_loss';
+comment on column leaderboard.p_value is 'One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins';
+comment on column leaderboard.p_adjusted is 'Benjamini-Hochberg over all contests of the market';
+comment on column leaderboard.verdict is 'beats_baseline, no_evidence, worse or insufficient_data';
+
+create table if not exists signals (
+    market varchar not null,
+    symbol varchar not null,
+    as_of date not null,
+    horizon integer not null,
+    trend varchar not null check (trend in ('up', 'flat', 'down')),
+    p_up double not null,
+    expected_return double not null,
+    low_80 double not null,
+    high_80 double not null,
+    model varchar not null,
+    verdict varchar not null
+);
+comment on table signals is 'The newest forecast of the champion of each horizon.';
+comment on column signals.as_of is 'Origin of the forecast';
+comment on column signals.trend is 'up or down when mean and probability agree, else flat';
+comment on column signals.expected_return is 'Mean log return';
+comment on column signals.low_80 is 'Log return, quantile 0.10';
+comment on column signals.high_80 is 'Log return, quantile 0.90';
+comment on column signals.model is 'Champion of the horizon: random_walk unless something has beaten it';
+comment on column signals.verdict is 'Verdict that stands behind the champion';
+
+create or replace view daily_losses as
+with paired as (
+    select
+        s.market, s.horizon, s.model, s.origin,
+        avg(s.squared_error) as return_loss, avg(b.squared_error) as return_baseline,
+        avg(s.brier) as direction_loss, avg(b.brier) as direction_baseline,
+        avg(s.crps) as range_loss, avg(b.crps) as range_baseline
+    from scores s
+    join scores b on b.model = 'random_walk' and b.market = s.market and b.symbol = s.symbol
+        and b.origin = s.origin and b.horizon = s.horizon
+    where s.model <> 'random_walk'
+    group by all
+)
+select market, horizon, model, 'return' as question, origin, return_loss as loss, return_baseline as baseline_loss
+from paired
+union all
+select market, horizon, model, 'direction', origin, direction_loss, direction_baseline from paired
+union all
+select market, horizon, model, 'range', origin, range_loss, range_baseline from paired;

@@ -1,0 +1,41 @@
+"""All indicators of all symbols: each symbol's own bars from its first one, no gap among them, scattered back.
+
+One NaN poisons TA-Lib for good and makes RSI and ADX finite but wrong, so it never meets one; and from a fixed start a
+day alone gets the value that it gets within a range.
+"""
+
+import numpy as np
+
+from market_pipeline.indicators import momentum, trend, volatility, volume
+from market_pipeline.indicators.bars import bars_of
+from market_pipeline.panel import Grid
+from market_pipeline.prices.history import History
+
+NAMES: tuple[str, ...] = (*trend.NAMES, *momentum.NAMES, *volatility.NAMES, *volume.NAMES)
+"""Every indicator, in the order of the table's columns."""
+
+LEAST_BARS = 3
+"""Bars below which there is nothing to compute."""
+
+
+def compute_indicators(history: History) -> dict[str, Grid]:
+    """A (symbols, sessions) grid for each of NAMES, in their order; NaN without a bar and during lookbacks.
+
+    The value at a session depends on bars up to it only, bit by bit.
+    """
+    grids = {name: np.full(history.close.shape, np.nan) for name in NAMES}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for row in range(len(history.symbols)):
+            present = history.present[row]
+            weighed = present & ~np.isnan(history.volume[row])
+            if present.sum() >= LEAST_BARS:
+                bars = bars_of(history, row, present)
+                _scatter(grids, row, present, trend.trend(bars) | momentum.momentum(bars) | volatility.volatility(bars))
+            if weighed.sum() >= LEAST_BARS:
+                _scatter(grids, row, weighed, volume.volume(bars_of(history, row, weighed)))
+    return grids
+
+
+def _scatter(grids: dict[str, Grid], row: int, where: np.ndarray, values: dict[str, Grid]) -> None:
+    for name, column in values.items():
+        grids[name][row, where] = np.where(np.isfinite(column), column, np.nan)

@@ -1,0 +1,30 @@
+"""Trend: where the price stands against its averages, how steadily it moves. TA-Lib, Overlap and Momentum groups."""
+
+import numpy as np
+import talib
+
+from market_pipeline.indicators.bars import Bars
+from market_pipeline.panel import Grid
+
+NAMES = (
+    "gap_sma_20", "gap_sma_50", "gap_sma_200", "gap_ema_12", "gap_ema_26",
+    "macd_histogram", "adx_14", "directional_14", "aroon_25", "slope_20",
+)  # fmt: skip
+
+
+def trend(bars: Bars) -> dict[str, Grid]:
+    """Each of NAMES for every bar, NaN during its lookback."""
+    high, low, close = bars.high, bars.low, bars.close
+    histogram = talib.MACD(close, 12, 26, 9)[2]
+    return {
+        "gap_sma_20": close / talib.SMA(close, 20) - 1,
+        "gap_sma_50": close / talib.SMA(close, 50) - 1,
+        "gap_sma_200": close / talib.SMA(close, 200) - 1,
+        "gap_ema_12": close / talib.EMA(close, 12) - 1,
+        "gap_ema_26": close / talib.EMA(close, 26) - 1,
+        "macd_histogram": histogram / close,
+        "adx_14": talib.ADX(high, low, close, 14) / 100,
+        "directional_14": (talib.PLUS_DI(high, low, close, 14) - talib.MINUS_DI(high, low, close, 14)) / 100,
+        "aroon_25": talib.AROONOSC(high, low, 25) / 100,
+        "slope_20": talib.LINEARREG_SLOPE(np.log(close), 20),
+    }

@@ -1,0 +1,49 @@
+"""How wrong a forecast was, once its target session has closed. Each loss is paired with what it rewards honestly.
+
+The squared error is minimised by the mean, the absolute error by the median, the CRPS by the whole distribution, the
+Brier score by the probability (Gneiting 2011, "Making and Evaluating Point Forecasts"; Gneiting & Raftery 2007).
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from market_pipeline.models.distribution import LEVELS, QUANTILES
+from market_pipeline.panel import Grid
+
+KEPT = ("symbol", "origin", "horizon", "target_session", "model")
+
+_levels = np.array(LEVELS)
+# Trapezoid over the levels; the outer pieces reach to 0 and 1, where the pinball loss is 0.
+_borders = np.concatenate([[0.0], _levels, [1.0]])
+WEIGHTS = (_borders[2:] - _borders[:-2]) / 2
+
+
+def score(due: pa.Table, realised: Grid) -> pa.Table:
+    """Rows of `scores` for the forecasts of `due` whose realised log return (n,) is known."""
+    known = np.isfinite(realised)
+    due, realised = due.filter(pa.array(known)), realised[known]
+    quantiles = np.column_stack([due[name].to_numpy() for name in QUANTILES]).reshape(-1, len(QUANTILES))
+    named = dict(zip(QUANTILES, quantiles.T, strict=True))
+    losses = {
+        "realised": realised,
+        "abs_error": np.abs(realised - named["q50"]),
+        "squared_error": (realised - due["mean"].to_numpy()) ** 2,
+        "crps": crps(quantiles, realised),
+        "brier": (due["p_up"].to_numpy() - (realised > 0)) ** 2,
+    }
+    ranges = {"covered_50": ("q25", "q75"), "covered_80": ("q10", "q90"), "covered_95": ("q025", "q975")}
+    held = {name: (named[low] <= realised) & (realised <= named[high]) for name, (low, high) in ranges.items()}
+    return pa.table({name: due[name] for name in KEPT} | {name: pa.array(v) for name, v in (losses | held).items()})
+
+
+def crps(quantiles: Grid, realised: Grid) -> Grid:
+    """Continuous ranked probability score of each forecast (n,), in log return, from its quantiles (n, 9) at LEVELS.
+
+    CRPS = 2 x the integral over the levels of the pinball loss (Laio & Tamea 2007, eq. 9; Gneiting & Ranjan 2011),
+    here by the trapezoid rule. Nine levels understate a normal's CRPS by about 4 %, alike for all models, and a sum of
+    pinball losses is proper whatever the weights.
+    """
+    off = realised[:, None] - quantiles
+    pinball = np.maximum(_levels * off, (_levels - 1) * off)
+    summed: Grid = 2 * (pinball * WEIGHTS).sum(axis=1)
+    return summed

@@ -1,0 +1,152 @@
+"""A market that needs no network: the same on every machine, in whatever range or company a symbol is asked for.
+
+`WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real instruments: a common
+factor, fat tails, volatility that clusters and changes regime, splits and dividends of stocks, and a vendor's defects.
+The verdicts of the house can be judged against this truth.
+"""
+
+import datetime as dt
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+from market_pipeline.markets import Market, Sessions
+from market_pipeline.panel import Grid
+from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome
+
+PLANTED_AUTOCORRELATION = 0.35
+"""Correlation of AUTOREG's successive returns; the square is the skill there is to find over one session."""
+
+KINDS = ("AUTOREG", "WALK", "SIM")
+
+DEFECTS = {
+    "missing": 0.0015,
+    "crossed": 0.0005,
+    "hundredfold": 0.0005,
+    "empty": 0.001,
+    "twice": 0.0005,
+    "closed": 0.0005,
+}
+"""Share of SIM sessions that a vendor's defect befalls."""
+
+
+class Path(NamedTuple):
+    """All bars of one symbol from the market's start; (sessions,) each, as traded."""
+
+    open: Grid
+    high: Grid
+    low: Grid
+    close: Grid
+    volume: Grid
+    dividend: Grid
+    split_ratio: Grid
+    defect: Grid
+    """Position in DEFECTS of the session's defect, -1 without."""
+
+
+class SimulatedSource:
+    """Seeded prices for symbols named AUTOREG*, WALK* or SIM*; those ending in -USD behave like coins."""
+
+    name = "simulated"
+
+    def __init__(self, seed: int = 7) -> None:
+        self.seed = seed
+
+    def problem(self) -> str | None:
+        return None
+
+    def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
+        asked = (market.sessions >= np.datetime64(first)) & (market.sessions <= np.datetime64(last))
+        frames, outcomes = [], []
+        for symbol in symbols:
+            if not symbol.startswith(KINDS):
+                cause = f"the simulated source has {', '.join(kind + '*' for kind in KINDS)} only"
+                outcomes.append(Outcome(symbol, "unknown_symbol", cause))
+                continue
+            path = _path(self.seed, market.name, symbol, len(market.sessions))
+            frames.append(_bars(symbol, path, market.sessions, asked))
+            missing = int((path.defect[asked] == list(DEFECTS).index("missing")).sum())
+            if not asked.any():
+                outcomes.append(Outcome(symbol, "closed"))
+            else:
+                outcomes.append(Outcome(symbol, "partial", f"{missing} sessions") if missing else Outcome(symbol, "ok"))
+        bars = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
+        return Fetched(bars, tuple(outcomes))
+
+
+@lru_cache(maxsize=64)
+def _path(seed: int, market: str, symbol: str, sessions: int) -> Path:
+    """One symbol's path. Every column has a generator of its own, so that a longer path begins as a shorter one."""
+    names = ("shock", "mood", "regime", "gap", "reach", "volume", "action", "defect")
+    draw = {name: np.random.default_rng([seed, zlib.crc32(f"{market} {symbol} {name}".encode())]) for name in names}
+    coin, real = symbol.endswith("-USD"), symbol.startswith("SIM")
+    usual = 0.03 if coin else 0.013
+    spread, returns = _returns(draw, symbol, sessions, usual)
+    if real:
+        common = np.random.default_rng([seed, zlib.crc32(f"{market} common".encode())])
+        returns = returns + 0.0003 + 0.6 * usual * common.standard_normal(sessions)
+    dividend_yield, split_ratio = np.zeros(sessions), np.ones(sessions)
+    if real and not coin:
+        dividend_yield[63 + zlib.crc32(symbol.encode()) % 63 :: 63] = 0.005
+        split_ratio = np.where(draw["action"].random(sessions) < 1 / 500, 2.0, 1.0)
+        split_ratio[0] = 1.0
+    # A dividend of y times the last close takes that share out of the price: the adjustment factor run backwards.
+    close = 100 * np.exp(np.cumsum(returns)) / np.cumprod(split_ratio / (1 - dividend_yield))
+    before = np.concatenate([[close[0]], close[:-1]])
+    opened = before * (1 - dividend_yield) / split_ratio * np.exp(0.3 * spread * draw["gap"].standard_normal(sessions))
+    reach = np.abs(draw["reach"].standard_normal((sessions, 2))) * spread[:, None] / 2
+    defect = _defects(draw["defect"].random(sessions), quiet=(dividend_yield == 0) & (split_ratio == 1))
+    return Path(
+        open=opened,
+        high=np.maximum(opened, close) * np.exp(reach[:, 0]),
+        low=np.minimum(opened, close) * np.exp(-reach[:, 1]),
+        close=close,
+        volume=np.round(1e6 * np.exp(np.abs(returns) / spread / 2 + 0.3 * draw["volume"].standard_normal(sessions))),
+        dividend=dividend_yield * before / split_ratio,
+        split_ratio=split_ratio,
+        defect=defect if real else np.full(sessions, -1),
+    )
+
+
+def _returns(draw: dict[str, np.random.Generator], symbol: str, sessions: int, usual: float) -> tuple[Grid, Grid]:
+    """Volatility and own log return of each session."""
+    constant = np.full(sessions, usual)
+    if symbol.startswith("WALK"):
+        return constant, usual * draw["shock"].standard_normal(sessions)
+    if symbol.startswith("AUTOREG"):
+        shocks = usual * draw["shock"].standard_normal(sessions)
+        return constant, lfilter([1.0], [1.0, -PLANTED_AUTOCORRELATION], shocks)
+    # Stochastic volatility (Taylor 1986): its logarithm is autoregressive; a regime of two levels on top.
+    mood = lfilter([1.0], [1.0, -0.97], 0.1 * draw["mood"].standard_normal(sessions))
+    stressed = np.cumsum(draw["regime"].random(sessions) < 1 / 120) % 2
+    spread = usual * np.exp(mood) * np.where(stressed, 1.8, 0.9)
+    # Student's t with 5 degrees has variance 5/3.
+    return spread, spread * draw["shock"].standard_t(5, sessions) * np.sqrt(3 / 5)
+
+
+def _defects(chance: Grid, quiet: np.ndarray) -> Grid:
+    """Which defect befalls each session; none on the first or on one with an action."""
+    kind = np.searchsorted(np.cumsum(list(DEFECTS.values())), chance, side="right")
+    defect = np.where((kind < len(DEFECTS)) & quiet, kind, -1)
+    defect[0] = -1
+    return defect
+
+
+def _bars(symbol: str, path: Path, sessions: Sessions, asked: np.ndarray) -> pd.DataFrame:
+    """The asked sessions as a vendor would send them, defects included."""
+    columns = {name: getattr(path, name)[asked] for name in BAR_COLUMNS[2:]}
+    bars = pd.DataFrame({"symbol": symbol, "session": sessions[asked].astype("datetime64[s]"), **columns})
+    befell = {name: path.defect[asked] == place for place, name in enumerate(DEFECTS)}
+    prices = ["open", "high", "low", "close"]
+    bars.loc[befell["crossed"], ["high", "low"]] = bars.loc[befell["crossed"], ["low", "high"]].to_numpy()
+    bars.loc[befell["hundredfold"], prices] *= 100
+    bars.loc[befell["empty"], "close"] = np.nan
+    again = bars[befell["twice"]].assign(volume=lambda rows: rows["volume"] + 1)
+    strangers = bars[befell["closed"]].assign(session=lambda rows: rows["session"] + np.timedelta64(1, "D"))
+    strangers = strangers[~strangers["session"].isin(sessions) & (strangers["session"] <= bars["session"].max())]
+    return pd.concat([bars[~befell["missing"]], again, strangers], ignore_index=True)
