@@ -21,7 +21,8 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
 
     `overlap` is how many earlier origins share target sessions with each (horizon - 1 for daily origins). Diebold &
     Mariano (1995) with a Bartlett long-run variance (Newey & West 1987) over half again as many lags, for Bartlett's
-    weights fade: simulated at a level of 5 %, 6 to 9 % of equal forecasters pass. The small-sample factor and Student's t of Harvey, Leybourne & Newbold (1997, eq. 9).
+    weights fade: simulated at a level of 5 %, 6 to 9 % of equal forecasters pass. The small-sample factor and Student's
+    t of Harvey, Leybourne & Newbold (1997, eq. 9).
     """
     if not np.isfinite(differences).all():
         raise ValueError("A loss difference is not a number: pair the losses before testing them.")

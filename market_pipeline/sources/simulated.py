@@ -1,6 +1,6 @@
 """A market that needs no network: the same on every machine, in whatever range or company a symbol is asked for.
 
-`WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real instruments: a common
+`WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real ones: a common
 factor, fat tails, volatility that clusters and changes regime, splits and dividends of stocks, and a vendor's defects.
 The verdicts of the house can be judged against this truth.
 """
@@ -149,4 +149,5 @@ def _bars(symbol: str, path: Path, sessions: Sessions, asked: np.ndarray) -> pd.
     again = bars[befell["twice"]].assign(volume=lambda rows: rows["volume"] + 1)
     strangers = bars[befell["closed"]].assign(session=lambda rows: rows["session"] + np.timedelta64(1, "D"))
     strangers = strangers[~strangers["session"].isin(sessions) & (strangers["session"] <= bars["session"].max())]
-    return pd.concat([bars[~befell["missing"]], again, strangers], ignore_index=True)
+    sent: pd.DataFrame = pd.concat([bars[~befell["missing"]], again, strangers], ignore_index=True)
+    return sent
