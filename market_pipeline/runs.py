@@ -146,6 +146,7 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
             tags=range_tags(planned.first, planned.last),
             raise_on_error=False,
             run_id=run_id,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         while not running.done():
             wait([running], timeout=0.3)

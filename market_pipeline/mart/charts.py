@@ -17,6 +17,8 @@ NOMINAL = (0.50, 0.80, 0.95)
 
 WIDTH, HEIGHT = 320.0, 168.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 314.0, 6.0, 150.0
+LABEL = 56.0
+"""Room that a date needs under the time axis."""
 
 BANDS = (("f95", 0, 6), ("f80", 1, 5), ("f50", 2, 4))
 """Style class, lowest and highest column of a fan's quantiles, widest first: the narrow ones are painted over it."""
@@ -81,7 +83,8 @@ def coverage_strip(held: Sequence[float], title: str) -> Markup:
         Markup('<circle class="held" cx="{:.1f}" cy="8" r="3.5"/>').format(200 * share) for share in held
     )
     return Markup(
-        '<svg class="strip" role="img" viewBox="-4 0 208 16"><title>{}</title><path class="axis" d="M0 8H200"/>{}{}</svg>'
+        '<svg class="strip" role="img" viewBox="-4 0 208 16"><title>{}</title>'
+        '<path class="axis" d="M0 8H200"/>{}{}</svg>'
     ).format(title, claims, dots)
 
 
@@ -89,8 +92,8 @@ def fan_chart(closes: Grid, fan: Fan | None, sessions_ahead: int, labels: tuple[
     """A price and the ranges ahead of it.
 
     `closes` (n,) in price units, NaN without a bar: the line breaks there. `sessions_ahead` is room kept for the fan,
-    so that all charts of a page share one time axis. `labels` name the first session and the origin. Raises ValueError
-    when there is neither a close nor a fan.
+    so that all charts of a page share one time axis. `labels` name the first session and the origin. At least one close
+    or a fan must be there.
     """
     shown = np.concatenate([closes, fan.quantiles.ravel() if fan else np.empty(0)])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
@@ -107,14 +110,10 @@ def fan_chart(closes: Grid, fan: Fan | None, sessions_ahead: int, labels: tuple[
     levels = ticks(low, high)
     grid = Markup("").join(_level(float(at), text) for at, text in zip(y(levels), tick_texts(levels), strict=True))
     line = Markup('<path class="price" d="{}"/>').format(_line(x(np.arange(len(closes), dtype=float)), y(closes)))
-    ahead = _fan(fan, x(fan.start + fan.ahead), y(fan.quantiles)) if fan else Markup("")
+    ahead = _fan(x(fan.start + fan.ahead), y(fan.quantiles)) if fan else Markup("")
     origin = float(x(np.array(fan.start if fan else len(closes) - 1.0)))
-    return Markup(
-        '<svg class="fan" role="img" viewBox="0 0 {:.0f} {:.0f}"><title>{}</title>{}{}{}<text x="{}" y="{}">{}</text>'
-        '<text x="{:.1f}" y="{}" text-anchor="end">{}</text><text x="{}" y="{}" text-anchor="end">+{}</text></svg>'
-    ).format(
-        *(WIDTH, HEIGHT, title, grid, ahead, line),
-        *(LEFT, HEIGHT - 5, labels[0], origin, HEIGHT - 5, labels[1], RIGHT, HEIGHT - 5, sessions_ahead),
+    return Markup('<svg class="fan" role="img" viewBox="0 0 {:.0f} {:.0f}"><title>{}</title>{}{}{}{}</svg>').format(
+        WIDTH, HEIGHT, title, grid, ahead, line, _times(labels, origin, sessions_ahead)
     )
 
 
@@ -129,7 +128,7 @@ def tick_texts(levels: Grid) -> list[str]:
     return [f"{level:,.{decimals}f}" for level in levels.tolist()]
 
 
-def _fan(fan: Fan, x: Grid, y: Grid) -> Markup:
+def _fan(x: Grid, y: Grid) -> Markup:
     bands = Markup("").join(
         Markup('<path class="{}" d="{}Z"/>').format(
             name, _line(np.concatenate([x, x[::-1]]), np.concatenate([y[:, low], y[::-1, high]]))
@@ -143,6 +142,19 @@ def _fan(fan: Fan, x: Grid, y: Grid) -> Markup:
 def _level(y: float, text: str) -> Markup:
     return Markup('<path class="level" d="M{} {:.1f}H{}"/><text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
         LEFT, y, RIGHT, LEFT - 5, y + 3.5, text
+    )
+
+
+def _times(labels: tuple[str, str], origin: float, sessions_ahead: int) -> Markup:
+    """The words under the time axis; of two that would overlap, only the origin's stays."""
+    words = [("end", max(origin, LEFT + LABEL), labels[1])]
+    if origin - LEFT > 2 * LABEL:
+        words.append(("start", LEFT, labels[0]))
+    if RIGHT - origin > LABEL / 2:
+        words.append(("end", RIGHT, f"+{sessions_ahead}"))
+    return Markup("").join(
+        Markup('<text x="{:.1f}" y="{:.0f}" text-anchor="{}">{}</text>').format(at, HEIGHT - 5, anchor, text)
+        for anchor, at, text in words
     )
 
 

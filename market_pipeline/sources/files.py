@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.panel import Days, Grid
-from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome
+from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
 from market_pipeline.sources.rebasing import as_traded, without_empty_rows
 
 SPELLINGS = {
@@ -95,18 +95,7 @@ class FilesSource:
             near = get_close_matches(symbol, sorted(known), n=3)
             hint = f"; near it: {', '.join(near)}" if near else ""
             return Outcome(symbol, "unknown_symbol", f"no file in {self.folder} has it{hint}")
-        since, until = max(first, market.listed.get(symbol, first)), min(last, market.delisted.get(symbol, last))
-        expected = market.sessions_between(since, until)
-        missing = np.setdiff1d(expected, found)
-        if not len(expected):
-            return Outcome(symbol, "closed")
-        if len(missing) == len(expected):
-            return Outcome(symbol, "hole", f"no bar from {since} to {until}")
-        return (
-            Outcome(symbol, "partial", f"{len(missing)} of {len(expected)} sessions")
-            if len(missing)
-            else Outcome(symbol, "ok")
-        )
+        return outcome_of(market, symbol, found, first, last)
 
 
 def symbol_of(path: Path) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from market_pipeline.markets import Market
+from market_pipeline.panel import Days
 
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "dividend", "split_ratio")
 """`session` is datetime64[s] at midnight, prices and `dividend` are in the quote currency as traded on that
@@ -56,3 +58,17 @@ class Source(Protocol):
     def problem(self) -> str | None:
         """What is wrong with this source and how to mend it, or None; asks for no prices."""
         ...
+
+
+def outcome_of(market: Market, symbol: str, found: Days, first: dt.date, last: dt.date) -> Outcome:
+    """How a request for a known symbol ended, from the sessions that came with a bar; listing days are respected."""
+    since, until = max(first, market.listed.get(symbol, first)), min(last, market.delisted.get(symbol, last))
+    expected = market.sessions_between(since, until)
+    missing = np.setdiff1d(expected, found)
+    if not len(expected):
+        return Outcome(symbol, "closed", f"no session from {since} to {until}")
+    if not len(missing):
+        return Outcome(symbol, "ok")
+    named = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
+    status: Status = "hole" if len(missing) == len(expected) else "partial"
+    return Outcome(symbol, status, f"{len(missing)} of {len(expected)} sessions without a bar: {named}")

@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 
 from market_pipeline.markets import Market, Sessions
 from market_pipeline.panel import Grid
-from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome
+from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
 
 PLANTED_AUTOCORRELATION = 0.35
 """Correlation of AUTOREG's successive returns; the square is the skill there is to find over one session."""
@@ -70,11 +70,8 @@ class SimulatedSource:
                 continue
             path = _path(self.seed, market.name, symbol, len(market.sessions))
             frames.append(_bars(symbol, path, market.sessions, asked))
-            missing = int((path.defect[asked] == list(DEFECTS).index("missing")).sum())
-            if not asked.any():
-                outcomes.append(Outcome(symbol, "closed"))
-            else:
-                outcomes.append(Outcome(symbol, "partial", f"{missing} sessions") if missing else Outcome(symbol, "ok"))
+            found = frames[-1]["session"].to_numpy().astype("datetime64[D]")
+            outcomes.append(outcome_of(market, symbol, found, first, last))
         bars = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
         return Fetched(bars, tuple(outcomes))
 
