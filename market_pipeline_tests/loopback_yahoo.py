@@ -39,7 +39,7 @@ BAD_ANSWERS: dict[str, tuple[int, str]] = {
 
 @dataclass
 class Instrument:
-    """Daily bars as traded, with splits (new, old) and dividends in cash as paid; Yahoo's view is computed from them."""
+    """Daily bars as traded; splits (new, old), dividends in cash as paid. Yahoo's view is computed from them."""
 
     symbol: str
     splits: Mapping[dt.date, tuple[int, int]] = field(default_factory=dict)
@@ -306,7 +306,7 @@ def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
     signed = f"-CA {authority} -CAkey {authority_key} -CAcreateserial"
     usage = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
     for command in (
-        f"req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=loopback {usage} -keyout {authority_key} -out {authority}",
+        f"req -x509 -subj /CN=loop -newkey rsa:2048 -nodes -days 30 {usage} -keyout {authority_key} -out {authority}",
         f"req -newkey rsa:2048 -nodes -subj /CN=yahoo.com -keyout {key} -out {request}",
         f"x509 -req -in {request} {signed} -days 30 {extended}",
     ):

@@ -59,7 +59,10 @@ class Boosting:
             early_stopping=False,
             random_state=0,
         )
-        return trees.fit(samples.features[chosen], samples.target[chosen])
+        features = samples.features[chosen]
+        # A column without any value yet has no bins to be cut into; as a constant it is never split on.
+        features = np.where(np.isnan(features).all(axis=0), np.float32(0), features)
+        return trees.fit(features, samples.target[chosen])
 
 
 BOOSTING = Boosting()

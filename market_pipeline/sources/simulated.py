@@ -30,7 +30,7 @@ DEFECTS = {
     "hundredfold": 0.0005,
     "empty": 0.001,
     "twice": 0.0005,
-    "closed": 0.0005,
+    "closed": 0.002,
 }
 """Share of SIM sessions that a vendor's defect befalls."""
 

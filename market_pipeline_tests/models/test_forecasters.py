@@ -129,3 +129,13 @@ def test_the_chance_of_a_rise_follows_the_mean() -> None:
     mean = np.array([[-1.0, 0.0, 1.0]])
     p_up = location_scale(mean, np.ones((1, 3)), residuals).p_up
     np.testing.assert_allclose(p_up, [[0.159, 0.5, 0.841]], atol=0.01)
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_a_feature_that_has_no_value_yet_stops_no_training(forecaster: Forecaster) -> None:
+    panel = walk_panel()
+    features = panel.features.copy()
+    features[1] = np.nan
+    young = Panel(panel.history, features, panel.feature_names)
+    said = forecaster.forecast(forecaster.fit(young), young, origins_of(young, 400, 419))
+    assert np.isfinite(said[5].mean).any()

@@ -1,0 +1,120 @@
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market_pipeline.markets import Market
+from market_pipeline.panel import to_grids
+from market_pipeline.prices.faults import broken_rule
+from market_pipeline.prices.history import COLUMNS, adjusted
+from market_pipeline.sources.protocol import BAR_COLUMNS
+from market_pipeline.sources.simulated import PLANTED_AUTOCORRELATION, SimulatedSource, _path
+
+SYMBOLS = ("AUTOREG", "WALK1", "SIM1", "SIM2", "SIM3", "SIM4", "SIM5", "SIM6", "SIM7")
+stocks = Market("stocks", "XNYS", dt.date(2010, 1, 4), SYMBOLS)
+crypto = Market("crypto", "24/7", dt.date(2020, 1, 1), ("SIM1-USD", "WALK1-USD"))
+END = dt.date(2025, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def bars() -> pd.DataFrame:
+    return SimulatedSource().fetch(stocks, SYMBOLS, stocks.start, END).bars
+
+
+@given(
+    first=st.dates(dt.date(2010, 1, 4), dt.date(2012, 1, 1)),
+    length=st.integers(0, 900),
+    symbol=st.sampled_from(SYMBOLS),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_symbol_is_the_same_in_whatever_range_or_company(first: dt.date, length: int, symbol: str) -> None:
+    last = first + dt.timedelta(days=length)
+    alone = SimulatedSource().fetch(stocks, [symbol], first, last).bars
+    together = SimulatedSource().fetch(stocks, SYMBOLS, stocks.start, END).bars
+    inside = together[
+        (together["symbol"] == symbol)
+        & together["session"].isin(stocks.sessions_between(first, last).astype("datetime64[s]"))
+    ]
+    # Rows on closed days come with the session before them, which a range may cut off.
+    on_sessions = alone[alone["session"].isin(stocks.sessions.astype("datetime64[s]"))]
+    pd.testing.assert_frame_equal(
+        on_sessions.sort_values(["session", "volume"], ignore_index=True),
+        inside.sort_values(["session", "volume"], ignore_index=True),
+    )
+
+
+def test_a_path_does_not_change_when_the_calendar_grows(bars: pd.DataFrame) -> None:
+    for symbol in ("SIM1", "AUTOREG", "WALK1"):
+        short, long = _path(7, "stocks", symbol, 500), _path(7, "stocks", symbol, 900)
+        for name in short._fields:
+            np.testing.assert_array_equal(getattr(short, name), getattr(long, name)[:500])
+
+
+def returns_of(bars: pd.DataFrame, symbol: str) -> np.ndarray:
+    return np.diff(np.log(bars.loc[bars["symbol"] == symbol, "close"].to_numpy()))
+
+
+def test_the_planted_truth_is_there_and_the_walks_have_none(bars: pd.DataFrame) -> None:
+    planted, walk = returns_of(bars, "AUTOREG"), returns_of(bars, "WALK1")
+    assert np.corrcoef(planted[1:], planted[:-1])[0, 1] == pytest.approx(PLANTED_AUTOCORRELATION, abs=0.04)
+    assert abs(np.corrcoef(walk[1:], walk[:-1])[0, 1]) < 0.04
+    assert abs(walk.mean()) < 3 * walk.std() / np.sqrt(len(walk))
+
+
+def good(bars: pd.DataFrame) -> pd.DataFrame:
+    rule = broken_rule(bars, stocks, dt.datetime.now(dt.UTC))
+    return bars[rule == ""]
+
+
+def test_real_looking_symbols_have_fat_tails_clustered_volatility_and_company(bars: pd.DataFrame) -> None:
+    kept = good(bars)
+    rows = pa.Table.from_pandas(kept, preserve_index=False)
+    history = adjusted(SYMBOLS, stocks.sessions, to_grids(rows, SYMBOLS, stocks.sessions, COLUMNS))
+    returns = pd.DataFrame(np.diff(np.log(history.close), axis=1).T, columns=SYMBOLS)[["SIM1", "SIM2", "SIM3"]]
+    assert (returns.kurt() > 2).all()
+    assert all(returns[name].abs().autocorr() > 0.1 for name in returns)
+    assert returns.corr().to_numpy()[np.triu_indices(3, 1)].min() > 0.1
+    # Splits and dividends leave no jump once adjusted.
+    assert returns.abs().max().max() < 0.35
+
+
+def test_events_and_every_planted_defect_occur(bars: pd.DataFrame) -> None:
+    assert (bars["split_ratio"] == 2).any()
+    assert (bars["dividend"] > 0).sum() > 50
+    rules = set(broken_rule(bars, stocks, dt.datetime.now(dt.UTC)))
+    for wanted in (
+        "every price is a number",
+        "no price is above the high",
+        "a symbol and session appear once",
+        "the day is a session of the calendar",
+        "the close is within 5 times its recent median",
+    ):
+        assert wanted in rules
+    clean = bars["symbol"].isin(["AUTOREG", "WALK1"])
+    assert set(broken_rule(bars[clean], stocks, dt.datetime.now(dt.UTC))) == {""}
+
+
+def test_a_missing_session_is_an_outcome() -> None:
+    fetched = SimulatedSource().fetch(stocks, SYMBOLS, stocks.start, END)
+    assert tuple(fetched.bars.columns) == BAR_COLUMNS
+    status = {outcome.symbol: outcome.status for outcome in fetched.outcomes}
+    assert status["AUTOREG"] == "ok"
+    assert "partial" in status.values()
+
+
+def test_coins_trade_every_day_and_have_no_actions() -> None:
+    bars = SimulatedSource().fetch(crypto, crypto.symbols, dt.date(2024, 1, 1), dt.date(2024, 1, 31)).bars
+    assert (bars["split_ratio"] == 1).all()
+    assert (bars["dividend"] == 0).all()
+    assert len(bars[bars["symbol"] == "WALK1-USD"]) == 31
+
+
+def test_a_closed_day_and_an_unknown_symbol_are_outcomes() -> None:
+    day = dt.date(2024, 5, 27)
+    fetched = SimulatedSource().fetch(stocks, ["WALK1", "AAPL"], day, day)
+    assert [outcome.status for outcome in fetched.outcomes] == ["closed", "unknown_symbol"]
+    assert "WALK*" in fetched.outcomes[1].cause
