@@ -87,6 +87,7 @@ class Warehouse:
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
             raise WarehouseError(f"{self.path} cannot be opened: {error}") from error
+        connection.execute("set enable_progress_bar = false")
         return connection
 
     def _prepare(self) -> None:

@@ -6,6 +6,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from market_pipeline.mart.report import price
+
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
 VERDICTS = {
     "beats_baseline": "[bold green]beats the random walk[/]",
@@ -70,7 +72,7 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
     signals = rows.to_pylist()
     first = signals[0]
     console.print(
-        f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {first['close']:,.4g}\n"
+        f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {price(first['close'])}\n"
     )
     table = Table(box=None, pad_edge=False)
     for name in ("sessions", "trend", "P(up)", "expected", "80 % range", "model", "verdict"):
@@ -80,8 +82,8 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
             str(row["horizon"]),
             ARROWS[row["trend"]],
             f"{row['p_up']:.0%}",
-            f"{row['expected_price']:,.4g} ({row['expected_return']:+.2%})",
-            f"{row['low_price']:,.4g} … {row['high_price']:,.4g}",
+            f"{price(row['expected_price'])} ({row['expected_return']:+.2%})",
+            f"{price(row['low_price'])} … {price(row['high_price'])}",
             row["model"],
             VERDICTS[row["verdict"]],
         )

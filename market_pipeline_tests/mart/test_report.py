@@ -199,8 +199,9 @@ def test_range_bars_of_a_horizon_share_an_axis(page: Page) -> None:
 
 def test_charts_end_where_the_served_model_does(page: Page) -> None:
     assert "100.00 on 2024-03-06" in page.text
-    assert "80 % in 5 sessions 85.64 … 126.49" in page.text  # 100 exp(−0.155), 100 exp(0.235)
-    assert page.text.count("80 % in 5 sessions 85.64 … 126.49") == len(page.drawings("fan")) == 2
+    assert (
+        page.text.count("80 % in 5 sessions 85.64 … 126.49") == len(page.drawings("fan")) == 2
+    )  # 100 exp(−0.155), 100 exp(0.235)
     for svg in page.drawings("fan"):
         edge = next(path for path in svg.iter("path") if path.get("class") == "f80").get("d", "")
         assert len(re.findall("[ML]", edge)) == 2 * 3  # the origin and two horizons, there and back
