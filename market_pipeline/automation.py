@@ -6,7 +6,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from market_pipeline.markets import Market
-from market_pipeline.partitions import month_partitions, range_tags, session_partitions
+from market_pipeline.partitions import range_tags
 from market_pipeline.warehouse import Warehouse
 
 DAILY_ROOMS = ("prices", "indicators", "forecasts", "scores", "leaderboard", "signals")
@@ -25,14 +25,12 @@ def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             f"{market.name}_daily",
             selection=dg.AssetSelection.assets(*daily, dg.AssetKey("mart")),
-            partitions_def=session_partitions(market),
             executor_def=dg.in_process_executor,
             description="A session, or a range of them, from prices through to the mart.",
         ),
         dg.define_asset_job(
             f"{market.name}_monthly",
             selection=dg.AssetSelection.assets(dg.AssetKey([market.name, "models"])),
-            partitions_def=month_partitions(market),
             executor_def=dg.in_process_executor,
             description="The month's models, trained on every session before it.",
         ),

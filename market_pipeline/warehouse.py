@@ -65,6 +65,7 @@ class Warehouse:
             self._prepare()
         connection = self._open(read_only=read_only)
         try:
+            self._refuse_other_source(connection)
             yield connection
         finally:
             connection.close()
@@ -98,13 +99,7 @@ class Warehouse:
         connection = self._open(read_only=False)
         try:
             connection.execute("create table if not exists origin_of_data (source varchar not null)")
-            held = connection.execute("select source from origin_of_data").fetchone()
-            if held is not None and held[0] != self.source:
-                raise WarehouseError(
-                    f"{self.path} holds {held[0]} data, but the source is now {self.source}; the two never meet in one "
-                    f"warehouse. Set MARKET_PIPELINE_SOURCE={held[0]}, or give {self.source} a home of its own with "
-                    "MARKET_PIPELINE_HOME."
-                )
+            held = self._refuse_other_source(connection)
             for room in ROOMS:
                 connection.execute((files("market_pipeline") / room / "table.sql").read_text(encoding="utf-8"))
             if held is None:
@@ -114,6 +109,17 @@ class Warehouse:
             connection.close()
         remember_source(self.path.parent, self.source)
         _prepared.add((self.path, self.source, os.getpid()))
+
+    def _refuse_other_source(self, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """The source whose data the file holds; raises WarehouseError when it is another than this one."""
+        row = connection.execute("select source from origin_of_data").fetchone()
+        if row is not None and row[0] != self.source:
+            raise WarehouseError(
+                f"{self.path} holds {row[0]} data, but the source is now {self.source}; the two never meet in one "
+                f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} a home of its own with "
+                "MARKET_PIPELINE_HOME."
+            )
+        return None if row is None else str(row[0])
 
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query, as an Arrow table."""

@@ -9,7 +9,7 @@ from unittest import mock
 
 import dagster as dg
 
-from market_pipeline.definitions import build_definitions
+from market_pipeline.definitions import build_definitions, chain_of
 from market_pipeline.markets import Market, load_markets
 from market_pipeline.partitions import range_tags
 from market_pipeline.settings import Settings
@@ -21,7 +21,7 @@ SMALL = """
 [stocks]
 calendar = "XNYS"
 start = 2023-01-03
-symbols = ["AUTOREG", "WALK1", "SIM1", "SIM2"]
+symbols = ["AUTOREG", "SIM1", "SIM2"]
 """
 
 CONTENT = {
@@ -77,6 +77,20 @@ class House:
     def open_source(self, settings: Settings) -> Source:
         """The source of this house, or the configured one."""
         return self.source or open_source(settings)
+
+    def compute(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
+        """The same assets called one after the other without a run: no events, no checks, much sooner."""
+        by_name = {asset.key.path[-1]: asset for asset in chain_of(self.market)}
+        handed = {
+            "warehouse": self.warehouse,
+            "source": self.open_source(self.settings),
+            "settings": self.settings,
+        }
+        for room in rooms:
+            keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
+            context = dg.build_asset_context(partition_key_range=keys)
+            wanted = by_name[room].required_resource_keys
+            by_name[room](context, **{name: value for name, value in handed.items() if name in wanted})
 
     def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same, for runs that must succeed."""

@@ -16,8 +16,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -102,12 +104,12 @@ class Fault:
 class LoopbackYahoo:
     """The server, its instruments, its faults and the log of the requests that reached it."""
 
-    def __init__(self, folder: Path, instruments: list[Instrument]) -> None:
+    def __init__(self, instruments: list[Instrument]) -> None:
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
         self.now: dt.datetime | None = None
         self.faults: list[Fault] = []
         self.log: list[dict[str, Any]] = []
-        self.authority, certificate, key = make_certificates(folder)
+        self.authority, certificate, key = make_certificates()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate, key)
         self.tls.set_alpn_protocols(["http/1.1"])
@@ -295,9 +297,10 @@ def _events(instrument: Instrument, days: list[dt.date], now: dt.datetime) -> di
     return {name: events for name, events in (("dividends", dividends), ("splits", splits)) if events}
 
 
-def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """A throw-away authority, and a certificate for *.yahoo.com under it."""
-    folder.mkdir(parents=True, exist_ok=True)
+@cache
+def make_certificates() -> tuple[Path, Path, Path]:
+    """A throw-away authority, and a certificate for *.yahoo.com under it; once, for curl reads it once."""
+    folder = Path(mkdtemp(prefix="loopback-yahoo-"))
     authority, certificate, key = folder / "ca.pem", folder / "yahoo.pem", folder / "yahoo.key"
     authority_key, request, extensions = folder / "ca.key", folder / "yahoo.csr", folder / "extensions.cnf"
     names = "subjectAltName=DNS:yahoo.com,DNS:*.yahoo.com,DNS:*.finance.yahoo.com\nextendedKeyUsage=serverAuth\n"
@@ -317,7 +320,7 @@ def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
 @contextmanager
 def running_yahoo(folder: Path, instruments: list[Instrument]) -> Iterator[LoopbackYahoo]:
     """A running loopback Yahoo, with the environment that leads yfinance to it and nowhere else."""
-    yahoo = LoopbackYahoo(folder / "certificates", instruments)
+    yahoo = LoopbackYahoo(instruments)
     try:
         with mock.patch.dict(os.environ, yahoo.environment() | {"XDG_CACHE_HOME": str(folder / "cache")}):
             yield yahoo

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from market_pipeline.sources.simulated import SimulatedSource
 
 from market_pipeline.indicators import assets as indicators_assets
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import Panel
 from market_pipeline.models.training import Month, train
 from market_pipeline.sources.protocol import Fetched
+from market_pipeline.sources.simulated import SimulatedSource
 from market_pipeline_tests.house import House
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 12), dt.date(2024, 3, 15)
@@ -42,9 +42,9 @@ class CutSource:
 
 def built(folder: Path, cut: dt.date = LAST) -> House:
     house = House(folder, source=CutSource(cut))
-    house.build(("prices", "indicators"), START, LAST)
-    house.build(("models",), *MONTHS)
-    house.build(("forecasts", "scores"), FIRST, LAST)
+    house.compute(("prices", "indicators"), START, LAST)
+    house.compute(("models",), *MONTHS)
+    house.compute(("forecasts", "scores"), FIRST, LAST)
     return house
 
 

@@ -8,8 +8,8 @@ import pytest
 from market_pipeline_tests.house import CONTENT, House
 
 START = dt.date(2023, 1, 3)
-BEFORE = dt.date(2024, 2, 22)
-FIRST, LAST = dt.date(2024, 2, 23), dt.date(2024, 3, 6)
+BEFORE = dt.date(2024, 2, 23)
+FIRST, LAST = dt.date(2024, 2, 26), dt.date(2024, 3, 4)
 MONTHS = (dt.date(2024, 2, 1), dt.date(2024, 3, 1))
 """The last days cross a month's end, where one month's models hand over to the next's and Prophet speaks."""
 
@@ -18,7 +18,7 @@ BY_SESSION = ("prices", "indicators", "forecasts", "scores")
 
 def with_history(folder: Path) -> House:
     house = House(folder)
-    house.build(("prices", "indicators"), START, BEFORE)
+    house.compute(("prices", "indicators"), START, BEFORE)
     return house
 
 

@@ -12,7 +12,8 @@ from market_pipeline.prices.history import History
 class Bars:
     """One-dimensional columns of one symbol, in the order of sessions, no NaN among the prices.
 
-    Prices are in units of the first close: TA-Lib takes small differences for zero, whatever the price's size.
+    Prices are in units of the first close: older releases of TA-Lib take small differences for zero, whatever the
+    price's size.
     """
 
     open: Grid

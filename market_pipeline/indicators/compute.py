@@ -8,18 +8,16 @@ import numpy as np
 
 from market_pipeline.indicators import momentum, trend, volatility, volume
 from market_pipeline.indicators.bars import bars_of
+from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
-
-NAMES: tuple[str, ...] = (*trend.NAMES, *momentum.NAMES, *volatility.NAMES, *volume.NAMES)
-"""Every indicator, in the order of the table's columns."""
 
 LEAST_BARS = 3
 """Bars below which there is nothing to compute."""
 
 
 def compute_indicators(history: History) -> dict[str, Grid]:
-    """A (symbols, sessions) grid for each of NAMES, in their order; NaN without a bar and during lookbacks.
+    """A (symbols, sessions) grid for each of the catalogue, in its order; NaN without a bar and during lookbacks.
 
     The value at a session depends on bars up to it only, bit by bit.
     """

@@ -7,16 +7,17 @@ from talib._ta_lib import MA_Type
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid
 
-NAMES = (
-    "return_1", "return_5", "return_20", "return_60", "rsi_2", "rsi_14", "stochastic_k_14", "stochastic_d_14",
-    "williams_14", "cci_20", "cmo_14", "ultimate_28", "autocorrelation_60", "carry_60",
-)  # fmt: skip
-
 
 def momentum(bars: Bars) -> dict[str, Grid]:
-    """Each of NAMES for every bar, NaN during its lookback."""
+    """Each of the family, shape (bars,), as the catalogue describes it; NaN during its lookback.
+
+    TA-Lib writes 0 for a quotient of zeros, which for most of these is an extreme, not a middle: NaN instead.
+    """
     high, low, close, returns = bars.high, bars.low, bars.close, bars.returns
     level = np.log(close)
+    moved = np.logical_or.accumulate(close != close[0])
+    reach = talib.MAX(high, 14) - talib.MIN(low, 14)
+    stirred = talib.MAX(talib.TRANGE(high, low, close), 7) > 0
     stochastic_k, stochastic_d = talib.STOCH(high, low, close, 14, 3, MA_Type.SMA, 3, MA_Type.SMA)
     autocorrelation = np.full_like(close, np.nan)
     # The first two bars have no return, or none before it.
@@ -28,14 +29,13 @@ def momentum(bars: Bars) -> dict[str, Grid]:
         "return_5": talib.MOM(level, 5),
         "return_20": talib.MOM(level, 20),
         "return_60": talib.MOM(level, 60),
-        "rsi_2": talib.RSI(close, 2) / 100,
-        "rsi_14": talib.RSI(close, 14) / 100,
-        "stochastic_k_14": stochastic_k / 100,
-        "stochastic_d_14": stochastic_d / 100,
-        "williams_14": talib.WILLR(high, low, close, 14) / 100,
+        "rsi_2": np.where(moved, talib.RSI(close, 2) / 100, np.nan),
+        "rsi_14": np.where(moved, talib.RSI(close, 14) / 100, np.nan),
+        "stochastic_k_14": np.where(talib.MIN(reach, 3) > 0, stochastic_k / 100, np.nan),
+        "stochastic_d_14": np.where(talib.MIN(reach, 5) > 0, stochastic_d / 100, np.nan),
+        "williams_14": np.where(reach > 0, talib.WILLR(high, low, close, 14) / 100, np.nan),
         "cci_20": talib.CCI(high, low, close, 20) / 100,
-        "cmo_14": talib.CMO(close, 14) / 100,
-        "ultimate_28": talib.ULTOSC(high, low, close, 7, 14, 28) / 100,
+        "ultimate_28": np.where(stirred, talib.ULTOSC(high, low, close, 7, 14, 28) / 100, np.nan),
         "autocorrelation_60": autocorrelation,
         "carry_60": autocorrelation * returns / np.where(deviation > 0, deviation, np.nan),
     }

@@ -6,14 +6,9 @@ import talib
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid
 
-NAMES = (
-    "gap_sma_20", "gap_sma_50", "gap_sma_200", "gap_ema_12", "gap_ema_26",
-    "macd_histogram", "adx_14", "directional_14", "aroon_25", "slope_20",
-)  # fmt: skip
-
 
 def trend(bars: Bars) -> dict[str, Grid]:
-    """Each of NAMES for every bar, NaN during its lookback."""
+    """Each of the family, shape (bars,), as the catalogue describes it; NaN during its lookback."""
     high, low, close = bars.high, bars.low, bars.close
     histogram = talib.MACD(close, 12, 26, 9)[2]
     return {

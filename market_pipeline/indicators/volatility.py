@@ -6,14 +6,9 @@ import talib
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid
 
-NAMES = (
-    "natr_14", "true_range_1", "deviation_20", "deviation_60", "deviation_ratio", "bollinger_position_20",
-    "bollinger_width_20", "drawdown_252", "rise_252",
-)  # fmt: skip
-
 
 def volatility(bars: Bars) -> dict[str, Grid]:
-    """Each of NAMES for every bar, NaN during its lookback."""
+    """Each of the family, shape (bars,), as the catalogue describes it; NaN during its lookback."""
     high, low, close = bars.high, bars.low, bars.close
     upper, middle, lower = talib.BBANDS(close, 20, 2, 2)
     deviation = {length: np.full_like(close, np.nan) for length in (20, 60)}

@@ -9,19 +9,22 @@ import talib
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid
 
-NAMES = ("mfi_14", "obv_20", "money_flow_20", "volume_ratio_20", "volume_deviation_20", "volume_return_60")
-
 
 def volume(bars: Bars) -> dict[str, Grid]:
-    """Each of NAMES for every bar, NaN during its lookback and where nothing was traded for its whole length."""
+    """Each of the family, shape (bars,), as the catalogue describes it.
+
+    NaN during its lookback, and where nothing was traded for its whole length.
+    """
     high, low, close, traded = bars.high, bars.low, bars.close, bars.volume
-    total = talib.SUM(traded, 20)
     # TA-Lib sums by running differences: what is left of a sum of zeros is noise, not volume.
-    total = np.where(total > 1e-9, total, np.nan)
+    total = np.where(talib.MAX(traded, 20) > 0, talib.SUM(traded, 20), np.nan)
+    # Likewise the money flow index of a price that stood still, or of no volume.
+    typical = (high + low + close) / 3
+    flow = np.where(np.diff(typical, prepend=typical[0]) == 0, 0.0, traded)
     together = np.full_like(close, np.nan)
     together[1:] = talib.CORREL(bars.returns[1:], traded[1:], 60)
     return {
-        "mfi_14": talib.MFI(high, low, close, traded, 14) / 100,
+        "mfi_14": np.where(talib.MAX(flow, 14) > 0, talib.MFI(high, low, close, traded, 14) / 100, np.nan),
         "obv_20": talib.MOM(talib.OBV(close, traded), 20) / total,
         "money_flow_20": talib.MOM(talib.AD(high, low, close, traded), 20) / total,
         "volume_ratio_20": traded / (total / 20),

@@ -56,7 +56,8 @@ class Linear:
         from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
         features = samples.features[chosen]
-        scaler = StandardScaler().fit(np.where(np.isfinite(features), features, np.nan))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a column without any value yet
+            scaler = StandardScaler().fit(features)
         learned = {"centre": np.nan_to_num(scaler.mean_), "spread": np.nan_to_num(scaler.scale_, nan=1.0)}
         ridge = Ridge(alpha=self.shrinkage * len(chosen), fit_intercept=False, solver="cholesky")
         ridge.fit(_standardised(learned, features), samples.target[chosen])

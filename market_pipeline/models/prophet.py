@@ -12,6 +12,9 @@ from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel
 from market_pipeline.panel import Days, Grid, Mask
 
+FEW = 8
+"""Fits that are done sooner than worker processes start."""
+
 
 @dataclass(frozen=True)
 class Prophet:
@@ -42,7 +45,7 @@ class Prophet:
             for column in np.flatnonzero(_month_ends(history.sessions[origins.position], origins.targets[1]))
             for row in np.flatnonzero(self._enough(history.present, origins.position[column]))
         ]
-        answers = Parallel(n_jobs=-1)(
+        answers = Parallel(n_jobs=-1 if len(tasks) > FEW else 1)(
             delayed(_simulate)(
                 *self._bars(known, row, int(origins.position[column])),
                 np.array([origins.targets[horizon][column] for horizon in HORIZONS]),

@@ -1,0 +1,110 @@
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from market_pipeline.errors import MarketPipelineError
+from market_pipeline.mart.publish import TABLES, adjusted_closes, publish
+from market_pipeline.mart.read import query, read_forecast
+from market_pipeline_tests.house import House
+
+START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
+NOW = dt.datetime(2024, 3, 16, tzinfo=dt.UTC)
+
+CONTRACT = {
+    "prices": "market symbol session open high low close volume dividend split_ratio adj_close source",
+    "forecasts": "market symbol origin horizon target_session model mean q025 q05 q10 q25 q50 q75 q90 q95 q975 p_up "
+    "trained_through made_at mode",
+    "ranks": "market symbol origin horizon target_session model p_q1 p_q2 p_q3 p_q4 p_q5",
+    "scores": "market symbol origin horizon target_session model realised abs_error squared_error crps brier "
+    "covered_50 covered_80 covered_95",
+    "rank_scores": "market origin horizon model rps",
+    "leaderboard": "market horizon model question n_origins loss baseline_loss skill p_value p_adjusted verdict",
+    "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict",
+    "coverage": "market session expected present rejected missing",
+}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    house = House(tmp_path_factory.mktemp("mart"))
+    house.compute(("prices", "indicators"), START, LAST)
+    house.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 3, 1))
+    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(house.warehouse, [house.market], house.settings.mart, NOW)
+    return house
+
+
+def columns_of(mart: Path, table: str) -> list[str]:
+    return query(mart, f"from {table} limit 0").column_names
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_a_table_has_the_columns_of_the_contract(house: House, table: str) -> None:
+    assert columns_of(house.settings.mart, table) == CONTRACT[table].split()
+
+
+def test_views_and_indicators_are_there(house: House) -> None:
+    mart = house.settings.mart
+    assert len(columns_of(mart, "indicators")) >= 3 + 25
+    prices = query(mart, "select * from forecast_prices where model = 'ewma' and horizon = 5 order by all").to_pylist()
+    returns = query(mart, "select * from forecasts where model = 'ewma' and horizon = 5 order by all").to_pylist()
+    assert len(prices) == len(returns) > 0
+    assert prices[7]["q90"] == pytest.approx(prices[7]["origin_price"] * np.exp(returns[7]["q90"]))
+    levels = query(mart, "from indicator_levels where symbol = 'AUTOREG' order by session").to_pandas()
+    np.testing.assert_allclose(levels["sma_20"].iloc[19:], levels["adj_close"].rolling(20).mean().iloc[19:])
+    assert (levels["bollinger_upper"].iloc[30:] > levels["bollinger_lower"].iloc[30:]).all()
+
+
+def test_meta_says_what_was_published(house: House) -> None:
+    row = query(house.settings.mart, "from meta").to_pylist()[0]
+    assert (row["source"], row["newest_session"], row["published_at"]) == ("simulated", LAST, NOW.replace(tzinfo=None))
+
+
+def test_columns_carry_their_descriptions(house: House) -> None:
+    described = query(
+        house.settings.mart,
+        "select count(*) as columns, count(comment) as described from duckdb_columns() where table_name = 'forecasts'",
+    ).to_pylist()[0]
+    assert described["described"] >= described["columns"] - 3
+
+
+def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(house: House) -> None:
+    rows = query(
+        house.settings.mart,
+        "select session, close, adj_close, dividend, split_ratio from prices where symbol = 'SIM1' order by session",
+    ).to_pandas()
+    assert rows["adj_close"].iloc[-1] == pytest.approx(rows["close"].iloc[-1])
+    before = rows["close"].shift()
+    total = rows["split_ratio"] * rows["close"] / (before - rows["dividend"] * rows["split_ratio"])
+    np.testing.assert_allclose((rows["adj_close"] / rows["adj_close"].shift())[1:], total[1:])
+    assert adjusted_closes(house.warehouse, house.market, LAST).num_rows
+
+
+def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(house: House) -> None:
+    with duckdb.connect(str(house.settings.mart), read_only=True) as reader:
+        publish(house.warehouse, [house.market], house.settings.mart, NOW + dt.timedelta(days=1))
+        assert reader.execute("select published_at from meta").fetchone() == (NOW.replace(tzinfo=None),)
+    newer = query(house.settings.mart, "select published_at from meta")["published_at"][0].as_py()
+    assert newer == NOW.replace(tzinfo=None) + dt.timedelta(days=1)
+
+
+def test_a_publication_that_fails_leaves_the_old_mart_and_no_scrap(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = house.settings.mart.read_bytes()
+    monkeypatch.setattr("market_pipeline.mart.publish.TABLES", (*TABLES, "no_such_table"))
+    with pytest.raises(duckdb.CatalogException):
+        publish(house.warehouse, [house.market], house.settings.mart, NOW)
+    assert house.settings.mart.read_bytes() == before
+    assert not list(house.settings.home.glob("*.new"))
+
+
+def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(house: House, tmp_path: Path) -> None:
+    with pytest.raises(MarketPipelineError, match="make demo"):
+        query(tmp_path / "mart.duckdb", "from meta")
+    with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
+        read_forecast(house.settings.mart, "AUTOREGG")
+    assert read_forecast(house.settings.mart, "autoreg").num_rows == 3
