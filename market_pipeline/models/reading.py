@@ -4,7 +4,7 @@ import datetime as dt
 
 import numpy as np
 
-from market_pipeline.indicators.compute import NAMES
+from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import Panel
 from market_pipeline.panel import to_grids
