@@ -1,6 +1,5 @@
-"""Prophet on the log price of each symbol, refitted at every month-end origin."""
+"""Prophet on the log price of each symbol, refitted at every origin."""
 
-import logging
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.models.distribution import HORIZONS, LEVELS, Distribution
+from market_pipeline.models.prophet_exact import design_of, expected, fit, simulated
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel
-from market_pipeline.panel import Days, Grid, Mask
+from market_pipeline.panel import Days, Grid
 
-FEW = 8
+FEW = 500
 """Fits that are done sooner than worker processes start."""
 
 
 @dataclass(frozen=True)
 class Prophet:
-    """Piecewise linear trend and seasons (Taylor & Letham 2018), fitted by Stan for each symbol and origin.
+    """Piecewise linear trend and seasons (Taylor & Letham 2018), fitted for each symbol and origin.
 
     Fits the log price, so no price is ever negative, and asks only for sessions: on days the market never traded,
     Prophet's weekly season is nonsense. Nothing is learned monthly; the fit at an origin sees what the origin saw.
@@ -36,75 +36,53 @@ class Prophet:
         return {}
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:  # noqa: ARG002
-        """Speaks at the last session of each month only: Stan takes a fifth of a second for each symbol."""
         from joblib import Parallel, delayed  # noqa: PLC0415
 
-        history = known.history
-        tasks = [
-            (int(row), int(column))
-            for column in np.flatnonzero(_month_ends(history.sessions[origins.position], origins.targets[1]))
-            for row in np.flatnonzero(self._enough(history.present, origins.position[column]))
-        ]
-        answers = Parallel(n_jobs=-1 if len(tasks) > FEW else 1)(
-            delayed(_simulate)(
-                *self._bars(known, row, int(origins.position[column])),
-                np.array([origins.targets[horizon][column] for horizon in HORIZONS]),
-                self.draws,
-                zlib.crc32(f"{history.symbols[row]} {history.sessions[origins.position[column]]}".encode()),
+        history, count = known.history, len(origins.position)
+        level = np.log(history.close)
+        jobs = -1 if len(level) * count > FEW else 1
+        answers = Parallel(n_jobs=jobs)(
+            delayed(_at_origin)(
+                self,
+                history.symbols,
+                history.sessions[: position + 1],
+                level[:, : position + 1],
+                np.array([origins.targets[horizon][place] for horizon in HORIZONS]),
             )
-            for row, column in tasks
+            for place, position in enumerate(origins.position)
         )
-        return self._distributions(tasks, answers, (len(history.symbols), len(origins.position)))
-
-    def _enough(self, present: Mask, position: int) -> Mask:
-        """The symbols with a bar at the origin and enough bars to fit."""
-        enough: Mask = present[:, position] & (present[:, : position + 1].sum(axis=1) >= self.least)
-        return enough
-
-    def _bars(self, known: Panel, row: int, position: int) -> tuple[Days, Grid]:
-        """The last `window` bars of a symbol at an origin: sessions and log prices."""
-        close = known.history.close[row, : position + 1]
-        bars = np.flatnonzero(~np.isnan(close))[-self.window :]
-        return known.history.sessions[bars], np.log(close[bars])
-
-    def _distributions(
-        self, tasks: list[tuple[int, int]], answers: list[tuple[Grid, Grid]], shape: tuple[int, int]
-    ) -> Mapping[int, Distribution]:
-        said = {}
-        for place, horizon in enumerate(HORIZONS):
-            mean, p_up = np.full(shape, np.nan), np.full(shape, np.nan)
-            quantiles = np.full((*shape, len(LEVELS)), np.nan)
-            for (row, column), (expected, paths) in zip(tasks, answers, strict=True):
-                mean[row, column] = expected[place]
-                quantiles[row, column] = np.quantile(paths[place], LEVELS)
-                p_up[row, column] = (paths[place] > 0).mean()
-            said[horizon] = Distribution(mean, quantiles, p_up)
-        return said
+        means, quantiles, rises = (np.stack(parts, axis=1) for parts in zip(*answers, strict=True))
+        return {
+            horizon: Distribution(means[:, :, place], quantiles[:, :, place], rises[:, :, place])
+            for place, horizon in enumerate(HORIZONS)
+        }
 
 
-def _month_ends(origins: Days, following: Days) -> np.ndarray:
-    """Whether the session after each origin lies in another month."""
-    ends: np.ndarray = origins.astype("datetime64[M]") != following.astype("datetime64[M]")
-    return ends
+def _at_origin(
+    settings: Prophet, symbols: tuple[str, ...], sessions: Days, level: Grid, targets: Days
+) -> tuple[Grid, Grid, Grid]:
+    """Mean (symbols, targets), quantiles (symbols, targets, 9) and p_up of all symbols at the last of `sessions`.
 
-
-def _simulate(sessions: Days, level: Grid, targets: Days, draws: int, seed: int) -> tuple[Grid, Grid]:
-    """Expected log returns (targets,) and simulated ones (targets, draws) from the last of `sessions`.
-
-    Runs in a worker process. Prophet draws from numpy's global generator, so that is what is seeded.
+    Symbols with bars on the same days share their design.
     """
-    import pandas as pd  # noqa: PLC0415
-
-    logging.getLogger("cmdstanpy").disabled = True
-    logging.getLogger("prophet").setLevel(logging.WARNING)
-    import prophet  # noqa: PLC0415
-
-    model = prophet.Prophet(daily_seasonality=False, uncertainty_samples=draws)
-    model.fit(pd.DataFrame({"ds": pd.to_datetime(sessions), "y": level}), seed=seed % 2**31)
-    future = pd.DataFrame({"ds": pd.to_datetime(targets)})
-    np.random.seed(seed)  # noqa: NPY002
-    paths = model.predictive_samples(future)["yhat"] - level[-1]
-    return model.predict(future)["yhat"].to_numpy() - level[-1], paths
+    mean = np.full((len(symbols), len(targets)), np.nan)
+    quantiles, p_up = np.full((*mean.shape, len(LEVELS)), np.nan), mean.copy()
+    designs = {}
+    for row, symbol in enumerate(symbols):
+        bars = np.flatnonzero(~np.isnan(level[row]))
+        if len(bars) < settings.least or bars[-1] != len(sessions) - 1:
+            continue
+        bars = bars[-settings.window :]
+        key = bars.tobytes()
+        if key not in designs:
+            designs[key] = design_of(sessions[bars], targets)
+        found = fit(designs[key], level[row, bars])
+        seed = zlib.crc32(f"{symbol} {sessions[-1]}".encode())
+        returns = simulated(designs[key], found, settings.draws, seed) - level[row, -1]
+        mean[row] = expected(designs[key], found) - level[row, -1]
+        quantiles[row] = np.quantile(returns, LEVELS, axis=1).T
+        p_up[row] = (returns > 0).mean(axis=1)
+    return mean, quantiles, p_up
 
 
 PROPHET = Prophet()
