@@ -40,7 +40,7 @@ def test_the_posterior_is_never_below_stans_and_the_forecast_is_prophets(seed: i
     model, converged = by_stan(level, days, tol_rel_obj=1, tol_rel_grad=1, tol_obj=1e-14, iter=100_000)
     assert log_posterior(design, level, found) >= log_posterior(design, level, converged) - 1e-6
     theirs = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets)}))["yhat"].to_numpy()
-    # From the same parameters the same forecast; L-BFGS stops short of the kinks of the L1 norm, so they differ a little.
+    # From the same parameters the same forecast; L-BFGS stops short of the kinks of the L1 norm: they differ a little.
     np.testing.assert_allclose(expected(design, converged), theirs, rtol=1e-9)
     np.testing.assert_allclose(expected(design, found), theirs, atol=4e-3 * found.scale)
 
