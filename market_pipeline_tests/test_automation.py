@@ -1,0 +1,102 @@
+"""When things run: what schedules and sensors ask for, at moments that matter."""
+
+import datetime as dt
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from market_pipeline.automation import covered_sessions, jobs_of, oldest_gap, schedules_of, sensors_of
+from market_pipeline.markets import Market
+from market_pipeline_tests.house import House
+
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST, FRIDAY = dt.date(2024, 1, 2), dt.date(2024, 5, 24)
+STOCKS = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["WALK1", "AUTOREG"]\n'
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A home whose prices reach to Friday before Memorial Day 2024."""
+    house = House(tmp_path_factory.mktemp("automation"), STOCKS)
+    house.compute(("prices",), FIRST, FRIDAY)
+    return house
+
+
+def daily_at(house: House, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason:
+    context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": house.warehouse})
+    asked = schedules_of(house.market)[0](context)
+    assert isinstance(asked, dg.RunRequest | dg.SkipReason)
+    return asked
+
+
+@pytest.mark.parametrize("day", [25, 26, 27, 28])
+def test_over_a_long_weekend_the_same_friday_is_asked_for_once(house: House, day: int) -> None:
+    asked = daily_at(house, dt.datetime(2024, 5, day, 4, tzinfo=NEW_YORK))
+    assert isinstance(asked, dg.RunRequest)
+    assert (asked.partition_key, asked.run_key) == ("2024-05-24", "stocks 2024-05-24")
+
+
+def test_a_session_is_asked_for_only_when_its_local_day_is_over(house: House) -> None:
+    evening = daily_at(house, dt.datetime(2024, 5, 24, 23, 30, tzinfo=NEW_YORK))
+    assert isinstance(evening, dg.RunRequest)
+    assert evening.partition_key == "2024-05-23"
+
+
+def test_an_empty_home_waits_for_its_first_backfill(tmp_path: Path) -> None:
+    empty = House(tmp_path, STOCKS)
+    asked = daily_at(empty, dt.datetime(2024, 5, 25, 4, tzinfo=NEW_YORK))
+    assert isinstance(asked, dg.SkipReason)
+    assert "waits for its first backfill" in (asked.skip_message or "")
+    assert not empty.settings.warehouse.exists()
+
+
+def test_training_runs_on_the_first_after_the_daily_run(house: House) -> None:
+    daily, monthly = schedules_of(house.market)
+    assert (daily.cron_schedule, monthly.cron_schedule) == ("0 4 * * *", "30 4 1 * *")
+    assert daily.execution_timezone == monthly.execution_timezone == "America/New_York"
+    moment = dt.datetime(2024, 6, 1, 4, 30, tzinfo=NEW_YORK)
+    context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": house.warehouse})
+    asked = monthly(context)
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.partition_key == "2024-06-01"
+
+
+def test_coins_are_never_asked_for_before_three_utc() -> None:
+    crypto = Market("crypto", "24/7", FIRST, ("WALK1-USD",))
+    assert schedules_of(crypto)[0].execution_timezone == "UTC"
+    assert crypto.schedule_hour >= 3
+
+
+def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(house: House) -> None:
+    covered = covered_sessions(house.market, house.warehouse)
+    assert oldest_gap(house.market, covered, FRIDAY) is None
+    hole = {day: missing for day, missing in covered.items() if day != dt.date(2024, 5, 14)}
+    assert oldest_gap(house.market, hole, FRIDAY) == dt.date(2024, 5, 14)
+    assert oldest_gap(house.market, covered | {dt.date(2024, 5, 21): 1}, FRIDAY) == dt.date(2024, 5, 21)
+    assert oldest_gap(house.market, covered | {dt.date(2024, 2, 1): 1}, FRIDAY) is None  # older than a month
+
+
+def test_the_sensor_asks_for_one_run_from_the_oldest_gap_to_the_newest_session(house: House) -> None:
+    market = house.market
+    sensor = sensors_of(market, jobs_of(market))[0]
+    asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
+    assert asked.run_requests is not None
+    request = asked.run_requests[0]
+    assert len(asked.run_requests) == 1
+    newest = market.newest_closed(dt.datetime.now(dt.UTC))
+    assert request.job_name == "stocks_daily"
+    assert request.tags["dagster/asset_partition_range_end"] == str(newest)
+
+
+def test_the_sensor_asks_for_models_before_it_asks_for_sessions(tmp_path: Path) -> None:
+    house = House(tmp_path, STOCKS.replace("2024-01-02", "2023-01-03"))
+    house.compute(("prices", "indicators"), dt.date(2023, 1, 3), dt.date(2024, 2, 1))
+    house.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 2, 1))
+    sensor = sensors_of(house.market, jobs_of(house.market))[0]
+    asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
+    assert asked.run_requests is not None
+    assert asked.run_requests[0].job_name == "stocks_monthly"
