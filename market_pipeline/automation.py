@@ -15,11 +15,12 @@ LOOKBACK = dt.timedelta(days=31)
 """How far back the sensor looks for sessions that are missing or incomplete."""
 
 COVERED = "select session, missing from coverage where market = $market"
+FORECAST = "select distinct origin from forecasts where market = $market"
 TRAINED = "select distinct month from models where market = $market"
 
 
 def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
-    """The daily job, from prices to the mart, and the monthly training. Neither pays a process for each step."""
+    """The daily job, from prices to the mart, its first half, and the training. None pays a process for each step."""
     daily = [dg.AssetKey([market.name, room]) for room in DAILY_ROOMS]
     return [
         dg.define_asset_job(
@@ -27,6 +28,12 @@ def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
             selection=dg.AssetSelection.assets(*daily, dg.AssetKey("mart")),
             executor_def=dg.in_process_executor,
             description="A session, or a range of them, from prices through to the mart.",
+        ),
+        dg.define_asset_job(
+            f"{market.name}_prices",
+            selection=dg.AssetSelection.assets(*daily[:2]),
+            executor_def=dg.in_process_executor,
+            description="Bars and indicators alone: what training waits for after an outage.",
         ),
         dg.define_asset_job(
             f"{market.name}_monthly",
@@ -84,34 +91,43 @@ def sensors_of(market: Market, jobs: list[UnresolvedAssetJobDefinition]) -> list
         jobs=jobs,
         minimum_interval_seconds=3600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Requests one run over the sessions of the last month that are missing or incomplete, and the "
-        "training of a month that has no models; the same gap once a day, for a vendor fills holes in days.",
+        description="Requests one run over the sessions of the last month, or since the last run, that are missing or "
+        "incomplete; before it the bars and the training it needs. The same once a day: vendors fill holes in days.",
     )
     def gaps(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:  # noqa: ARG001
         now = dt.datetime.now(dt.UTC)
-        covered = covered_sessions(market, warehouse)
-        newest = market.newest_closed(now)
+        covered, newest = covered_sessions(market, warehouse), market.newest_closed(now)
         if newest is None or not covered:
             return dg.SensorResult(skip_reason=first_backfill(market))
-        month = untrained_month(market, warehouse, newest)
-        if month is not None:
-            request = dg.RunRequest(
-                run_key=f"{market.name} {month} asked {now:%Y-%m-%d}",
-                job_name=f"{market.name}_monthly",
-                partition_key=month.isoformat(),
-            )
-            return dg.SensorResult(run_requests=[request])
-        first = oldest_gap(market, covered, newest)
-        if first is None:
+        wanted = next_repair(market, warehouse, covered, newest)
+        if wanted is None:
             return dg.SensorResult(skip_reason="Every session of the last month is stored and complete.")
+        job, first, last = wanted
         request = dg.RunRequest(
-            run_key=f"{market.name} {first} {newest} asked {now:%Y-%m-%d}",
-            job_name=f"{market.name}_daily",
-            tags=range_tags(first, newest),
+            run_key=f"{job} {first} {last} asked {now:%Y-%m-%d}", job_name=job, tags=range_tags(first, last)
         )
         return dg.SensorResult(run_requests=[request])
 
     return [gaps]
+
+
+def next_repair(
+    market: Market, warehouse: Warehouse, covered: dict[dt.date, int], newest: dt.date
+) -> tuple[str, dt.date, dt.date] | None:
+    """The job that is due next and its first and last partition: bars, then training, then everything by session.
+
+    After an outage over a month's end, forecasts wait for the month's models, and these for the bars before the month.
+    """
+    forecast = dict.fromkeys(warehouse.read(FORECAST, {"market": market.name})["origin"].to_pylist(), 0)
+    gaps = [oldest_gap(market, present, newest) for present in (covered, forecast) if present]
+    gap = min((found for found in gaps if found is not None), default=None)
+    untrained = untrained_months(market, warehouse, gap or newest, newest)
+    if untrained:
+        past = market.sessions_between(min(covered), untrained[-1] - dt.timedelta(days=1)).tolist()
+        if gap is not None and not set(past) <= set(covered):
+            return f"{market.name}_prices", gap, newest
+        return f"{market.name}_monthly", untrained[0], untrained[-1]
+    return None if gap is None else (f"{market.name}_daily", gap, newest)
 
 
 def covered_sessions(market: Market, warehouse: Warehouse) -> dict[dt.date, int]:
@@ -123,17 +139,17 @@ def covered_sessions(market: Market, warehouse: Warehouse) -> dict[dt.date, int]
 
 
 def oldest_gap(market: Market, covered: dict[dt.date, int], newest: dt.date) -> dt.date | None:
-    """The oldest session of the month up to `newest` that was never asked for or lacks a symbol."""
-    since = max(newest - LOOKBACK, min(covered))
+    """The oldest session that is not among the covered or lacks a symbol, in the last month or since the last covered."""
+    since = max(min(newest - LOOKBACK, max(covered)), min(covered))
     sessions = market.sessions_between(since, newest).tolist()
     return min((session for session in sessions if covered.get(session, 1)), default=None)
 
 
-def untrained_month(market: Market, warehouse: Warehouse, newest: dt.date) -> dt.date | None:
-    """The newest session's month when it has no models although an earlier month has."""
-    month = newest.replace(day=1)
+def untrained_months(market: Market, warehouse: Warehouse, first: dt.date, last: dt.date) -> list[dt.date]:
+    """The months of the sessions from `first` to `last` that have no models although an earlier month has."""
     trained = warehouse.read(TRAINED, {"market": market.name})["month"].to_pylist()
-    return month if trained and month not in trained else None
+    months = {session.replace(day=1) for session in market.sessions_between(first, last).tolist()}
+    return sorted(month for month in months - set(trained) if trained and month > min(trained))
 
 
 def first_backfill(market: Market) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from market_pipeline.automation import covered_sessions, jobs_of, oldest_gap, schedules_of, sensors_of
+from market_pipeline.automation import covered_sessions, jobs_of, next_repair, oldest_gap, schedules_of, sensors_of
 from market_pipeline.markets import Market
 from market_pipeline_tests.house import House
 
@@ -78,25 +78,41 @@ def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(house
     assert oldest_gap(house.market, covered | {dt.date(2024, 2, 1): 1}, FRIDAY) is None  # older than a month
 
 
+def test_after_an_outage_of_months_the_gap_begins_where_the_data_ends(house: House) -> None:
+    covered = covered_sessions(house.market, house.warehouse)
+    assert oldest_gap(house.market, covered, dt.date(2024, 9, 3)) == dt.date(2024, 5, 28)
+
+
 def test_the_sensor_asks_for_one_run_from_the_oldest_gap_to_the_newest_session(house: House) -> None:
-    market = house.market
-    sensor = sensors_of(market, jobs_of(market))[0]
-    asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
-    assert isinstance(asked, dg.SensorResult)
-    assert asked.run_requests is not None
-    request = asked.run_requests[0]
-    assert len(asked.run_requests) == 1
-    newest = market.newest_closed(dt.datetime.now(dt.UTC))
-    assert request.job_name == "stocks_daily"
-    assert request.tags["dagster/asset_partition_range_end"] == str(newest)
-
-
-def test_the_sensor_asks_for_models_before_it_asks_for_sessions(tmp_path: Path) -> None:
-    house = House(tmp_path, STOCKS.replace("2024-01-02", "2023-01-03"))
-    house.compute(("prices", "indicators"), dt.date(2023, 1, 3), dt.date(2024, 2, 1))
-    house.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 2, 1))
     sensor = sensors_of(house.market, jobs_of(house.market))[0]
     asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
     assert isinstance(asked, dg.SensorResult)
     assert asked.run_requests is not None
-    assert asked.run_requests[0].job_name == "stocks_monthly"
+    assert len(asked.run_requests) == 1
+    request = asked.run_requests[0]
+    newest = house.market.newest_closed(dt.datetime.now(dt.UTC))
+    assert request.job_name == "stocks_daily"
+    assert request.tags["dagster/asset_partition_range_start"] == "2024-05-28"
+    assert request.tags["dagster/asset_partition_range_end"] == str(newest)
+
+
+def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
+    house = House(tmp_path, STOCKS.replace("2024-01-02", "2023-01-03"))
+    first, trained, back = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 4, 10)
+    house.compute(("prices", "indicators"), first, dt.date(2024, 2, 20))
+    house.compute(("models",), trained, trained)
+    house.compute(("forecasts",), dt.date(2024, 2, 15), dt.date(2024, 2, 20))
+    market, done = house.market, []
+    while len(done) < 5:
+        covered = covered_sessions(market, house.warehouse)
+        wanted = next_repair(market, house.warehouse, covered, back)
+        if wanted is None:
+            break
+        done.append(wanted)
+        rooms = {"prices": ("prices", "indicators"), "monthly": ("models",), "daily": ("forecasts",)}
+        house.compute(rooms[wanted[0].split("_")[1]], *wanted[1:])
+    assert done == [
+        ("stocks_prices", dt.date(2024, 2, 21), back),
+        ("stocks_monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
+        ("stocks_daily", dt.date(2024, 2, 21), back),
+    ]

@@ -30,14 +30,9 @@ symbols = ["WALK3-USD"]
 """
 ROOMS = ("prices", "indicators", "models", "forecasts", "scores", "leaderboard", "signals")
 QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 LAUNCH = """
 mutation($params: LaunchBackfillParams!) {
