@@ -139,7 +139,7 @@ def covered_sessions(market: Market, warehouse: Warehouse) -> dict[dt.date, int]
 
 
 def oldest_gap(market: Market, covered: dict[dt.date, int], newest: dt.date) -> dt.date | None:
-    """The oldest session that is not among the covered or lacks a symbol, in the last month or since the last covered."""
+    """The oldest session that is not covered or lacks a symbol, in the last month or since the last covered one."""
     since = max(min(newest - LOOKBACK, max(covered)), min(covered))
     sessions = market.sessions_between(since, newest).tolist()
     return min((session for session in sessions if covered.get(session, 1)), default=None)

@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 from zipfile import BadZipFile
 
-import skops.io as sio
-
 from market_pipeline.errors import WarehouseError
 from market_pipeline.models.protocol import Parameters
 
@@ -25,6 +23,8 @@ TRUSTED = (
 
 def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     """Write parameters below `folder`; returns the file and its SHA-256."""
+    import skops.io as sio  # noqa: PLC0415
+
     content = sio.dumps(dict(parameters))
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"{name}-{digest[:12]}.skops"
@@ -37,6 +37,8 @@ def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
 
 def load(path: Path, digest: str) -> Parameters:
     """Read parameters back; raises WarehouseError when the file is missing, changed, or holds a foreign type."""
+    import skops.io as sio  # noqa: PLC0415
+
     mend = "Train the month again: materialise its models partition."
     try:
         content = path.read_bytes()

@@ -1,4 +1,7 @@
-"""Whether one forecaster's losses are smaller than another's by more than luck."""
+"""Whether one forecaster's losses are smaller than another's by more than luck.
+
+Knows series of numbers only: no model, no market, no verdict.
+"""
 
 from dataclasses import dataclass
 
@@ -21,8 +24,10 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
 
     `overlap` is how many earlier origins share target sessions with each (horizon - 1 for daily origins). Diebold &
     Mariano (1995) with a Bartlett long-run variance (Newey & West 1987) over half again as many lags, for Bartlett's
-    weights fade: simulated at a level of 5 %, 6 to 9 % of equal forecasters pass. The small-sample factor and Student's
-    t of Harvey, Leybourne & Newbold (1997, eq. 9).
+    weights fade. The small-sample factor and Student's t of Harvey, Leybourne & Newbold (1997, eq. 9).
+
+    Simulated at a level of 5 %, this share of equal forecasters passes: 5 % without overlap, 8 % at an overlap of 4 or
+    19 with 500 origins; but at an overlap of 19, 10 % with 120 origins and 14 % with 60, of which three lie apart.
     """
     if not np.isfinite(differences).all():
         raise ValueError("A loss difference is not a number: pair the losses before testing them.")

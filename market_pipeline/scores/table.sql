@@ -15,9 +15,15 @@ create table if not exists scores (
     covered_95 boolean not null
 );
 comment on table scores is 'Forecasts that came due, against what happened.';
+comment on column scores.market is 'Name of the market in the configuration';
+comment on column scores.symbol is 'Symbol as the source spells it';
+comment on column scores.origin is 'Session at whose close the forecast was made';
+comment on column scores.horizon is 'Sessions from the origin to the target session';
+comment on column scores.target_session is 'Session whose close the forecast was for';
+comment on column scores.model is 'Forecaster that made it';
 comment on column scores.realised is 'Log return from the origin to the target session, dividends reinvested';
 comment on column scores.abs_error is 'Distance of the median from what happened, log return';
-comment on column scores.squared_error is 'Squared distance of the mean from what happened';
+comment on column scores.squared_error is 'Squared distance of the mean from what happened, squared log return';
 comment on column scores.crps is 'Continuous ranked probability score of the distribution, log return';
 comment on column scores.brier is 'Squared distance of p_up from 1 if it rose, 0 if not';
 comment on column scores.covered_50 is 'What happened lay between q25 and q75';
@@ -29,9 +35,13 @@ create table if not exists rank_scores (
     origin date not null,
     horizon integer not null,
     model varchar not null,
-    rps double not null
+    rps double not null check (rps between 0 and 1)
 );
 comment on table rank_scores is 'Ranked probability score of the rank forecasts of one origin; 0.16 for 0.2 in each fifth.';
+comment on column rank_scores.market is 'Name of the market in the configuration';
+comment on column rank_scores.origin is 'Session at whose close the ranks were forecast';
+comment on column rank_scores.horizon is 'Sessions from the origin to the target session';
+comment on column rank_scores.model is 'Forecaster that made them';
 comment on column rank_scores.rps is 'Mean over symbols; 0 is perfect';
 
 create table if not exists leaderboard (
@@ -39,15 +49,18 @@ create table if not exists leaderboard (
     horizon integer not null,
     model varchar not null,
     question varchar not null check (question in ('return', 'direction', 'range', 'rank')),
-    n_origins integer not null,
+    n_origins integer not null check (n_origins > 0),
     loss double not null,
     baseline_loss double not null,
     skill double,
-    p_value double,
-    p_adjusted double,
+    p_value double check (p_value between 0 and 1),
+    p_adjusted double check (p_adjusted between 0 and 1),
     verdict varchar not null check (verdict in ('beats_baseline', 'no_evidence', 'worse', 'insufficient_data'))
 );
 comment on table leaderboard is 'Each model against the random walk, by horizon and question.';
+comment on column leaderboard.market is 'Name of the market in the configuration';
+comment on column leaderboard.horizon is 'Sessions from the origin to the target session';
+comment on column leaderboard.model is 'Forecaster that is judged';
 comment on column leaderboard.question is 'return: squared error; direction: Brier; range: CRPS; rank: RPS';
 comment on column leaderboard.n_origins is 'Origins scored for both model and baseline';
 comment on column leaderboard.loss is 'Mean over origins of the cross-sectional mean loss';

@@ -1,4 +1,7 @@
-"""The leaderboard: each model's skill against the random walk, and whether to believe it."""
+"""The leaderboard: each model's skill against the random walk, and whether to believe it.
+
+Knows losses by origin: not how a loss is computed, nor what a model is made of, nor who is served.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

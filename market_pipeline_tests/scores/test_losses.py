@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from market_pipeline.models.distribution import LEVELS, QUANTILES
-from market_pipeline.scores.losses import crps, score
+from market_pipeline.scores.losses import crps, ranked_probability_score, score
 
 NORMAL = norm.ppf(LEVELS)
 
@@ -40,6 +40,20 @@ def test_crps_is_near_the_closed_form_of_the_normal(realised: float) -> None:
     assert crps(NORMAL[None], np.array([realised]))[0] == pytest.approx(exact, rel=0.08, abs=0.035)
 
 
+def test_crps_is_near_the_integral_over_the_distribution() -> None:
+    grid = np.linspace(-12, 12, 240_001)
+    step = grid[1] - grid[0]
+    for realised in (-1.5, 0.2, 2.5):
+        exact = ((norm.cdf(grid) - (grid >= realised)) ** 2).sum() * step
+        assert crps(NORMAL[None], np.array([realised]))[0] == pytest.approx(exact, abs=0.06)
+
+
+def test_nine_levels_understate_a_true_normal_by_three_percent() -> None:
+    draws = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    mean = crps(np.tile(NORMAL, (len(draws), 1)), draws).mean()
+    assert mean * np.sqrt(np.pi) == pytest.approx(0.97, abs=0.005)  # the mean CRPS of a true normal is 1 / sqrt(pi)
+
+
 @given(shift=st.floats(-1, 1).filter(lambda s: abs(s) > 0.15), stretch=st.floats(0.4, 2.5))
 def test_the_true_distribution_loses_least(shift: float, stretch: float) -> None:
     draws = np.random.default_rng(1).normal(size=20_000)
@@ -64,6 +78,36 @@ def test_what_did_not_happen_is_not_scored() -> None:
     rows = score(forecasts(np.tile(NORMAL, (3, 1))), np.array([0.1, np.nan, 0.2]))
     assert rows["realised"].to_pylist() == [0.1, 0.2]
     assert score(forecasts(np.tile(NORMAL, (2, 1))), np.array([np.nan, np.nan])).num_rows == 0
+
+
+def test_a_score_does_not_depend_on_what_came_due_later() -> None:
+    draws = np.random.default_rng(4).normal(size=30)
+    every = score(forecasts(np.tile(NORMAL, (30, 1))), draws)
+    assert score(forecasts(np.tile(NORMAL, (20, 1))), draws[:20]).equals(every.slice(0, 20))
+
+
+def test_equal_chances_score_as_the_m6_competition_says() -> None:
+    scores = ranked_probability_score(np.full((5, 5), 0.2), np.arange(1, 6))
+    np.testing.assert_allclose(scores, [0.24, 0.12, 0.08, 0.12, 0.24])
+    assert scores.mean() == pytest.approx(0.16)
+
+
+def test_the_rank_score_grows_with_the_distance_in_fifths() -> None:
+    certain_of_the_first = np.tile([1.0, 0, 0, 0, 0], (5, 1))
+    np.testing.assert_allclose(ranked_probability_score(certain_of_the_first, np.arange(1, 6)), [0, 0.2, 0.4, 0.6, 0.8])
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=5, max_size=5), st.lists(st.floats(0.01, 1), min_size=5, max_size=5))
+def test_no_chances_lose_less_on_average_than_the_true_ones(true: list[float], told: list[float]) -> None:
+    truth, other = (np.array(weights) / sum(weights) for weights in (true, told))
+    loss = [truth @ ranked_probability_score(np.tile(chances, (5, 1)), np.arange(1, 6)) for chances in (truth, other)]
+    assert loss[0] <= loss[1] + 1e-12
+
+
+@pytest.mark.parametrize("fifth", [0, 6])
+def test_a_fifth_that_is_none_is_refused(fifth: int) -> None:
+    with pytest.raises(ValueError, match="1 to 5"):
+        ranked_probability_score(np.full((1, 5), 0.2), np.array([fifth]))
 
 
 def test_ranges_cover_what_they_say_on_normal_draws() -> None:
