@@ -1,11 +1,11 @@
-# Four words: demo, test, ui, bench. Each makes the environment first when there is none.
+# Three words: demo, test, ui. Each makes the environment first when there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test ui bench clean
+.PHONY: demo test ui clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo

@@ -94,7 +94,7 @@ def sensors_of(market: Market, jobs: list[UnresolvedAssetJobDefinition]) -> list
         description="Requests one run over the sessions of the last month, or since the last run, that are missing or "
         "incomplete; before it the bars and the training it needs. The same once a day: vendors fill holes in days.",
     )
-    def gaps(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:  # noqa: ARG001
+    def gaps(warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
         now = dt.datetime.now(dt.UTC)
         covered, newest = covered_sessions(market, warehouse), market.newest_closed(now)
         if newest is None or not covered:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
-from typing import Any, TypeVar
+from typing import ParamSpec
 
 import click
 from rich.console import Console
@@ -18,7 +18,7 @@ from market_pipeline.errors import ConfigurationError, MarketPipelineError
 from market_pipeline.markets import Market, load_markets, packaged_config
 from market_pipeline.settings import Settings
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Words = ParamSpec("Words")
 DATE = click.DateTime(["%Y-%m-%d"])
 DEMO_SESSIONS = {"24/7": 120}
 """Origins of the demo per calendar; 90 where none is named."""
@@ -26,18 +26,18 @@ DEMO_SESSIONS = {"24/7": 120}
 console = Console()
 
 
-def one_paragraph(command: Command) -> Command:
+def one_paragraph(command: Callable[Words, None]) -> Callable[Words, None]:
     """Turn the errors that a person can mend into one paragraph and exit status 1."""
 
     @wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: Words.args, **kwargs: Words.kwargs) -> None:
         try:
-            return command(*args, **kwargs)
+            command(*args, **kwargs)
         except MarketPipelineError as error:
             Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, markup=True)
             sys.exit(1)
 
-    return guarded  # type: ignore[return-value]
+    return guarded
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,7 +55,7 @@ def main() -> None:
 @one_paragraph
 def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str) -> None:
     """Materialise a range of sessions through Dagster, the models it needs included."""
-    from market_pipeline.runs import ROOMS  # noqa: PLC0415
+    from market_pipeline.runs import ROOMS
 
     settings = Settings.from_environment()
     rooms = tuple(part.strip() for part in assets.split(",") if part.strip()) or ROOMS
@@ -70,7 +70,7 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str) -> No
 @one_paragraph
 def run(name: str | None) -> None:
     """Materialise the newest closed session, as the schedule does, and train the month's models if there are none."""
-    from market_pipeline.runs import ROOMS, untrained_month  # noqa: PLC0415
+    from market_pipeline.runs import ROOMS, untrained_month
 
     settings = Settings.from_environment()
     for market in [_market(settings, name)] if name else _markets(settings):
@@ -87,8 +87,8 @@ def run(name: str | None) -> None:
 @one_paragraph
 def forecast(symbol: str) -> None:
     """Print what the mart says of one symbol, with the verdict."""
-    from market_pipeline.mart.read import read_forecast  # noqa: PLC0415
-    from market_pipeline.mart.text import print_forecast  # noqa: PLC0415
+    from market_pipeline.mart.read import read_forecast
+    from market_pipeline.mart.text import print_forecast
 
     print_forecast(console, read_forecast(Settings.from_environment().mart, symbol))
 
@@ -97,7 +97,7 @@ def forecast(symbol: str) -> None:
 @one_paragraph
 def doctor() -> None:
     """Check configuration, source, warehouse and calendars; say what is wrong and how to mend it."""
-    from market_pipeline.doctor import diagnose  # noqa: PLC0415
+    from market_pipeline.doctor import diagnose
 
     findings = diagnose(os.environ)
     for finding in findings:
@@ -111,9 +111,9 @@ def doctor() -> None:
 @one_paragraph
 def demo() -> None:
     """Run the main job on the simulated source, end to end, and print what came of it."""
-    from market_pipeline.mart.read import read_signals, read_verdicts  # noqa: PLC0415
-    from market_pipeline.mart.text import print_signals, print_verdicts  # noqa: PLC0415
-    from market_pipeline.runs import ROOMS  # noqa: PLC0415
+    from market_pipeline.mart.read import read_signals, read_verdicts
+    from market_pipeline.mart.text import print_signals, print_verdicts
+    from market_pipeline.runs import ROOMS
 
     settings = Settings.from_environment({**os.environ, "MARKET_PIPELINE_SOURCE": "simulated"})
     settings = replace(settings, config=None)
@@ -139,8 +139,8 @@ def demo() -> None:
 @one_paragraph
 def ui(port: int) -> None:
     """Start the Dagster web server and daemon on 127.0.0.1."""
-    from market_pipeline.runs import open_instance  # noqa: PLC0415
-    from market_pipeline.settings import remember_source  # noqa: PLC0415
+    from market_pipeline.runs import open_instance
+    from market_pipeline.settings import remember_source
 
     settings = Settings.from_environment()
     _markets(settings)
@@ -170,7 +170,7 @@ def materialise(
 
     `from_start` brings the bars and indicators before the range along, from the market's start.
     """
-    from market_pipeline.runs import check_range, execute, open_instance, plan, warehouse_of  # noqa: PLC0415
+    from market_pipeline.runs import check_range, execute, open_instance, plan, warehouse_of
 
     first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
     planned = plan(market, warehouse_of(settings), first, last, rooms, from_start=from_start)

@@ -21,7 +21,7 @@ class WarehouseResource(ConfigurableResourceFactory[Warehouse]):
     source: str
     patience: float = 60.0
 
-    def create_resource(self, context: dg.InitResourceContext) -> Warehouse:  # noqa: ARG002
+    def create_resource(self, context: dg.InitResourceContext) -> Warehouse:  # noqa: ARG002  Dagster's signature
         return Warehouse(Path(self.duckdb.database), self.source, dict(self.duckdb.connection_config), self.patience)
 
 

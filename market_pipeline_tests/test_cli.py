@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from market_pipeline.markets import load_markets
 from market_pipeline.mart.read import query
 
 SMALL = """
@@ -178,3 +179,26 @@ def test_doctor_is_content_with_an_empty_home(tmp_path: Path) -> None:
     result = command(tmp_path, "doctor")
     assert result.returncode == 0
     assert "source simulated" in result.stdout
+
+
+def test_a_run_is_the_newest_session_from_prices_to_the_mart(tmp_path: Path) -> None:
+    start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=300)
+    coins = f'[crypto]\ncalendar = "24/7"\nstart = {start}\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
+    newest = load_markets_newest(coins, tmp_path)
+    words = ("--start", str(start), "--end", str(newest - dt.timedelta(days=1)), "--assets", "prices,indicators")
+    assert command(tmp_path, "backfill", "--market", "crypto", *words, config=coins).returncode == 0
+    result = command(tmp_path, "run", config=coins)
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = query(tmp_path / "data" / "mart.duckdb", "select distinct origin, mode from forecasts").to_pylist()
+    assert rows == [{"origin": newest, "mode": "live"}]
+    again = command(tmp_path, "run", config=coins)
+    assert again.returncode == 0
+    assert "models" not in again.stdout  # trained once for the month
+
+
+def load_markets_newest(toml: str, folder: Path) -> dt.date:
+    path = folder / "newest.toml"
+    path.write_text(toml, encoding="utf-8")
+    newest = load_markets(path)[0].newest_closed(dt.datetime.now(dt.UTC))
+    assert newest is not None
+    return newest

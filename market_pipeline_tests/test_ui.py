@@ -135,7 +135,7 @@ def chromium() -> str:
 
 
 def test_the_browser_shows_the_asset_graph_of_both_markets(server: Server) -> None:
-    from playwright.sync_api import Route, sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import Route, sync_playwright
 
     strangers: list[str] = []
 

@@ -46,7 +46,7 @@ def read_forecast(mart: Path, symbol: str) -> pa.Table:
     """The signals of one symbol with their prices; raises MarketPipelineError for a symbol the mart does not have."""
     rows = query(mart, ONE_SYMBOL, {"symbol": symbol})
     if not rows.num_rows:
-        from difflib import get_close_matches  # noqa: PLC0415
+        from difflib import get_close_matches
 
         known = query(mart, SYMBOLS)["symbol"].to_pylist()
         near = get_close_matches(symbol.upper(), known, n=3, cutoff=0.4)

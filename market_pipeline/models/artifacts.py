@@ -23,7 +23,7 @@ TRUSTED = (
 
 def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     """Write parameters below `folder`; returns the file and its SHA-256."""
-    import skops.io as sio  # noqa: PLC0415
+    import skops.io as sio
 
     content = sio.dumps(dict(parameters))
     digest = hashlib.sha256(content).hexdigest()
@@ -31,13 +31,13 @@ def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_bytes(content)
-    os.replace(partial, path)  # noqa: PTH105
+    partial.replace(path)
     return path, digest
 
 
 def load(path: Path, digest: str) -> Parameters:
     """Read parameters back; raises WarehouseError when the file is missing, changed, or holds a foreign type."""
-    import skops.io as sio  # noqa: PLC0415
+    import skops.io as sio
 
     mend = "Train the month again: materialise its models partition."
     try:

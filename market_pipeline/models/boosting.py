@@ -48,7 +48,7 @@ class Boosting:
         return said
 
     def _trees(self, samples: Samples, chosen: np.ndarray) -> Any:
-        from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+        from sklearn.ensemble import HistGradientBoostingRegressor
 
         trees = HistGradientBoostingRegressor(
             learning_rate=0.05,

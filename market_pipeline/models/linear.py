@@ -52,8 +52,8 @@ class Linear:
         return said
 
     def _coefficients(self, samples: Samples, chosen: np.ndarray) -> dict[str, Grid]:
-        from sklearn.linear_model import Ridge  # noqa: PLC0415
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+        from sklearn.linear_model import Ridge
+        from sklearn.preprocessing import StandardScaler
 
         features = samples.features[chosen]
         with np.errstate(invalid="ignore", divide="ignore"):  # a column without any value yet

@@ -32,11 +32,11 @@ class Prophet:
     draws: int = 400
     """Simulated paths that the quantiles are read from."""
 
-    def fit(self, past: Panel) -> Parameters:  # noqa: ARG002
+    def fit(self, past: Panel) -> Parameters:  # noqa: ARG002  learns nothing monthly
         return {}
 
-    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:  # noqa: ARG002
-        from joblib import Parallel, delayed  # noqa: PLC0415
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:  # noqa: ARG002  learns nothing monthly
+        from joblib import Parallel, delayed
 
         history, count = known.history, len(origins.position)
         level = np.log(history.close)

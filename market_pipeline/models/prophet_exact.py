@@ -62,11 +62,11 @@ class Fit:
 
 def design_of(sessions: Days, targets: Days) -> Design:
     """The design for histories at `sessions` (bars,) and forecasts at `targets`, as the prophet package makes it."""
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
     logging.getLogger("prophet").setLevel(logging.WARNING)
     logging.getLogger("cmdstanpy").disabled = True
-    import prophet  # noqa: PLC0415
+    import prophet
 
     model = prophet.Prophet(daily_seasonality=False)
     days = pd.to_datetime(sessions)

@@ -13,6 +13,9 @@ from market_pipeline.prices.intake import Intake, coverage_rows, sort_bars
 from market_pipeline.sources.protocol import Source
 from market_pipeline.warehouse import Transaction, Warehouse
 
+STORED = "select symbol, session from prices where market = $market and session between $first and $last and final"
+QUARANTINED = "select symbol, session from quarantine where market = $market and session between $first and $last"
+
 
 def prices_asset(market: Market) -> dg.AssetsDefinition:
     """The asset `<market>/prices`."""
@@ -71,9 +74,7 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     transaction.replace("quarantine", intake.quarantine, since, last, symbols=intake.answered)
     transaction.append("outcomes", intake.outcomes)
     span = {"market": market.name, "first": first, "last": last}
-    where = "where market = $market and session between $first and $last"
-    stored = transaction.read(f"select symbol, session from prices {where} and final", span)  # noqa: S608
-    quarantined = transaction.read(f"select symbol, session from quarantine {where}", span)  # noqa: S608
+    stored, quarantined = transaction.read(STORED, span), transaction.read(QUARANTINED, span)
     coverage = coverage_rows(market, stored, quarantined, first, last)
     transaction.replace("coverage", coverage, first, last)
     return coverage

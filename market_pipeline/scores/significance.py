@@ -35,8 +35,8 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
     if np.ptp(differences) == 0:
         # Losses that never differ decide nothing; ones that always differ alike leave no doubt.
         return DieboldMariano(mean, -np.inf * np.sign(-mean) if mean else 0.0, 1.0 if mean >= 0 else 0.0)
-    from arch.covariance.kernel import Bartlett  # noqa: PLC0415
-    from scipy.stats import t as student  # noqa: PLC0415
+    from arch.covariance.kernel import Bartlett
+    from scipy.stats import t as student
 
     lags = min(max(int(1.5 * overlap), int(4 * (count / 100) ** (2 / 9))), count - 2)
     variance = float(np.squeeze(Bartlett(differences, bandwidth=lags).cov.long_run)) / count
@@ -48,6 +48,6 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
 
 def benjamini_hochberg(p_values: Grid) -> Grid:
     """P-values adjusted for their number, so that a share below 5 % of what passes 0.05 is false (1995)."""
-    from scipy.stats import false_discovery_control  # noqa: PLC0415
+    from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p_values), np.float64) if len(p_values) else p_values

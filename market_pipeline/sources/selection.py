@@ -7,14 +7,14 @@ from market_pipeline.sources.protocol import Source
 def open_source(settings: Settings) -> Source:
     """The configured source, ready to be asked."""
     if settings.source == "simulated":
-        from market_pipeline.sources.simulated import SimulatedSource  # noqa: PLC0415
+        from market_pipeline.sources.simulated import SimulatedSource
 
         return SimulatedSource()
     if settings.source == "files":
-        from market_pipeline.sources.files import FilesSource  # noqa: PLC0415
+        from market_pipeline.sources.files import FilesSource
 
         assert settings.files is not None
         return FilesSource(settings.files)
-    from market_pipeline.sources.yahoo import YahooSource  # noqa: PLC0415
+    from market_pipeline.sources.yahoo import YahooSource
 
     return YahooSource()

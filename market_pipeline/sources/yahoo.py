@@ -104,7 +104,7 @@ def _history(symbol: str, first: dt.date, timeout: float) -> pd.DataFrame:
 @cache
 def _client() -> Any:
     """yfinance, set to raise instead of swallowing, quiet, with a cache folder of this process alone."""
-    import yfinance as yf  # noqa: PLC0415
+    import yfinance as yf
 
     yf.config.debug.hide_exceptions = False
     yf.set_tz_cache_location(tempfile.mkdtemp(prefix="market-pipeline-yfinance-"))
@@ -115,14 +115,14 @@ def _client() -> Any:
 def _forget_answers(_: RetryCallState) -> None:
     """Let go of answers that yfinance keeps for the life of the process, failed ones among them."""
     _client()
-    from yfinance.data import YfData  # noqa: PLC0415
+    from yfinance.data import YfData
 
     YfData().cache_get.cache_clear()
 
 
 def _status(error: BaseException) -> tuple[Status, str]:
     """What an exception of yfinance means for its symbol."""
-    from yfinance.exceptions import YFRateLimitError, YFTzMissingError  # noqa: PLC0415
+    from yfinance.exceptions import YFRateLimitError, YFTzMissingError
 
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, YFRateLimitError):

@@ -1,0 +1,78 @@
+"""What Dagster is told: every market the same chain, every asset described and owned, every range one run."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from market_pipeline.definitions import build_definitions
+from market_pipeline.settings import Settings
+
+THREE = """
+[stocks]
+calendar = "XNYS"
+start = 2024-01-02
+symbols = ["A"]
+[crypto]
+calendar = "24/7"
+start = 2024-01-01
+symbols = ["B-USD"]
+[europe]
+calendar = "XETR"
+start = 2024-01-02
+symbols = ["C.DE"]
+schedule_hour = 4
+"""
+CHAIN = ("prices", "indicators", "models", "forecasts", "scores", "leaderboard", "signals")
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    folder: Path = tmp_path_factory.mktemp("definitions")
+    (folder / "markets.toml").write_text(THREE, encoding="utf-8")
+    return build_definitions(Settings(home=folder, source="simulated", config=folder / "markets.toml"))
+
+
+def test_five_lines_of_toml_make_a_market_with_its_whole_chain(definitions: dg.Definitions) -> None:
+    keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == {f"{market}/{room}" for market in ("stocks", "crypto", "europe") for room in CHAIN} | {"mart"}
+    repository = definitions.get_repository_def()
+    assert {"europe_daily", "europe_monthly", "europe_prices"} <= set(repository.job_names)
+    schedule = repository.get_schedule_def("europe_daily")
+    assert (schedule.execution_timezone, schedule.cron_schedule) == ("Europe/Berlin", "0 4 * * *")
+
+
+def test_the_definitions_are_valid(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_asset_is_described_owned_and_one_run_for_a_range(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+        assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
+
+
+def test_every_room_is_checked_and_what_would_mislead_downstream_blocks(definitions: dg.Definitions) -> None:
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    names = {f"{check.asset_key.path[-1]}.{check.name}" for check in checks if check.asset_key.path[0] == "stocks"}
+    for wanted in (
+        "prices.the_columns_are_the_contract",
+        "prices.every_bar_is_possible",
+        "prices.a_symbol_and_session_appear_once",
+        "prices.every_session_is_complete",
+        "prices.the_newest_closed_session_is_stored",
+        "indicators.every_value_is_finite",
+        "models.training_ends_before_the_month",
+        "forecasts.quantiles_rise",
+        "forecasts.no_forecast_knows_its_future",
+        "scores.every_loss_is_possible",
+        "signals.every_signal_is_a_stored_forecast",
+    ):
+        assert wanted in names
+    blocking = {spec.name for asset in definitions.asset_checks or () for spec in asset.check_specs if spec.blocking}
+    assert {"every_bar_is_possible", "quantiles_rise", "every_value_is_finite"} <= blocking
+    assert "every_session_is_complete" not in blocking
