@@ -14,7 +14,9 @@ def by_hand(differences: np.ndarray, overlap: int) -> float:
         variance += 2 * (1 - lag / (lags + 1)) * (off[lag:] @ off[:-lag]) / count
     steps = overlap + 1
     factor = (count + 1 - 2 * steps + steps * (steps - 1) / count) / count
-    return float(student.cdf(mean / np.sqrt(variance / count) * np.sqrt(factor), count - 1))
+    return float(
+        student.cdf(mean / np.sqrt(variance / count) * np.sqrt(factor), min(1.5 * count / (lags + 1), count - 1))
+    )
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 19])
@@ -29,6 +31,12 @@ def test_equal_forecasters_rarely_pass(horizon: int, at_most: float) -> None:
     sums = [np.convolve(draw.normal(size=500 + horizon - 1), np.ones(horizon), "valid") for _ in range(2000)]
     passed = np.mean([diebold_mariano(differences, horizon - 1).p_value < 0.05 for differences in sums])
     assert 0.02 < passed < at_most
+
+
+def test_short_overlapping_series_rarely_pass_by_far() -> None:
+    draw = np.random.default_rng(5)
+    sums = [np.convolve(draw.normal(size=79), np.ones(20), "valid") for _ in range(2000)]
+    assert np.mean([diebold_mariano(differences, 19).p_value < 0.001 for differences in sums]) < 0.01
 
 
 def test_without_the_lags_overlapping_targets_would_pass_far_too_often() -> None:
