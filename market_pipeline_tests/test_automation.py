@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -13,6 +14,7 @@ from market_pipeline_tests.house import House
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, FRIDAY = dt.date(2024, 1, 2), dt.date(2024, 5, 24)
+SATURDAY = dt.datetime(2024, 5, 25, 12, tzinfo=dt.UTC)
 STOCKS = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["WALK1", "AUTOREG"]\n'
 
 
@@ -28,6 +30,17 @@ def daily_at(house: House, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason
     context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": house.warehouse})
     asked = schedules_of(house.market)[0](context)
     assert isinstance(asked, dg.RunRequest | dg.SkipReason)
+    return asked
+
+
+def gaps_at(house: House, moment: dt.datetime) -> dg.SensorResult:
+    """What the sensor asks for when its clock says `moment`."""
+    clock = mock.Mock(wraps=dt)
+    clock.datetime.now.return_value = moment
+    sensor = sensors_of(house.market, jobs_of(house.market))[0]
+    with mock.patch("market_pipeline.automation.dt", clock):
+        asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
     return asked
 
 
@@ -49,6 +62,9 @@ def test_an_empty_home_waits_for_its_first_backfill(tmp_path: Path) -> None:
     asked = daily_at(empty, dt.datetime(2024, 5, 25, 4, tzinfo=NEW_YORK))
     assert isinstance(asked, dg.SkipReason)
     assert "waits for its first backfill" in (asked.skip_message or "")
+    looked = gaps_at(empty, SATURDAY)
+    assert not looked.run_requests
+    assert looked.skip_reason == asked
     assert not empty.settings.warehouse.exists()
 
 
@@ -65,8 +81,9 @@ def test_training_runs_on_the_first_after_the_daily_run(house: House) -> None:
 
 def test_coins_are_never_asked_for_before_three_utc() -> None:
     crypto = Market("crypto", "24/7", FIRST, ("WALK1-USD",))
-    assert schedules_of(crypto)[0].execution_timezone == "UTC"
-    assert crypto.schedule_hour >= 3
+    for schedule in schedules_of(crypto):
+        assert schedule.execution_timezone == "UTC"
+        assert int(str(schedule.cron_schedule).split()[1]) >= 3
 
 
 def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(house: House) -> None:
@@ -81,6 +98,32 @@ def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(house
 def test_after_an_outage_of_months_the_gap_begins_where_the_data_ends(house: House) -> None:
     covered = covered_sessions(house.market, house.warehouse)
     assert oldest_gap(house.market, covered, dt.date(2024, 9, 3)) == dt.date(2024, 5, 28)
+
+
+def test_the_sensor_asks_for_nothing_when_the_month_is_complete(house: House) -> None:
+    asked = gaps_at(house, SATURDAY)
+    assert not asked.run_requests
+    assert "stored and complete" in str(asked.skip_reason)
+
+
+def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Path) -> None:
+    start, missing, incomplete = dt.date(2024, 4, 15), dt.date(2024, 5, 14), dt.date(2024, 5, 21)
+    house = House(tmp_path, STOCKS.replace(str(FIRST), str(start)))
+    house.compute(("prices",), start, FRIDAY)
+    rows = house.warehouse.read(
+        "select * exclude (market) replace ((session = $incomplete)::integer as missing) from coverage "
+        "where session <> $missing",
+        {"missing": missing, "incomplete": incomplete},
+    )
+    house.warehouse.replace("coverage", rows, "stocks", start, FRIDAY)
+    keys = []
+    for moment in (SATURDAY, SATURDAY + dt.timedelta(hours=1), SATURDAY + dt.timedelta(days=1)):
+        [request] = gaps_at(house, moment).run_requests or []
+        assert request.job_name == "stocks_daily"
+        assert request.tags["dagster/asset_partition_range_start"] == str(missing)
+        assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
+        keys.append(request.run_key)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_the_sensor_asks_for_one_run_from_the_oldest_gap_to_the_newest_session(house: House) -> None:
@@ -102,7 +145,8 @@ def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
     house.compute(("prices", "indicators"), first, dt.date(2024, 2, 20))
     house.compute(("models",), trained, trained)
     house.compute(("forecasts",), dt.date(2024, 2, 15), dt.date(2024, 2, 20))
-    market, done = house.market, []
+    market = house.market
+    done: list[tuple[str, dt.date, dt.date]] = []
     while len(done) < 5:
         covered = covered_sessions(market, house.warehouse)
         wanted = next_repair(market, house.warehouse, covered, back)
