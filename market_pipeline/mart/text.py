@@ -15,6 +15,9 @@ VERDICTS = {
     "worse": "[red]worse than the random walk[/]",
     "insufficient_data": "[dim]too little data[/]",
 }
+SHORT = VERDICTS | {"beats_baseline": "[bold green]beats it[/]", "worse": "[red]worse[/]"}
+"""For a table whose title names the random walk."""
+
 SENTENCES = {
     "beats_baseline": "This model has beaten the random walk out of sample; see the leaderboard for by how much.",
     "no_evidence": "Nothing has beaten the random walk here, so it is what is served: read the range, not the trend.",
@@ -59,7 +62,7 @@ def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
         table.add_column(name)
     for key in dict.fromkeys((row["market"], row["model"], row["question"]) for row in rows):
         cells = {
-            row["horizon"]: f"{_skill(row['skill'])}  {VERDICTS[row['verdict']]}"
+            row["horizon"]: f"{_skill(row['skill'])}  {SHORT[row['verdict']]}"
             for row in rows
             if (row["market"], row["model"], row["question"]) == key
         }

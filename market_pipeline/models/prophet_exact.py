@@ -65,6 +65,7 @@ def design_of(sessions: Days, targets: Days) -> Design:
     import pandas as pd
 
     logging.getLogger("prophet").setLevel(logging.WARNING)
+    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # it plots nothing here
     logging.getLogger("cmdstanpy").disabled = True
     import prophet
 

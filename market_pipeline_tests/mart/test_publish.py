@@ -1,13 +1,16 @@
 import datetime as dt
+from io import StringIO
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
+from rich.console import Console
 
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.publish import TABLES, adjusted_closes, publish
-from market_pipeline.mart.read import query, read_forecast
+from market_pipeline.mart.read import query, read_forecast, read_signals, read_verdicts
+from market_pipeline.mart.text import print_signals, print_verdicts
 from market_pipeline_tests.house import House
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
@@ -108,3 +111,15 @@ def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(house: House, tmp_p
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
         read_forecast(house.settings.mart, "AUTOREGG")
     assert read_forecast(house.settings.mart, "autoreg").num_rows == 3
+
+
+def test_a_terminal_shows_every_verdict_on_one_line_each(house: House) -> None:
+    written = StringIO()
+    console = Console(file=written, width=110)
+    verdicts = read_verdicts(house.settings.mart)
+    print_verdicts(console, verdicts)
+    print_signals(console, read_signals(house.settings.mart))
+    lines = [line for line in written.getvalue().splitlines() if line.startswith("stocks")]
+    contests = {(row["model"], row["question"]) for row in verdicts.to_pylist()}
+    assert len(lines) == len(contests) > 0
+    assert all("too little data" in line for line in lines)
