@@ -2,7 +2,7 @@
 
 `WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real ones: a common
 factor, fat tails, volatility that clusters and changes regime, splits and dividends of stocks, and a vendor's defects.
-The verdicts of the house can be judged against this truth.
+The verdicts of the house can be judged against this truth. Knows no warehouse and no rule of what a good bar is.
 """
 
 import datetime as dt
@@ -34,9 +34,12 @@ DEFECTS = {
 }
 """Share of SIM sessions that a vendor's defect befalls."""
 
+DECIMALS = 8
+"""Prices end here: processors differ in the last bits of an exponential, and no price is quoted so finely."""
+
 
 class Path(NamedTuple):
-    """All bars of one symbol from the market's start; (sessions,) each, as traded."""
+    """All bars of one symbol from the market's start; (sessions,) each, as traded, defective values included."""
 
     open: Grid
     high: Grid
@@ -61,53 +64,57 @@ class SimulatedSource:
         return None
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
-        asked = (market.sessions >= np.datetime64(first)) & (market.sessions <= np.datetime64(last))
-        frames, outcomes = [], []
+        parts, outcomes = list[dict[str, np.ndarray]](), list[Outcome]()
         for symbol in symbols:
             if not symbol.startswith(KINDS):
                 cause = f"the simulated source has {', '.join(kind + '*' for kind in KINDS)} only"
                 outcomes.append(Outcome(symbol, "unknown_symbol", cause))
                 continue
             path = _path(self.seed, market.name, symbol, len(market.sessions))
-            frames.append(_bars(symbol, path, market.sessions, asked))
-            found = frames[-1]["session"].to_numpy().astype("datetime64[D]")
-            outcomes.append(outcome_of(market, symbol, found, first, last))
-        bars = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
-        return Fetched(bars, tuple(outcomes))
+            parts.append(_bars(symbol, path, market.sessions, first, last))
+            outcomes.append(outcome_of(market, symbol, parts[-1]["session"].astype("datetime64[D]"), first, last))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in BAR_COLUMNS} if parts else {}
+        return Fetched(pd.DataFrame(columns, columns=list(BAR_COLUMNS)).astype({"symbol": str}), tuple(outcomes))
 
 
 @lru_cache(maxsize=64)
 def _path(seed: int, market: str, symbol: str, sessions: int) -> Path:
     """One symbol's path. Every column has a generator of its own, so that a longer path begins as a shorter one."""
     names = ("shock", "mood", "regime", "gap", "reach", "volume", "action", "defect")
-    draw = {name: np.random.default_rng([seed, zlib.crc32(f"{market} {symbol} {name}".encode())]) for name in names}
+    draw = {name: _generator(seed, f"{market} {symbol} {name}") for name in names}
     coin, real = symbol.endswith("-USD"), symbol.startswith("SIM")
     usual = 0.03 if coin else 0.013
     spread, returns = _returns(draw, symbol, sessions, usual)
     if real:
-        common = np.random.default_rng([seed, zlib.crc32(f"{market} common".encode())])
-        returns = returns + 0.0003 + 0.6 * usual * common.standard_normal(sessions)
+        returns = returns + 0.0003 + 0.6 * usual * _generator(seed, f"{market} common").standard_normal(sessions)
     dividend_yield, split_ratio = np.zeros(sessions), np.ones(sessions)
     if real and not coin:
         dividend_yield[63 + zlib.crc32(symbol.encode()) % 63 :: 63] = 0.005
-        split_ratio = np.where(draw["action"].random(sessions) < 1 / 500, 2.0, 1.0)
+        chance = draw["action"].random(sessions)
+        split_ratio = np.select([chance < 1 / 2000, chance < 1 / 500], [3.0, 2.0], 1.0)
         split_ratio[0] = 1.0
     # A dividend of y times the last close takes that share out of the price: the adjustment factor run backwards.
     close = 100 * np.exp(np.cumsum(returns)) / np.cumprod(split_ratio / (1 - dividend_yield))
     before = np.concatenate([[close[0]], close[:-1]])
     opened = before * (1 - dividend_yield) / split_ratio * np.exp(0.3 * spread * draw["gap"].standard_normal(sessions))
     reach = np.abs(draw["reach"].standard_normal((sessions, 2))) * spread[:, None] / 2
+    volume = np.round(1e6 * np.exp(np.abs(returns) / spread / 2 + 0.3 * draw["volume"].standard_normal(sessions)))
     defect = _defects(draw["defect"].random(sessions), quiet=(dividend_yield == 0) & (split_ratio == 1))
-    return Path(
-        open=opened,
-        high=np.maximum(opened, close) * np.exp(reach[:, 0]),
-        low=np.minimum(opened, close) * np.exp(-reach[:, 1]),
-        close=close,
-        volume=np.round(1e6 * np.exp(np.abs(returns) / spread / 2 + 0.3 * draw["volume"].standard_normal(sessions))),
-        dividend=dividend_yield * before / split_ratio,
-        split_ratio=split_ratio,
-        defect=defect if real else np.full(sessions, -1),
-    )
+    prices = np.stack([
+        opened,
+        np.maximum(opened, close) * np.exp(reach[:, 0]),
+        np.minimum(opened, close) * np.exp(-reach[:, 1]),
+        close,
+    ])  # fmt: skip
+    dividend = np.round(dividend_yield * before / split_ratio, DECIMALS)
+    defect = defect if real else np.full(sessions, -1)
+    opened, high, low, close = _as_sent(np.round(prices, DECIMALS), defect)
+    return Path(opened, high, low, close, volume, dividend, split_ratio, defect)
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for each name: PCG64 by name, since numpy may change what it takes by default."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode())])))
 
 
 def _returns(draw: dict[str, np.random.Generator], symbol: str, sessions: int, usual: float) -> tuple[Grid, Grid]:
@@ -134,17 +141,29 @@ def _defects(chance: Grid, quiet: np.ndarray) -> Grid:
     return defect
 
 
-def _bars(symbol: str, path: Path, sessions: Sessions, asked: np.ndarray) -> pd.DataFrame:
-    """The asked sessions as a vendor would send them, defects included."""
-    columns = {name: getattr(path, name)[asked] for name in BAR_COLUMNS[2:]}
-    bars = pd.DataFrame({"symbol": symbol, "session": sessions[asked].astype("datetime64[s]"), **columns})
-    befell = {name: path.defect[asked] == place for place, name in enumerate(DEFECTS)}
-    prices = ["open", "high", "low", "close"]
-    bars.loc[befell["crossed"], ["high", "low"]] = bars.loc[befell["crossed"], ["low", "high"]].to_numpy()
-    bars.loc[befell["hundredfold"], prices] *= 100
-    bars.loc[befell["empty"], "close"] = np.nan
-    again = bars[befell["twice"]].assign(volume=lambda rows: rows["volume"] + 1)
-    strangers = bars[befell["closed"]].assign(session=lambda rows: rows["session"] + np.timedelta64(1, "D"))
-    strangers = strangers[~strangers["session"].isin(sessions) & (strangers["session"] <= bars["session"].max())]
-    sent: pd.DataFrame = pd.concat([bars[~befell["missing"]], again, strangers], ignore_index=True)
-    return sent
+def _as_sent(prices: Grid, defect: Grid) -> Grid:
+    """Open, high, low and close (4, sessions) with the defects that change a value."""
+    befell = {name: defect == place for place, name in enumerate(DEFECTS)}
+    opened, high, low, close = np.where(befell["hundredfold"], prices * 100, prices)
+    crossed = befell["crossed"]
+    return np.stack([
+        opened,
+        np.where(crossed, low, high),
+        np.where(crossed, high, low),
+        np.where(befell["empty"], np.nan, close),
+    ])  # fmt: skip
+
+
+def _bars(symbol: str, path: Path, sessions: Sessions, first: dt.date, last: dt.date) -> dict[str, np.ndarray]:
+    """The rows from `first` to `last` as a vendor would send them: some missing, some twice, some on closed days."""
+    kind = {name: np.flatnonzero(path.defect == place) for place, name in enumerate(DEFECTS)}
+    sent = np.setdiff1d(np.arange(len(sessions)), kind["missing"])
+    closed = kind["closed"][~np.isin(sessions[kind["closed"]] + 1, sessions)]
+    rows = np.concatenate([sent, kind["twice"], closed])
+    day = np.concatenate([sessions[sent], sessions[kind["twice"]], sessions[closed] + 1])
+    again = np.repeat([0.0, 1.0, 0.0], [len(sent), len(kind["twice"]), len(closed)])
+    asked = (day >= np.datetime64(first)) & (day <= np.datetime64(last))
+    rows = rows[asked]
+    columns = {name: getattr(path, name)[rows] for name in BAR_COLUMNS[2:]}
+    columns["volume"] = columns["volume"] + again[asked]
+    return {"symbol": np.full(len(rows), symbol, object), "session": day[asked].astype("datetime64[s]"), **columns}

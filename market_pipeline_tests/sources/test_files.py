@@ -3,10 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
+from market_pipeline.sources import files
 from market_pipeline.sources.files import FilesSource, symbol_of
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched
 
@@ -56,6 +59,69 @@ def test_yfinance_three_header_rows(tmp_path: Path) -> None:
     assert bars[["open", "high", "low", "close"]].to_numpy().tolist() == [[10, 12, 9, 11]] * 4
 
 
+@pytest.mark.parametrize("corner", ["Price", "Ticker"])
+def test_yfinance_three_header_rows_over_several_tickers(tmp_path: Path, corner: str) -> None:
+    prices = ["Open", "High", "Low", "Close", "Volume"]
+    first = pd.DataFrame([[10, 12, 9, 11, 100]] * 4, index=DAYS.rename("Date"), columns=prices)
+    frame = pd.concat({"AAA": first, "BBB": first + 1}, axis=1, names=["Ticker", "Price"])
+    frame = frame.swaplevel(axis=1) if corner == "Price" else frame
+    frame.to_csv(tmp_path / "two.csv")
+    bars = fetch(tmp_path, "AAA", "BBB").bars
+    assert bars.groupby("symbol")["close"].unique().to_dict() == {"AAA": [11], "BBB": [12]}
+
+
+def test_columns_in_any_order_case_and_company(tmp_path: Path) -> None:
+    rows = long_rows(note="x", dividends=0.5)[["volume", "close", "note", "low", "high", "open", "date", "symbol"]]
+    rows.columns = ["VOLUME ", "Close", "note", "low", "High", "Open", "Datetime", "Ticker"]
+    body = rows.to_csv(index=False)
+    (tmp_path / "a.csv").write_text("\ufeff\n\n" + body, encoding="utf-8")
+    assert fetch(tmp_path).bars["close"].tolist() == [11.0] * 4
+
+
+def test_a_symbol_may_be_called_like_a_missing_value(tmp_path: Path) -> None:
+    long_rows(symbol="NA").to_csv(tmp_path / "a.csv", index=False)
+    assert fetch(tmp_path, "NA").outcomes[0].status == "ok"
+
+
+@pytest.mark.parametrize("symbols", [pa.array(["7", "8"]).dictionary_encode(), pa.array([7, 8])])
+def test_symbols_in_parquet_as_categories_or_numbers(tmp_path: Path, symbols: pa.Array) -> None:
+    columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
+    pq.write_table(pa.table({"symbol": symbols, "date": [FIRST, FIRST], **columns}), tmp_path / "a.parquet")
+    fetched = fetch(tmp_path, "8", "9")
+    assert fetched.bars["symbol"].tolist() == ["8"]
+    assert [outcome.status for outcome in fetched.outcomes] == ["partial", "unknown_symbol"]
+
+
+def test_of_parquet_only_the_wanted_columns_and_symbols_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.concat([long_rows(note="x"), long_rows(symbol="BBB", note="x")])
+    rows.assign(date=pd.to_datetime(rows["date"])).to_parquet(tmp_path / "a.parquet", index=False)
+    read: list[pa.Table] = []
+
+    def watched(*args: object, **options: object) -> pa.Table:
+        read.append(original(*args, **options))
+        return read[-1]
+
+    original = pq.read_table
+    monkeypatch.setattr(files.pq, "read_table", watched)
+    assert len(fetch(tmp_path).bars) == 4
+    assert [table.shape for table in read] == [(4, 7)]
+
+
+def test_files_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "AAA.csv"
+    long_rows().to_csv(path, index=False)
+    fetch(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.pv, "read_csv", None)
+        # Nor is the file of a symbol that nobody asks for.
+        long_rows().drop(columns="symbol").to_csv(tmp_path / "BBB.csv", index=False)
+        assert fetch(tmp_path).bars["close"].tolist() == [11.0] * 4
+    long_rows(close=10.25).to_csv(path, index=False)
+    assert fetch(tmp_path).bars["close"].tolist() == [10.25] * 4
+
+
 @pytest.mark.parametrize(
     ("name", "symbol"),
     [
@@ -72,17 +138,28 @@ def test_the_symbol_is_in_the_file_name(name: str, symbol: str) -> None:
 def test_dates_with_an_offset_keep_the_day_they_show(tmp_path: Path) -> None:
     long_rows(date=[f"{day:%Y-%m-%d} 00:00:00-05:00" for day in DAYS]).to_csv(tmp_path / "a.csv", index=False)
     assert fetch(tmp_path).bars["session"].dt.date.tolist() == [day.date() for day in DAYS]
-    zoned = long_rows(date=DAYS.tz_localize("America/New_York"))
     (tmp_path / "a.csv").unlink()
-    zoned.to_parquet(tmp_path / "a.parquet")
-    assert fetch(tmp_path).bars["session"].dt.date.tolist() == [day.date() for day in DAYS]
+    for zone in ("America/New_York", "Asia/Tokyo", None):
+        long_rows(date=DAYS.tz_localize(zone)).to_parquet(tmp_path / "a.parquet")
+        assert fetch(tmp_path).bars["session"].dt.date.tolist() == [day.date() for day in DAYS]
+
+
+def test_only_the_asked_sessions_come_with_what_the_others_say_of_them(tmp_path: Path) -> None:
+    rows = long_rows(close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5])
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    bars = FilesSource(tmp_path).fetch(crypto, ["AAA"], DAYS[2].date(), DAYS[2].date()).bars
+    assert bars["session"].tolist() == [DAYS[2]]
+    np.testing.assert_allclose(bars["dividend"], [1])
 
 
 def test_dividends_implied_by_adjusted_closes(tmp_path: Path) -> None:
     # A dividend of 1 on the third day, after a close of 10: the past is multiplied by 0.9.
     rows = long_rows(close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5 * (1 + 1e-8)])
     rows.to_csv(tmp_path / "a.csv", index=False)
-    np.testing.assert_allclose(fetch(tmp_path).bars["dividend"], [0, 0, 1, 0], atol=1e-12)
+    rows.assign(symbol="BBB", adj_close=rows["close"]).to_csv(tmp_path / "b.csv", index=False)
+    rows.assign(symbol="AA", adj_close=rows["adj_close"] / 2).to_csv(tmp_path / "c.csv", index=False)
+    bars = fetch(tmp_path, "AA", "AAA", "BBB").bars
+    np.testing.assert_allclose(bars["dividend"], [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0], atol=1e-12)
 
 
 def test_named_events_win_and_rebased_prices_are_undone(tmp_path: Path) -> None:
@@ -92,6 +169,51 @@ def test_named_events_win_and_rebased_prices_are_undone(tmp_path: Path) -> None:
     assert bars["close"].tolist() == [10, 10, 5, 5.1]
     assert bars["dividend"].tolist() == [0, 0.5, 0, 0]
     assert bars["split_ratio"].tolist() == [1, 1, 2, 1]
+
+
+def test_years_in_files_of_their_own_are_one_history(tmp_path: Path) -> None:
+    # The split and the dividend of the third day reach back into the first file.
+    rows = long_rows(close=[5.0, 5.0, 4.5, 4.5], adj_close=[4.5, 4.5, 4.5, 4.5], splits=[0, 0, 2, 0])
+    rows[:2].to_csv(tmp_path / "2023.csv", index=False)
+    rows[2:].to_csv(tmp_path / "2024.csv", index=False)
+    bars = fetch(tmp_path).bars
+    assert bars["close"].tolist() == [10, 10, 4.5, 4.5]
+    np.testing.assert_allclose(bars["dividend"], [0, 0, 0.5, 0])
+
+
+def test_a_row_in_two_files_counts_once_when_identical_and_is_left_to_the_quarantine_when_not(tmp_path: Path) -> None:
+    rows = long_rows(close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5])
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    rows[2:].to_csv(tmp_path / "b.csv", index=False)
+    bars = fetch(tmp_path).bars
+    assert len(bars) == 4
+    np.testing.assert_allclose(bars["dividend"], [0, 0, 1, 0])
+    rows[3:].assign(volume=101).to_csv(tmp_path / "b.csv", index=False)
+    assert fetch(tmp_path).bars["volume"].tolist() == [100, 100, 100, 100, 101]
+
+
+def test_dividends_told_by_one_file_and_implied_by_another(tmp_path: Path) -> None:
+    long_rows(dividends=[0, 0.25, 0, 0]).to_csv(tmp_path / "a.csv", index=False)
+    rows = long_rows(symbol="BBB", close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5])
+    rows.to_csv(tmp_path / "b.csv", index=False)
+    bars = fetch(tmp_path, "AAA", "BBB").bars
+    np.testing.assert_allclose(bars["dividend"], [0, 0.25, 0, 0, 0, 0, 1, 0])
+
+
+def test_an_event_that_is_no_number_is_left_to_the_quarantine(tmp_path: Path) -> None:
+    rows = long_rows(dividends=["", "n.a.?", "0.5", ""], splits=["", "", "", "two"])
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    bars = fetch(tmp_path).bars
+    np.testing.assert_array_equal(bars["dividend"], [0, np.nan, 0.5, 0])
+    np.testing.assert_array_equal(bars["split_ratio"], [1, 1, 1, np.nan])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_split_that_cannot_be_is_left_to_the_quarantine(tmp_path: Path) -> None:
+    long_rows(splits=[0, 0, -2, 0]).to_csv(tmp_path / "a.csv", index=False)
+    bars = fetch(tmp_path).bars
+    assert bars["split_ratio"].tolist() == [1, 1, -2, 1]
+    assert bars["close"].tolist() == [11] * 4
 
 
 def test_empty_rows_are_no_bars_and_words_are_no_prices(tmp_path: Path) -> None:
@@ -118,6 +240,41 @@ def test_a_broken_file_of_one_symbol_stops_no_neighbour(tmp_path: Path) -> None:
     assert "BBB.parquet cannot be read" in fetched.outcomes[1].cause
 
 
+def test_a_broken_file_of_one_symbol_stops_no_neighbour_that_is_asked_without_it(tmp_path: Path) -> None:
+    long_rows().drop(columns="symbol").to_csv(tmp_path / "AAA.csv", index=False)
+    (tmp_path / "BBB.parquet").write_bytes(b"not parquet")
+    (tmp_path / "CCC.csv").write_text("date,open\nnever,1\n")
+    fetched = fetch(tmp_path, "AAA", "DDD")
+    assert [outcome.status for outcome in fetched.outcomes] == ["ok", "unavailable"]
+    assert "BBB.parquet cannot be read" in fetched.outcomes[1].cause
+
+
+def test_bars_of_a_symbol_whose_own_file_is_broken_are_held_back(tmp_path: Path) -> None:
+    pd.concat([long_rows(), long_rows(symbol="BBB")]).to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "BBB.csv").write_text("date,open,high,low,close,volume\nnever,1,1,1,1,1\n")
+    fetched = fetch(tmp_path, "AAA", "BBB")
+    assert [outcome.status for outcome in fetched.outcomes] == ["ok", "unavailable"]
+    assert set(fetched.bars["symbol"]) == {"AAA"}
+
+
+def test_a_closed_day_a_hole_and_an_empty_file_are_outcomes(tmp_path: Path) -> None:
+    long_rows().to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "BBB.csv").write_text("date,open,high,low,close,volume\n")
+    stocks = Market("stocks", "XNYS", dt.date(2024, 1, 1), ("AAA", "BBB"))
+    holiday, later = dt.date(2024, 1, 1), dt.date(2024, 1, 9)
+    source = FilesSource(tmp_path)
+    assert source.fetch(stocks, ["AAA"], holiday, holiday).outcomes[0].status == "closed"
+    assert [o.status for o in source.fetch(stocks, ["AAA", "BBB"], later, later).outcomes] == ["hole", "hole"]
+
+
+def test_hidden_files_are_no_data(tmp_path: Path) -> None:
+    long_rows().to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "._a.csv").write_bytes(bytes(range(256)))
+    (tmp_path / ".copies").mkdir()
+    long_rows(close=1.0).to_csv(tmp_path / ".copies" / "a.csv", index=False)
+    assert fetch(tmp_path).bars["close"].tolist() == [11.0] * 4
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -129,8 +286,19 @@ def test_a_broken_file_of_one_symbol_stops_no_neighbour(tmp_path: Path) -> None:
         (
             "bars.csv",
             "symbol,date,open,high,low,close,volume\nA,01/31/2024,1,1,1,1,1\n",
-            "row 1 has the date '01/31/2024'",
+            "row 1 has the date '01/31/2024' in column 'date'",
         ),
+        (
+            "bars.csv",
+            "symbol,Day,Date,open,high,low,close,volume\nA,1,2024-01-01,1,1,1,1,1\nB,1,2024-02-31,1,1,1,1,1\n",
+            "row 2 has the date '2024-02-31' in column 'Date'",
+        ),
+        (
+            "bars.csv",
+            "symbol,date,Datetime,open,high,low,close,volume\nA,2024-01-01,2024-01-01,1,1,1,1,1\n",
+            "bars.csv has the column 'date' twice",
+        ),
+        ("bars.csv.gz", "no", "bars.csv.gz cannot be read"),
         ("bars.csv", "symbol,date,open,high,low,close,volume\nA,2024-01-01,1,1\n", "bars.csv cannot be read"),
         ("bars.csv", "", "bars.csv cannot be read"),
         ("bars.parquet", "no", "bars.parquet cannot be read"),
@@ -139,6 +307,21 @@ def test_a_broken_file_of_one_symbol_stops_no_neighbour(tmp_path: Path) -> None:
 def test_a_malformed_long_file_is_named_with_its_fault(tmp_path: Path, name: str, content: str, words: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(SourceError, match=words.replace("(", r"\(")):
+        fetch(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        (pa.array([20240101, 20240102], pa.int32()), "the column 'date' holds int32, not dates"),
+        (pa.array([FIRST, None]), "row 2 has the date None in column 'date'"),
+        (pa.array(["2024-01-01", "soon"]), "row 2 has the date 'soon'"),
+    ],
+)
+def test_a_date_in_parquet_that_is_none_is_named(tmp_path: Path, dates: pa.Array, words: str) -> None:
+    columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
+    pq.write_table(pa.table({"symbol": ["B", "AAA"], "date": dates, **columns}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=words):
         fetch(tmp_path)
 
 

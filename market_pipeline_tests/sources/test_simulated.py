@@ -19,6 +19,9 @@ stocks = Market("stocks", "XNYS", dt.date(2010, 1, 4), SYMBOLS)
 crypto = Market("crypto", "24/7", dt.date(2020, 1, 1), ("SIM1-USD", "WALK1-USD"))
 END = dt.date(2025, 12, 31)
 
+RECORDED = [166.69581849, 130.90324303, 0.97489608]
+"""Closes of AUTOREG, WALK1 and SIM1 on 2015-06-01, alike with and without the processor's wide instructions."""
+
 
 @pytest.fixture(scope="module")
 def bars() -> pd.DataFrame:
@@ -28,23 +31,35 @@ def bars() -> pd.DataFrame:
 @given(
     first=st.dates(dt.date(2010, 1, 4), dt.date(2012, 1, 1)),
     length=st.integers(0, 900),
-    symbol=st.sampled_from(SYMBOLS),
+    symbols=st.lists(st.sampled_from(SYMBOLS), min_size=1, unique=True),
 )
-@settings(max_examples=30, deadline=None)
-def test_a_symbol_is_the_same_in_whatever_range_or_company(first: dt.date, length: int, symbol: str) -> None:
+@settings(max_examples=60, deadline=None)
+def test_symbols_are_the_same_in_whatever_range_or_company(
+    bars: pd.DataFrame, first: dt.date, length: int, symbols: list[str]
+) -> None:
     last = first + dt.timedelta(days=length)
-    alone = SimulatedSource().fetch(stocks, [symbol], first, last).bars
-    together = SimulatedSource().fetch(stocks, SYMBOLS, stocks.start, END).bars
-    inside = together[
-        (together["symbol"] == symbol)
-        & together["session"].isin(stocks.sessions_between(first, last).astype("datetime64[s]"))
-    ]
-    # Rows on closed days come with the session before them, which a range may cut off.
-    on_sessions = alone[alone["session"].isin(stocks.sessions.astype("datetime64[s]"))]
+    asked = SimulatedSource().fetch(stocks, symbols, first, last).bars
+    inside = bars[bars["symbol"].isin(symbols) & bars["session"].between(pd.Timestamp(first), pd.Timestamp(last))]
+    order = ["symbol", "session", "volume"]
     pd.testing.assert_frame_equal(
-        on_sessions.sort_values(["session", "volume"], ignore_index=True),
-        inside.sort_values(["session", "volume"], ignore_index=True),
+        asked.sort_values(order, ignore_index=True), inside.sort_values(order, ignore_index=True)
     )
+
+
+def test_a_row_on_a_closed_day_comes_when_that_day_is_asked_alone(bars: pd.DataFrame) -> None:
+    closed = bars[~bars["session"].isin(stocks.sessions.astype("datetime64[s]"))]
+    symbol, day = closed["symbol"].iloc[0], closed["session"].iloc[0].date()
+    fetched = SimulatedSource().fetch(stocks, [symbol], day, day)
+    assert fetched.bars["session"].dt.date.tolist() == [day]
+    assert fetched.outcomes[0].status == "closed"
+
+
+def test_every_machine_gets_these_prices_and_another_seed_others() -> None:
+    day = dt.date(2015, 6, 1)
+    close = SimulatedSource().fetch(stocks, ("AUTOREG", "WALK1", "SIM1"), day, day).bars["close"]
+    assert close.tolist() == RECORDED
+    other = SimulatedSource(seed=8).fetch(stocks, ("AUTOREG", "WALK1", "SIM1"), day, day).bars["close"]
+    assert not set(other) & set(close)
 
 
 def test_a_path_does_not_change_when_the_calendar_grows(bars: pd.DataFrame) -> None:
@@ -82,8 +97,31 @@ def test_real_looking_symbols_have_fat_tails_clustered_volatility_and_company(ba
     assert returns.abs().max().max() < 0.35
 
 
+def test_walks_keep_no_company(bars: pd.DataFrame) -> None:
+    walks = ("WALK1", "WALK2", "WALK3", "AUTOREG")
+    rows = pd.concat([SimulatedSource().fetch(stocks, walks, stocks.start, END).bars, good(bars)])
+    rows = rows[rows["symbol"].isin((*walks, "SIM1"))].drop_duplicates(["symbol", "session"])
+    close = rows.pivot_table(index="session", columns="symbol", values="close")
+    related = np.log(close).diff().corr().to_numpy()[np.triu_indices(5, 1)]
+    assert np.abs(related).max() < 0.06
+
+
+def test_a_split_and_a_dividend_leave_the_price_on_their_session(bars: pd.DataFrame) -> None:
+    kept = good(bars).sort_values(["symbol", "session"], ignore_index=True)
+    before = kept["close"].shift().where(kept["symbol"] == kept["symbol"].shift())
+    for ratio in (2.0, 3.0):
+        halved = kept["split_ratio"] == ratio
+        jump = np.log(kept["open"] / before)[halved]
+        assert halved.any()
+        assert np.abs(jump + np.log(ratio)).max() < 0.2
+    paid = (kept["dividend"] > 0) & (kept["split_ratio"] == 1)
+    overnight = np.log((kept["open"] + kept["dividend"]) / before)[paid]
+    assert abs(overnight.mean()) < 0.0015
+    assert np.log(kept["open"] / before)[paid].mean() == pytest.approx(np.log(0.995), abs=0.0015)
+
+
 def test_events_and_every_planted_defect_occur(bars: pd.DataFrame) -> None:
-    assert (bars["split_ratio"] == 2).any()
+    assert set(bars["split_ratio"]) == {1.0, 2.0, 3.0}
     assert (bars["dividend"] > 0).sum() > 50
     rules = set(broken_rule(bars, stocks, dt.datetime.now(dt.UTC)))
     for wanted in (
@@ -118,3 +156,9 @@ def test_a_closed_day_and_an_unknown_symbol_are_outcomes() -> None:
     fetched = SimulatedSource().fetch(stocks, ["WALK1", "AAPL"], day, day)
     assert [outcome.status for outcome in fetched.outcomes] == ["closed", "unknown_symbol"]
     assert "WALK*" in fetched.outcomes[1].cause
+
+
+def test_nothing_but_strangers_is_an_empty_table() -> None:
+    fetched = SimulatedSource().fetch(stocks, ["AAPL"], stocks.start, END)
+    assert tuple(fetched.bars.columns) == BAR_COLUMNS
+    assert fetched.bars.empty
