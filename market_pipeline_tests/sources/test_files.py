@@ -9,8 +9,9 @@ import pytest
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
-from market_pipeline.sources import files
-from market_pipeline.sources.files import FilesSource, symbol_of
+from market_pipeline.sources import file_rows
+from market_pipeline.sources.file_rows import symbol_of
+from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched
 
 crypto = Market("crypto", "24/7", dt.date(2024, 1, 1), ("AAA", "BBB", "SOL-USD"))
@@ -104,7 +105,7 @@ def test_of_parquet_only_the_wanted_columns_and_symbols_are_read(
         return read[-1]
 
     original = pq.read_table
-    monkeypatch.setattr(files.pq, "read_table", watched)
+    monkeypatch.setattr(file_rows.pq, "read_table", watched)
     assert len(fetch(tmp_path).bars) == 4
     assert [table.shape for table in read] == [(4, 7)]
 
@@ -114,7 +115,7 @@ def test_files_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pyte
     long_rows().to_csv(path, index=False)
     fetch(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(files.pv, "read_csv", None)
+        patch.setattr(file_rows.pv, "read_csv", None)
         # Nor is the file of a symbol that nobody asks for.
         long_rows().drop(columns="symbol").to_csv(tmp_path / "BBB.csv", index=False)
         assert fetch(tmp_path).bars["close"].tolist() == [11.0] * 4
