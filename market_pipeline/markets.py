@@ -24,7 +24,7 @@ Sessions: TypeAlias = npt.NDArray[np.datetime64]
 
 KEYS = {
     "calendar", "start", "symbols", "listed", "delisted",
-    "schedule_hour", "settle_minutes", "absurd_factor",
+    "schedule_hour", "settle_minutes", "absurd_factor", "accepted_holes",
 }  # fmt: skip
 
 
@@ -44,6 +44,8 @@ class Market:
     """A close this many times above or below its recent median is held back."""
     listed: Mapping[str, dt.date] = field(default_factory=dict)
     delisted: Mapping[str, dt.date] = field(default_factory=dict)
+    accepted_holes: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
+    """Sessions of a symbol that no vendor will ever fill: nobody asks for them again."""
 
     @cached_property
     def calendar(self) -> xc.ExchangeCalendar:
@@ -90,13 +92,11 @@ class Market:
         done = self.sessions[settled & ended]
         return done[-1].item() if len(done) else None
 
-    def expected(self, session: dt.date) -> tuple[str, ...]:
-        """The symbols that should have a bar at `session`, by their listing and delisting days."""
-        return tuple(
-            symbol
-            for symbol in self.symbols
-            if self.listed.get(symbol, session) <= session <= self.delisted.get(symbol, session)
-        )
+    def expected_sessions(self, symbol: str, first: dt.date, last: dt.date) -> Sessions:
+        """The sessions of the range at which a symbol should have a bar: listed, and no hole accepted for good."""
+        since, until = max(first, self.listed.get(symbol, first)), min(last, self.delisted.get(symbol, last))
+        accepted = np.array(self.accepted_holes.get(symbol, ()), "datetime64[D]")
+        return np.setdiff1d(self.sessions_between(since, until), accepted)
 
 
 def packaged_config(source: str) -> Path:
@@ -135,9 +135,13 @@ def _market(path: Path, name: str, table: Any) -> Market:
         symbols=_symbols(where, table["symbols"]),
         listed={s: _day(where, f"listed.{s}", day) for s, day in table.get("listed", {}).items()},
         delisted={s: _day(where, f"delisted.{s}", day) for s, day in table.get("delisted", {}).items()},
+        accepted_holes={
+            s: tuple(_day(where, f"accepted_holes.{s}", day) for day in days)
+            for s, days in table.get("accepted_holes", {}).items()
+        },
         **{key: table[key] for key in ("schedule_hour", "settle_minutes", "absurd_factor") if key in table},
     )
-    for key in ("listed", "delisted"):
+    for key in ("listed", "delisted", "accepted_holes"):
         if strangers := sorted(set(getattr(market, key)) - set(market.symbols)):
             raise ConfigurationError(f"{where}: {key} names {strangers[0]!r}, which is not among the symbols.")
     earliest = 3 if market.calendar_name == "24/7" else 0

@@ -189,6 +189,18 @@ class Transaction:
             self.connection.unregister("arriving")
         return int(written[0]) if written else 0
 
+    def upsert(self, table: str, rows: pa.Table) -> int:
+        """Put each of `rows` in the place of the stored row of its key, or beside the others; returns their number."""
+        same = " and ".join(f"{table}.{key} = arriving.{key}" for key in KEYS[table])
+        self.connection.register("arriving", rows)
+        try:
+            self.connection.execute(
+                f"delete from {table} using arriving where {table}.market = $market and {same}", {"market": self.market}
+            )
+        finally:
+            self.connection.unregister("arriving")
+        return self.append(table, rows)
+
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query, as this transaction sees it."""
         return self.connection.execute(sql, dict(parameters or {})).to_arrow_table()

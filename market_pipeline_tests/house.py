@@ -12,6 +12,7 @@ import dagster as dg
 from market_pipeline.definitions import build_definitions, chain_of
 from market_pipeline.markets import Market, load_markets
 from market_pipeline.partitions import range_tags
+from market_pipeline.prices.assets import PricesConfig
 from market_pipeline.settings import Settings
 from market_pipeline.sources.protocol import Source
 from market_pipeline.sources.selection import open_source
@@ -25,7 +26,7 @@ symbols = ["AUTOREG", "SIM1", "SIM2"]
 """
 
 CONTENT = {
-    "prices": "* exclude (fetched_at)",
+    "prices": "* exclude (fetched_at, known_at)",
     "indicators": "*",
     "forecasts": "* exclude (made_at)",
     "scores": "*",
@@ -90,7 +91,8 @@ class House:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(partition_key_range=keys)
             wanted = by_name[room].required_resource_keys
-            by_name[room](context, **{name: value for name, value in handed.items() if name in wanted})
+            config = {"config": PricesConfig()} if room == "prices" else {}
+            by_name[room](context, **config, **{name: value for name, value in handed.items() if name in wanted})
 
     def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same, for runs that must succeed."""

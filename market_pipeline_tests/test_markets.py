@@ -79,9 +79,14 @@ def test_steps_are_sessions_and_end_with_the_calendar(tmp_path: Path) -> None:
     assert np.isnat(market.session_after(market.sessions[-1:], 1)[0])
 
 
-def test_a_symbol_is_expected_between_its_listing_and_its_delisting(tmp_path: Path) -> None:
-    more = "[stocks.listed]\nMSFT = 2020-01-02\n[stocks.delisted]\nAAPL = 2021-01-04\n"
+def test_a_symbol_is_expected_between_its_listing_and_its_delisting_but_for_accepted_holes(tmp_path: Path) -> None:
+    more = (
+        "[stocks.listed]\nMSFT = 2020-01-02\n[stocks.delisted]\nAAPL = 2020-01-03\n"
+        "[stocks.accepted_holes]\nMSFT = [2020-01-06]\n"
+    )
     market = load(tmp_path, GOOD + more)[0]
-    assert market.expected(dt.date(2019, 6, 3)) == ("AAPL",)
-    assert market.expected(dt.date(2020, 6, 3)) == ("AAPL", "MSFT")
-    assert market.expected(dt.date(2022, 6, 3)) == ("MSFT",)
+    span = dt.date(2019, 12, 30), dt.date(2020, 1, 7)
+    assert market.expected_sessions("AAPL", *span).astype(str).tolist() == [
+        "2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03",
+    ]  # fmt: skip
+    assert market.expected_sessions("MSFT", *span).astype(str).tolist() == ["2020-01-02", "2020-01-03", "2020-01-07"]

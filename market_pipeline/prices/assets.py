@@ -1,20 +1,49 @@
 """The `prices` asset of a market: ask the source, judge the bars, store what is good and say what is not."""
 
 import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.prices.faults import LOOKBACK
-from market_pipeline.prices.intake import Intake, coverage_rows, sort_bars
+from market_pipeline.prices.intake import Intake, coverage_rows, numbered, sort_bars
+from market_pipeline.prices.restatements import reconcile, to_recompute
 from market_pipeline.sources.protocol import Source
 from market_pipeline.warehouse import Transaction, Warehouse
 
+OVERLAP = 10
+"""Sessions before the asked ones that are read again: vendors settle volumes and mend bars for about two weeks."""
+
+COVERED = "select session from coverage where market = $market and session between $first and $last"
+HELD = "select * exclude (market) from prices where market = $market and session between $first and $last"
+ASKED = """
+select symbol, first_session, last_session, max(attempt) as attempt from outcomes
+where market = $market and last_session between $first and $last group by all
+"""
 STORED = "select symbol, session from prices where market = $market and session between $first and $last and final"
 QUARANTINED = "select symbol, session from quarantine where market = $market and session between $first and $last"
+
+
+class PricesConfig(dg.Config):
+    """What the launch pad may change of a run."""
+
+    symbols: list[str] = Field(default=[], description="The only symbols to ask for; all of the market when empty.")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a fetch came to: the coverage of the asked sessions, and the values that were restated."""
+
+    coverage: pa.Table
+    restatements: pa.Table
 
 
 def prices_asset(market: Market) -> dg.AssetsDefinition:
@@ -31,15 +60,21 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": "prices"},
     )
     def prices(
-        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], source: dg.ResourceParam[Source]
+        context: dg.AssetExecutionContext,
+        config: PricesConfig,
+        warehouse: dg.ResourceParam[Warehouse],
+        source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult[None]:
         """One bar per symbol and session, as traded that day, with its dividend and split; bad bars in quarantine."""
         span = span_of(context)
         now = dt.datetime.now(dt.UTC)
-        fetched = source.fetch(market, market.symbols, lookback_start(market, span.first), span.last)
+        asked = [symbol for symbol in market.symbols if symbol in (config.symbols or market.symbols)]
+        since = lookback_start(market, reread_start(market, span.first))
+        fetched = source.fetch(market, asked, since, span.last)
         intake = sort_bars(fetched, market, source.name, span.first, span.last, now)
         with warehouse.transaction(market.name) as transaction:
-            coverage = store(transaction, market, intake, span.first, span.last)
+            stored = store(transaction, market, intake, span.first, span.last)
+        coverage = stored.coverage
         if not intake.answered:
             raise SourceError(
                 f"{market.name}: no symbol arrived from {source.name}; what was stored stays as it was. "
@@ -54,33 +89,64 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
                 "sessions": coverage.num_rows,
                 **{f"bars {name}": count for name, count in totals.items()},
                 "did not arrive": intake.failed,
+                "outcomes": dict(Counter(intake.outcomes["status"].to_pylist())),
+                "values restated": stored.restatements.num_rows,
+                "partitions to compute anew": to_recompute(stored.restatements, span.last),
             }
         )
 
     return prices
 
 
+def reread_start(market: Market, first: dt.date) -> dt.date:
+    """The session OVERLAP sessions before `first`: what vendors still change there is noticed."""
+    return _sessions_before(market, first, OVERLAP)
+
+
 def lookback_start(market: Market, first: dt.date) -> dt.date:
     """The session LOOKBACK sessions before `first`: faults judge a bar by what came before it."""
+    return _sessions_before(market, first, LOOKBACK)
+
+
+def _sessions_before(market: Market, first: dt.date, count: int) -> dt.date:
     before = market.sessions_between(market.start, first)
-    start: dt.date = before[-min(LOOKBACK + 1, len(before))].item()
+    start: dt.date = before[-min(count + 1, len(before))].item()
     return start
 
 
-def store(transaction: Transaction, market: Market, intake: Intake, first: dt.date, last: dt.date) -> pa.Table:
-    """Replace the range's bars, quarantine and coverage, and log the outcomes; returns the coverage rows."""
-    since = _after_previous_session(market, first)
-    transaction.replace("prices", intake.prices, first, last, symbols=intake.answered)
-    transaction.replace("quarantine", intake.quarantine, since, last, symbols=intake.answered)
-    transaction.append("outcomes", intake.outcomes)
-    span = {"market": market.name, "first": first, "last": last}
-    stored, quarantined = transaction.read(STORED, span), transaction.read(QUARANTINED, span)
-    coverage = coverage_rows(market, stored, quarantined, first, last)
-    transaction.replace("coverage", coverage, first, last)
-    return coverage
+def store(transaction: Transaction, market: Market, intake: Intake, first: dt.date, last: dt.date) -> Stored:
+    """Write what is new or changed of the range and of the covered sessions before it, quarantine, coverage, outcomes.
+
+    Sessions of the overlap that were never asked for stay untouched, so that any order of runs ends the same.
+    """
+    since = reread_start(market, first)
+    span = {"market": market.name, "first": since, "last": last}
+    covered = transaction.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+    mine = np.union1d(covered, market.sessions_between(first, last))
+    answered = pa.array(intake.answered, pa.string())
+    arriving = _of(intake.prices, mine, answered)
+    found = reconcile(transaction.read(HELD, span).select(arriving.column_names), arriving)
+    transaction.upsert("prices", found.bars)
+    transaction.append("restatements", found.restatements)
+    # Rows on closed days belong to the session that follows them.
+    bad = intake.quarantine["session"].to_numpy().astype("datetime64[D]")
+    belongs = market.session_after(bad, 0)
+    kept = np.isin(belongs, mine) | (bad > mine[-1])
+    quarantine = intake.quarantine.filter(pa.array(kept))
+    transaction.replace("quarantine", quarantine, _after_previous_session(market, since), last, symbols=intake.answered)
+    transaction.append("outcomes", numbered(intake.outcomes, transaction.read(ASKED, span)))
+    present, quarantined = transaction.read(STORED, span), transaction.read(QUARANTINED, span)
+    coverage = coverage_rows(market, present, quarantined, since, last)
+    coverage = coverage.filter(pc.is_in(coverage["session"], pa.array(mine)))
+    transaction.replace("coverage", coverage, since, last)
+    return Stored(coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first))), found.restatements)
+
+
+def _of(rows: pa.Table, sessions: np.ndarray, symbols: pa.Array) -> pa.Table:
+    return rows.filter(pc.and_(pc.is_in(rows["session"], pa.array(sessions)), pc.is_in(rows["symbol"], symbols)))
 
 
 def _after_previous_session(market: Market, first: dt.date) -> dt.date:
-    """The day after the session before `first`: rows on closed days belong to the session that follows them."""
+    """The day after the session before `first`."""
     before = market.sessions_between(market.start, first - dt.timedelta(days=1))
     return before[-1].item() + dt.timedelta(days=1) if len(before) else market.start

@@ -11,6 +11,9 @@ from market_pipeline.markets import Market
 from market_pipeline.prices.faults import broken_rule
 from market_pipeline.sources.protocol import FAILED, Fetched
 
+OBSERVED_WITHIN = np.timedelta64(7, "D")
+"""A bar read later than this after its session settled is assumed to have been known when it settled."""
+
 VALUES = ["open", "high", "low", "close", "volume", "dividend", "split_ratio"]
 
 
@@ -44,8 +47,10 @@ def sort_bars(fetched: Fetched, market: Market, source: str, first: dt.date, las
     }
     rows = pa.table(columns)
     failed = {o.symbol: f"{o.status}: {o.cause}" for o in fetched.outcomes if o.status in FAILED}
+    known = np.where(moment - closes > OBSERVED_WITHIN, closes, moment).astype("datetime64[us]")
+    told = rows.append_column("known_at", pa.array(known)).append_column("final", pa.array(closes <= moment))
     return Intake(
-        prices=rows.append_column("final", pa.array(closes <= moment)).filter(pa.array(good)),
+        prices=told.filter(pa.array(good)),
         quarantine=rows.append_column("rule", pa.array(rule, pa.string())).filter(pa.array(~good)),
         outcomes=pa.table(
             {
@@ -62,16 +67,22 @@ def sort_bars(fetched: Fetched, market: Market, source: str, first: dt.date, las
     )
 
 
+def numbered(outcomes: pa.Table, before: pa.Table) -> pa.Table:
+    """The outcomes with their `attempt`: one more than the highest in `before` for the same symbol and sessions."""
+    key = ["symbol", "first_session", "last_session"]
+    asked = before.to_pandas().set_index(key)["attempt"] if before.num_rows else pd.Series(dtype=np.int64)
+    mine = pd.MultiIndex.from_frame(outcomes.select(key).to_pandas())
+    earlier = asked.reindex(mine).fillna(0).to_numpy() if len(asked) else np.zeros(len(mine))
+    return outcomes.append_column("attempt", pa.array(earlier.astype(np.int32) + 1))
+
+
 def coverage_rows(market: Market, stored: pa.Table, quarantined: pa.Table, first: dt.date, last: dt.date) -> pa.Table:
     """For each session of the range: symbols expected, present, rejected and missing.
 
     `stored` and `quarantined` have symbol and session. A symbol that is rejected counts as such, not as missing.
     """
     sessions = market.sessions_between(first, last)
-    expected = np.zeros((len(market.symbols), len(sessions)), bool)
-    for row, symbol in enumerate(market.symbols):
-        since, until = market.listed.get(symbol, market.start), market.delisted.get(symbol, last)
-        expected[row] = (sessions >= np.datetime64(since)) & (sessions <= np.datetime64(until))
+    expected = np.stack([np.isin(sessions, market.expected_sessions(symbol, first, last)) for symbol in market.symbols])
     present = _marks(market, sessions, stored) & expected
     rejected = _marks(market, sessions, quarantined) & expected & ~present
     counts = {

@@ -11,6 +11,7 @@ create table if not exists prices (
     split_ratio double not null check (split_ratio > 0),
     source varchar not null,
     fetched_at timestamp not null,
+    known_at timestamp not null,
     final boolean not null
 );
 comment on table prices is 'One bar per symbol and session, as traded on that day: no later split or dividend is in it.';
@@ -26,6 +27,7 @@ comment on column prices.dividend is 'Cash paid to holders of one share, on its 
 comment on column prices.split_ratio is 'New shares for one old share, on the session it took effect; 1 without';
 comment on column prices.source is 'yahoo, files or simulated';
 comment on column prices.fetched_at is 'When the source was read, UTC';
+comment on column prices.known_at is 'When this value became known, UTC: when it was read, or, read more than a week after its session, assumed to be when the session settled';
 comment on column prices.final is 'True once the session had closed and settled when it was read';
 
 create table if not exists quarantine (
@@ -46,6 +48,48 @@ create table if not exists quarantine (
 comment on table quarantine is 'Bars that broke a rule, with the rule and the values; a later good bar takes their place.';
 comment on column quarantine.rule is 'The sentence the bar made false';
 
+create table if not exists restatements (
+    market varchar not null,
+    symbol varchar not null,
+    session date not null,
+    field varchar not null,
+    old double,
+    new double,
+    cause varchar not null,
+    old_known_at timestamp not null,
+    known_at timestamp not null
+);
+comment on table restatements is 'Values that a vendor changed after they were final: an append-only log; older vintages are read through it.';
+comment on column restatements.field is 'Column of prices whose value changed';
+comment on column restatements.old is 'Value until then, in the column''s unit; NULL when it was unknown';
+comment on column restatements.new is 'Value since then';
+comment on column restatements.cause is 'split, dividend, volume settling or vendor fix';
+comment on column restatements.old_known_at is 'When the old value became known, UTC';
+comment on column restatements.known_at is 'When the new value was read, UTC';
+
+-- What was known at a moment: each value before the first restatement that came after it, and no bar that was not there.
+create or replace macro prices_as_of(moment) as table
+with earlier as (
+    select market, symbol, session, min(old_known_at) as first_known,
+        min_by(old, known_at) filter (field = 'open' and known_at > moment) as open,
+        min_by(old, known_at) filter (field = 'high' and known_at > moment) as high,
+        min_by(old, known_at) filter (field = 'low' and known_at > moment) as low,
+        min_by(old, known_at) filter (field = 'close' and known_at > moment) as close,
+        coalesce(bool_or(field = 'volume' and known_at > moment), false) as volume_changed,
+        arg_min_null(old, known_at) filter (field = 'volume' and known_at > moment) as volume,
+        min_by(old, known_at) filter (field = 'dividend' and known_at > moment) as dividend,
+        min_by(old, known_at) filter (field = 'split_ratio' and known_at > moment) as split_ratio
+    from restatements group by market, symbol, session
+)
+select p.market, p.symbol, p.session,
+    coalesce(e.open, p.open) as open, coalesce(e.high, p.high) as high,
+    coalesce(e.low, p.low) as low, coalesce(e.close, p.close) as close,
+    case when e.volume_changed then e.volume else p.volume end as volume,
+    coalesce(e.dividend, p.dividend) as dividend, coalesce(e.split_ratio, p.split_ratio) as split_ratio,
+    p.source, p.final
+from prices p left join earlier e using (market, symbol, session)
+where coalesce(e.first_known, p.known_at) <= moment;
+
 create table if not exists outcomes (
     market varchar not null,
     symbol varchar not null,
@@ -53,10 +97,12 @@ create table if not exists outcomes (
     last_session date not null,
     status varchar not null,
     cause varchar not null,
+    attempt integer not null,
     asked_at timestamp not null
 );
 comment on table outcomes is 'How each request to the source ended, per symbol: an append-only log.';
-comment on column outcomes.status is 'ok, partial, closed, hole, unknown_symbol, rate_limited or unavailable';
+comment on column outcomes.status is 'ok, partial, closed, hole, unknown_symbol, rate_limited, unavailable or rejected';
+comment on column outcomes.attempt is 'How many times these sessions of the symbol were asked for, this time included';
 
 create table if not exists coverage (
     market varchar not null,

@@ -22,7 +22,7 @@ Status: TypeAlias = Literal[
     "ok", "partial", "closed", "hole", "unknown_symbol", "rate_limited", "unavailable", "rejected"
 ]
 
-FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable")
+FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable", "rejected")
 """Outcomes that say nothing about the bars: what is stored for such a symbol stays as it is."""
 
 
@@ -62,11 +62,10 @@ class Source(Protocol):
 
 def outcome_of(market: Market, symbol: str, found: Days, first: dt.date, last: dt.date) -> Outcome:
     """How a request for a known symbol ended, from the sessions that came with a bar; listing days are respected."""
-    since, until = max(first, market.listed.get(symbol, first)), min(last, market.delisted.get(symbol, last))
-    expected = market.sessions_between(since, until)
+    expected = market.expected_sessions(symbol, first, last)
     missing = np.setdiff1d(expected, found)
     if not len(expected):
-        return Outcome(symbol, "closed", f"no session from {since} to {until}")
+        return Outcome(symbol, "closed", f"no session of it from {first} to {last}")
     if not len(missing):
         return Outcome(symbol, "ok")
     named = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
