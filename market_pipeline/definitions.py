@@ -4,7 +4,8 @@ import warnings
 
 import dagster as dg
 
-from market_pipeline.automation import jobs_of, schedules_of, sensors_of
+from market_pipeline.alerts import alerts_sensor
+from market_pipeline.automation import jobs_of, schedules_of
 from market_pipeline.forecasts.assets import forecasts_asset
 from market_pipeline.forecasts.checks import forecasts_checks
 from market_pipeline.indicators.assets import indicators_asset
@@ -18,6 +19,7 @@ from market_pipeline.prices.checks import prices_checks
 from market_pipeline.resources import resources_of
 from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
 from market_pipeline.scores.checks import scores_checks
+from market_pipeline.sensors import sensors_of
 from market_pipeline.settings import Settings
 
 # Backfill policies and mappings that start before the first partition work, and are called beta at every load.
@@ -29,12 +31,17 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The definitions that these settings amount to; raises ConfigurationError when they cannot be."""
     markets = load_markets(settings.config or packaged_config(settings.source))
     jobs = {market.name: jobs_of(market) for market in markets}
+    checks = [check for market in markets for check in checks_of(market)]
+    sensors = [sensor for market in markets for sensor in sensors_of(market, jobs[market.name])]
+    if settings.alerts:
+        names = [job.name for market in markets for job in jobs[market.name]]
+        sensors.append(alerts_sensor(markets, names, checks, settings.alerts))
     return dg.Definitions(
         assets=[asset for market in markets for asset in chain_of(market)] + [mart_asset(markets)],
-        asset_checks=[check for market in markets for check in checks_of(market)],
+        asset_checks=checks,
         jobs=[job for market in markets for job in jobs[market.name]],
         schedules=[schedule for market in markets for schedule in schedules_of(market)],
-        sensors=[sensor for market in markets for sensor in sensors_of(market, jobs[market.name])],
+        sensors=sensors,
         resources=resources_of(settings),
         executor=dg.in_process_executor,
     )

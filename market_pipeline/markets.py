@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import exchange_calendars as xc
 import numpy as np
@@ -91,6 +92,13 @@ class Market:
         ended = self.sessions < np.datetime64(local_midnight.date())
         done = self.sessions[settled & ended]
         return done[-1].item() if len(done) else None
+
+    def newest_due(self, now: dt.datetime) -> dt.date | None:
+        """The newest session whose daily run has started by `now`, as the schedule has it."""
+        local = pd.Timestamp(now).tz_convert(self.timezone)
+        day = local.normalize() if local.hour >= self.schedule_hour else local.normalize() - pd.Timedelta(1, "D")
+        start = dt.datetime.combine(day.date(), dt.time(self.schedule_hour), tzinfo=ZoneInfo(self.timezone))
+        return self.newest_closed(start)
 
     def expected_sessions(self, symbol: str, first: dt.date, last: dt.date) -> Sessions:
         """The sessions of the range at which a symbol should have a bar: listed, and no hole accepted for good."""

@@ -15,7 +15,7 @@ SOURCES = ("yahoo", "files", "simulated")
 
 @dataclass(frozen=True)
 class Settings:
-    """The four settings of the contract, resolved.
+    """The four settings of the contract, and where alerts go, resolved.
 
     `source` is what MARKET_PIPELINE_SOURCE says; unset, what the home was made with; else `yahoo`.
     """
@@ -24,6 +24,8 @@ class Settings:
     source: str
     files: Path | None = None
     config: Path | None = None
+    alerts: tuple[str, ...] = ()
+    """Addresses of MARKET_PIPELINE_ALERTS, which is no part of any error or log: they hold passwords."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -47,6 +49,7 @@ class Settings:
             source=source,
             files=Path(files).absolute() if files else None,
             config=Path(config).absolute() if config else None,
+            alerts=tuple((environment.get("MARKET_PIPELINE_ALERTS") or "").split()),
         )
 
     @property

@@ -34,6 +34,13 @@ CONTENT = {
 """What must be the same whenever it was computed: everything but the clock."""
 
 
+def clock_at(moment: dt.datetime) -> mock.Mock:
+    """What a test puts in the place of a module's `dt`, so that its clock says `moment`."""
+    clock = mock.Mock(wraps=dt, UTC=dt.UTC)
+    clock.datetime.now.return_value = moment
+    return clock
+
+
 @dataclass
 class House:
     """One home; `source` takes the place of the configured one."""
@@ -73,6 +80,15 @@ class House:
                     raise_on_error=False,
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 )
+            )
+
+    def run_job(self, name: str, request: dg.RunRequest) -> None:
+        """What the daemon does with a request: the job, with the request's partitions and configuration."""
+        with mock.patch("market_pipeline.resources.open_source", self.open_source):
+            job = build_definitions(self.settings).resolve_job_def(name)
+            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            job.execute_in_process(
+                instance=self.instance, run_config=dict(request.run_config) | quiet, tags=request.tags
             )
 
     def open_source(self, settings: Settings) -> Source:

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from market_pipeline.panel import to_grids, to_rows
 from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
 
-TABLES = ("indicators", "forecasts", "ranks", "scores", "rank_scores", "leaderboard", "signals", "coverage")
+TABLES = (
+    "indicators", "forecasts", "ranks", "scores", "rank_scores", "leaderboard", "signals", "coverage",
+    "quarantine", "restatements",
+)  # fmt: skip
 
 STORAGE_VERSION = "v1.2.0"
 """Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
@@ -26,6 +30,7 @@ create table mart.prices as
 select market, symbol, session, open, high, low, close, volume, dividend, split_ratio, adj_close, source
 from prices join adjusted using (market, symbol, session) where final order by market, symbol, session
 """
+NOT_FOR_READERS = "alter table mart.coverage drop attempts; alter table mart.coverage drop asked_at"
 META = """
 create table mart.meta as
 select $now::timestamp as published_at, $source as source, $version as code_version,
@@ -54,6 +59,7 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
             connection.execute(PRICES)
             for table in TABLES:
                 connection.execute(f"create table mart.{table} as from {table} order by all")
+            connection.execute(NOT_FOR_READERS)
             values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "version": __version__}
             connection.execute(META, values)
             comments = connection.execute(COMMENTS).fetchall()
@@ -73,7 +79,13 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
 
 
 def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:
-    """Closes adjusted backwards from each symbol's newest bar: market, symbol, session, adj_close."""
+    """Closes adjusted backwards from each symbol's newest bar: market, symbol, session, adj_close.
+
+    Symbols that left the configuration are among them: what was published of them stays.
+    """
+    held = warehouse.read("select distinct symbol from prices where market = $market", {"market": market.name})
+    left = sorted(set(held["symbol"].to_pylist()) - set(market.symbols))
+    market = replace(market, symbols=(*market.symbols, *left))
     history = read_history(warehouse, market, until)
     raw = warehouse.read(
         "select symbol, session, close from prices where market = $market and final", {"market": market.name}

@@ -14,7 +14,7 @@ from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.prices.faults import LOOKBACK
-from market_pipeline.prices.intake import Intake, coverage_rows, numbered, sort_bars
+from market_pipeline.prices.intake import Intake, asked_again, coverage_rows, numbered, sort_bars
 from market_pipeline.prices.restatements import reconcile, to_recompute
 from market_pipeline.sources.protocol import Source
 from market_pipeline.warehouse import Transaction, Warehouse
@@ -22,7 +22,7 @@ from market_pipeline.warehouse import Transaction, Warehouse
 OVERLAP = 10
 """Sessions before the asked ones that are read again: vendors settle volumes and mend bars for about two weeks."""
 
-COVERED = "select session from coverage where market = $market and session between $first and $last"
+COVERED = "select session, attempts from coverage where market = $market and session between $first and $last"
 HELD = "select * exclude (market) from prices where market = $market and session between $first and $last"
 ASKED = """
 select symbol, first_session, last_session, max(attempt) as attempt from outcomes
@@ -121,11 +121,12 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     """
     since = reread_start(market, first)
     span = {"market": market.name, "first": since, "last": last}
-    covered = transaction.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+    before = transaction.read(COVERED, span)
+    covered = before["session"].to_numpy().astype("datetime64[D]")
     mine = np.union1d(covered, market.sessions_between(first, last))
     answered = pa.array(intake.answered, pa.string())
     arriving = _of(intake.prices, mine, answered)
-    found = reconcile(transaction.read(HELD, span).select(arriving.column_names), arriving)
+    found = reconcile(transaction.read(HELD, span).select(arriving.column_names), arriving, covered, first)
     transaction.upsert("prices", found.bars)
     transaction.append("restatements", found.restatements)
     # Rows on closed days belong to the session that follows them.
@@ -137,7 +138,7 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     transaction.append("outcomes", numbered(intake.outcomes, transaction.read(ASKED, span)))
     present, quarantined = transaction.read(STORED, span), transaction.read(QUARANTINED, span)
     coverage = coverage_rows(market, present, quarantined, since, last)
-    coverage = coverage.filter(pc.is_in(coverage["session"], pa.array(mine)))
+    coverage = asked_again(coverage.filter(pc.is_in(coverage["session"], pa.array(mine))), before, intake.asked_at)
     transaction.replace("coverage", coverage, since, last)
     return Stored(coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first))), found.restatements)
 

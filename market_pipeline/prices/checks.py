@@ -24,6 +24,19 @@ COMPLETE = """
 select session, expected, present, rejected, missing from coverage
 where market = $market and missing > 0 order by session desc
 """
+UNANNOUNCED = """
+select symbol, session, before, close, ratio as looks_like_a_split_of from price_steps
+join (values (1.5), (2.0), (3.0), (4.0), (5.0), (10.0), (20.0),
+    (1 / 2.0), (1 / 3.0), (1 / 4.0), (1 / 5.0), (1 / 8.0), (1 / 10.0), (1 / 20.0)) usual(ratio)
+    on abs(step + ln(ratio)) < 0.03
+where market = $market and split_ratio = 1 and abs(ln(close / before) + ln(ratio)) < 0.15
+order by session desc
+"""
+UNFELT = """
+select symbol, session, split_ratio, before, close from price_steps
+where market = $market and abs(ln(split_ratio)) > 0.25 and abs(step) < abs(step + ln(split_ratio))
+order by session desc
+"""
 SCHEMA = """
 select column_name, data_type from (values
     ('symbol', 'VARCHAR'), ('session', 'DATE'), ('open', 'DOUBLE'), ('high', 'DOUBLE'), ('low', 'DOUBLE'),
@@ -47,6 +60,14 @@ def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             asset, "every_session_is_complete", COMPLETE, parameters=mine, blocking=False,
             description="Every symbol that was listed has a bar or a quarantined one.",
         ),
+        holds_when_empty(
+            asset, "a_step_like_a_split_has_its_split", UNANNOUNCED, parameters=mine, blocking=False,
+            description="An overnight step near a split's ratio, with no split on record: did the vendor forget it?",
+        ),
+        holds_when_empty(
+            asset, "every_split_moves_the_price", UNFELT, parameters=mine, blocking=False,
+            description="A split on record at which the price did not step: did the vendor invent or double it?",
+        ),
         newest_session_check(market),
     ]  # fmt: skip
 
@@ -60,7 +81,7 @@ def newest_session_check(market: Market) -> dg.AssetChecksDefinition:
         description="Compares the newest stored session with the exchange's calendar, not with the time of a run.",
     )
     def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-        wanted = market.newest_closed(dt.datetime.now(dt.UTC))
+        wanted = market.newest_due(dt.datetime.now(dt.UTC))
         answer = warehouse.read(
             "select max(session) as newest from prices where market = $market and final", {"market": market.name}
         )
@@ -68,7 +89,7 @@ def newest_session_check(market: Market) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=wanted is None or (newest is not None and newest >= wanted),
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"newest stored session": str(newest), "newest closed session": str(wanted)},
+            metadata={"newest stored session": str(newest), "newest session due": str(wanted)},
         )
 
     return check

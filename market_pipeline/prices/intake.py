@@ -25,6 +25,7 @@ class Intake:
     quarantine: pa.Table
     outcomes: pa.Table
     answered: tuple[str, ...]
+    asked_at: dt.datetime
     failed: dict[str, str]
     """Symbol to cause, for those whose stored bars stay as they are."""
 
@@ -63,6 +64,7 @@ def sort_bars(fetched: Fetched, market: Market, source: str, first: dt.date, las
             }
         ),
         answered=tuple(o.symbol for o in fetched.outcomes if o.status not in FAILED),
+        asked_at=now,
         failed=failed,
     )
 
@@ -97,6 +99,15 @@ def coverage_rows(market: Market, stored: pa.Table, quarantined: pa.Table, first
             **{name: pa.array(mask.sum(axis=0), pa.int32()) for name, mask in counts.items()},
         }
     )
+
+
+def asked_again(coverage: pa.Table, before: pa.Table, now: dt.datetime) -> pa.Table:
+    """The coverage with its `attempts`, one more than `before` has for the session, and `asked_at`."""
+    earlier = dict(zip(before["session"].to_pylist(), before["attempts"].to_pylist(), strict=True))
+    attempts = [earlier.get(session, 0) + 1 for session in coverage["session"].to_pylist()]
+    stamp = pa.scalar(now.replace(tzinfo=None), pa.timestamp("us"))
+    told = coverage.append_column("attempts", pa.array(attempts, pa.int32()))
+    return told.append_column("asked_at", pa.repeat(stamp, coverage.num_rows))
 
 
 def _marks(market: Market, sessions: np.ndarray, rows: pa.Table) -> np.ndarray:

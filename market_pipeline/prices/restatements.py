@@ -10,14 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from market_pipeline.panel import Mask
+from market_pipeline.panel import Days, Mask
 
 NOISE = 1e-5
 """Relative: the same request gives another seventh digit each time."""
 
 SMALL = 0.05
 """Logarithm of a common price ratio too small to be a re-basing on a split."""
+
+SETTLING = 5e-3
+"""Relative: a volume that changes by less moves no indicator that anyone would act on."""
 
 PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume", "dividend", "split_ratio")
@@ -32,6 +36,7 @@ SCHEMA = pa.schema(
         ("cause", pa.string()),
         ("old_known_at", pa.timestamp("us")),
         ("known_at", pa.timestamp("us")),
+        ("recompute", pa.bool_()),
     ]
 )
 
@@ -44,16 +49,20 @@ class Reconciled:
     restatements: pa.Table
 
 
-def reconcile(stored: pa.Table, arriving: pa.Table) -> Reconciled:
+def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.date) -> Reconciled:
     """Hold `arriving` against `stored`; both have the columns of the table prices but the market, keys once each.
 
-    A stored bar that did not arrive stays: a vendor's silence takes nothing back. A changed bar became known when it
-    was read, whatever its session.
+    `covered` are the sessions that were asked for before, `first` is the first one that this run computes. A stored
+    bar that did not arrive stays: a vendor's silence takes nothing back. A changed bar, or one that fills a hole,
+    became known when it was read, whatever its session.
     """
     if not stored.num_rows or not arriving.num_rows:
         return Reconciled(arriving, SCHEMA.empty_table())
     place = _places(stored, arriving)
     met = place >= 0
+    # A symbol without any stored bar is new in the universe: its past is assumed known, like that of a first backfill.
+    of_old = pc.is_in(arriving["symbol"], stored["symbol"].unique()).to_numpy(zero_copy_only=False)
+    late = ~met & of_old & np.isin(arriving["session"].to_numpy().astype("datetime64[D]"), covered)
     old = stored.take(np.maximum(place, 0))
     differs = _differences(old, arriving) & met
     was_final = old["final"].to_numpy()
@@ -63,20 +72,21 @@ def reconcile(stored: pa.Table, arriving: pa.Table) -> Reconciled:
     written = ~met | (~was_final & (is_final | differs.any(axis=0))) | restated.any(axis=0)
     known = pa.array(
         np.where(
-            restated.any(axis=0),
+            restated.any(axis=0) | late,
             arriving["fetched_at"].to_numpy().astype("datetime64[us]"),
             arriving["known_at"].to_numpy().astype("datetime64[us]"),
         )
     )
     bars = arriving.set_column(arriving.schema.get_field_index("known_at"), "known_at", known)
-    return Reconciled(bars.filter(pa.array(written)), _rows(old, bars, restated))
+    told = pa.concat_tables([_rows(old, bars, restated), _late_rows(bars, late)])
+    stale = pc.and_(told["recompute"], pc.less(told["session"], pa.scalar(first)))
+    return Reconciled(bars.filter(pa.array(written)), told.set_column(len(SCHEMA) - 1, "recompute", stale))
 
 
 def to_recompute(restatements: pa.Table, last: dt.date) -> str:
     """The session partitions whose indicators and forecasts rest on an older vintage, as 'first..last' or 'none'."""
-    if not restatements.num_rows:
-        return "none"
-    return f"{min(restatements['session'].to_pylist())}..{last}"
+    stale = restatements.filter(restatements["recompute"])["session"].to_pylist()
+    return f"{min(stale)}..{last}" if stale else "none"
 
 
 def _places(stored: pa.Table, arriving: pa.Table) -> np.ndarray:
@@ -92,8 +102,8 @@ def _differences(old: pa.Table, new: pa.Table) -> Mask:
     """Which of FIELDS differ by more than noise; unknown equals unknown; shape (fields, bars)."""
     before, after = _values(old), _values(new)
     far = np.abs(after - before) > NOISE * np.maximum(np.abs(after), np.abs(before))
-    appeared: Mask = np.isnan(before) != np.isnan(after)
-    return far | appeared
+    differs: Mask = far | (np.isnan(before) != np.isnan(after))
+    return differs
 
 
 def _values(rows: pa.Table) -> np.ndarray:
@@ -113,9 +123,32 @@ def _rows(old: pa.Table, new: pa.Table, restated: Mask) -> pa.Table:
             "cause": pa.array(_causes(old, new, restated)[field, row], pa.string()),
             "old_known_at": old["known_at"].take(row),
             "known_at": new["known_at"].take(row),
+            "recompute": pa.array(_matters(old, new)[field, row]),
         },
         schema=SCHEMA,
     )
+
+
+def _late_rows(bars: pa.Table, late: Mask) -> pa.Table:
+    """One row for each bar that fills a hole."""
+    rows = bars.filter(pa.array(late))
+    nothing = pa.nulls(rows.num_rows, pa.float64())
+    columns = {
+        "symbol": rows["symbol"], "session": rows["session"], "field": pa.repeat("bar", rows.num_rows),
+        "old": nothing, "new": nothing, "cause": pa.repeat("late", rows.num_rows),
+        "old_known_at": rows["known_at"], "known_at": rows["known_at"],
+        "recompute": pa.repeat(pa.scalar(value=True), rows.num_rows),
+    }  # fmt: skip
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _matters(old: pa.Table, new: pa.Table) -> Mask:
+    """Whether a changed value moves what rests on it: any but a volume that settled a little; (fields, bars)."""
+    before, after = _values(old), _values(new)
+    volume = FIELDS.index("volume")
+    matters = np.ones(before.shape, bool)
+    matters[volume] = ~(np.abs(after[volume] - before[volume]) <= SETTLING * np.abs(before[volume]))
+    return matters
 
 
 def _causes(old: pa.Table, new: pa.Table, restated: Mask) -> np.ndarray:

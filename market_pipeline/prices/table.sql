@@ -30,6 +30,11 @@ comment on column prices.fetched_at is 'When the source was read, UTC';
 comment on column prices.known_at is 'When this value became known, UTC: when it was read, or, read more than a week after its session, assumed to be when the session settled';
 comment on column prices.final is 'True once the session had closed and settled when it was read';
 
+create or replace view price_steps as
+select market, symbol, session, split_ratio, close, lag(close) over bars as before, ln(open / lag(close) over bars) as step
+from prices where final window bars as (partition by market, symbol order by session);
+comment on view price_steps is 'The overnight step of each bar as traded: logarithm of its open over the close before.';
+
 create table if not exists quarantine (
     market varchar not null,
     symbol varchar not null,
@@ -57,14 +62,16 @@ create table if not exists restatements (
     new double,
     cause varchar not null,
     old_known_at timestamp not null,
-    known_at timestamp not null
+    known_at timestamp not null,
+    recompute boolean not null
 );
 comment on table restatements is 'Values that a vendor changed after they were final: an append-only log; older vintages are read through it.';
-comment on column restatements.field is 'Column of prices whose value changed';
+comment on column restatements.field is 'Column of prices whose value changed; bar for one that came late';
 comment on column restatements.old is 'Value until then, in the column''s unit; NULL when it was unknown';
 comment on column restatements.new is 'Value since then';
-comment on column restatements.cause is 'split, dividend, volume settling or vendor fix';
+comment on column restatements.cause is 'split, dividend, volume settling, vendor fix or late';
 comment on column restatements.old_known_at is 'When the old value became known, UTC';
+comment on column restatements.recompute is 'True when it matters and lies before the sessions of the run that found it: what rests on it is computed anew';
 comment on column restatements.known_at is 'When the new value was read, UTC';
 
 -- What was known at a moment: each value before the first restatement that came after it, and no bar that was not there.
@@ -110,6 +117,10 @@ create table if not exists coverage (
     expected integer not null,
     present integer not null,
     rejected integer not null,
-    missing integer not null
+    missing integer not null,
+    attempts integer not null,
+    asked_at timestamp not null
 );
+comment on column coverage.attempts is 'How many fetches asked for the session';
+comment on column coverage.asked_at is 'When the last of them did, UTC';
 comment on table coverage is 'For each session that was ever asked for: symbols expected, stored, quarantined, missing.';

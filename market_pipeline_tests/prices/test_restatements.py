@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.prices.restatements import FIELDS, NOISE, reconcile
+from market_pipeline.prices.restatements import FIELDS, NOISE, Reconciled, reconcile
 from market_pipeline_tests.house import House
 from market_pipeline_tests.vendor import Vendor
 
-THEN, LATER = dt.datetime(2024, 1, 10), dt.datetime(2024, 3, 1)
+THEN, LATER = (dt.datetime.fromisoformat(day) for day in ("2024-01-10", "2024-03-01"))
 FIRST, LAST = dt.date(2023, 1, 3), dt.date(2023, 3, 31)
 DAY = dt.date(2023, 3, 15)
 
@@ -32,6 +32,11 @@ def row(read: dt.datetime = THEN, *, final: bool = True, **values: float | None)
     )
 
 
+def against(stored: pa.Table, arriving: pa.Table) -> Reconciled:
+    """The two held against each other by a run that computes the next session."""
+    return reconcile(stored, arriving, np.array(["2024-01-09"], "datetime64[D]"), dt.date(2024, 1, 10))
+
+
 @pytest.mark.parametrize(
     ("values", "cause"),
     [
@@ -44,7 +49,7 @@ def row(read: dt.datetime = THEN, *, final: bool = True, **values: float | None)
     ],
 )
 def test_a_changed_value_is_a_restatement_with_its_cause(values: dict[str, float | None], cause: str) -> None:
-    found = reconcile(row(), row(LATER, **values))
+    found = against(row(), row(LATER, **values))
     assert found.restatements["cause"].to_pylist() == [cause] * len(values)
     assert dict(zip(*(found.restatements[name].to_pylist() for name in ("field", "new")), strict=True)) == values
     assert found.restatements["old_known_at"].to_pylist() == [THEN] * len(values)
@@ -56,16 +61,16 @@ def test_a_changed_value_is_a_restatement_with_its_cause(values: dict[str, float
 def test_noise_changes_nothing_at_all(noise: list[float]) -> None:
     usual = [10.0, 11.0, 9.0, 10.5, 1e6]
     values = {name: value * (1 + n) for name, value, n in zip(FIELDS, usual, noise, strict=False)}
-    found = reconcile(row(), row(LATER, **values))
+    found = against(row(), row(LATER, **values))
     assert not found.bars.num_rows
     assert not found.restatements.num_rows
 
 
 def test_a_provisional_bar_gives_way_silently_and_never_takes_the_place_of_a_final_one() -> None:
-    given_way = reconcile(row(final=False), row(LATER, close=10.6))
+    given_way = against(row(final=False), row(LATER, close=10.6))
     assert given_way.bars["close"].to_pylist() == [10.6]
     assert not given_way.restatements.num_rows
-    kept = reconcile(row(), row(LATER, final=False, close=10.6))
+    kept = against(row(), row(LATER, final=False, close=10.6))
     assert not kept.bars.num_rows
     assert not kept.restatements.num_rows
 
@@ -143,7 +148,10 @@ def test_planted_holes_are_found_and_healed_and_none_is_invented(house: House, s
     for day in planted:
         house.compute(("prices",), day, day)
     assert house.warehouse.read("select sum(missing) as m from coverage")["m"].to_pylist() == [0]
-    assert not house.warehouse.read("from restatements").num_rows
+    late = house.warehouse.read("select session, cause, old_known_at = known_at as so from restatements").to_pylist()
+    assert {row["cause"] for row in late} == {"late"}
+    assert all(row["so"] for row in late)
+    assert len(late) == 7
     assert house.warehouse.read("from prices").num_rows == len(vendor.bars)
 
 

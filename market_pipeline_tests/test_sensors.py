@@ -1,0 +1,267 @@
+"""What sensors find missing, and what they request, at moments that matter; then a year of it."""
+
+import datetime as dt
+from pathlib import Path
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from market_pipeline.alerts import stale_markets
+from market_pipeline.automation import jobs_of, schedules_of
+from market_pipeline.errors import SourceError
+from market_pipeline.sensors import (
+    Covered,
+    covered_sessions,
+    gaps_sensor,
+    next_repair,
+    oldest_gap,
+    restatements_sensor,
+    universe_sensor,
+)
+from market_pipeline_tests.house import House, clock_at
+from market_pipeline_tests.vendor import Vendor
+
+FIRST, FRIDAY = dt.date(2024, 1, 2), dt.date(2024, 5, 24)
+SATURDAY = dt.datetime(2024, 5, 25, 12, tzinfo=dt.UTC)
+STOCKS = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["WALK1", "AUTOREG"]\n'
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A home whose prices reach to Friday before Memorial Day 2024."""
+    house = House(tmp_path_factory.mktemp("automation"), STOCKS)
+    house.compute(("prices",), FIRST, FRIDAY)
+    return house
+
+
+def gaps_at(house: House, moment: dt.datetime) -> dg.SensorResult:
+    """What the sensor asks for when its clock says `moment`."""
+    sensor = gaps_sensor(house.market, jobs_of(house.market))
+    with mock.patch("market_pipeline.sensors.dt", clock_at(moment)):
+        asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
+    return asked
+
+
+def lacking(house: House) -> dict[dt.date, int]:
+    return {day: found.missing for day, found in covered_sessions(house.market, house.warehouse).items()}
+
+
+def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(house: House) -> None:
+    covered = lacking(house)
+    assert oldest_gap(house.market, covered, FRIDAY) is None
+    hole = {day: missing for day, missing in covered.items() if day != dt.date(2024, 5, 14)}
+    assert oldest_gap(house.market, hole, FRIDAY) == dt.date(2024, 5, 14)
+    assert oldest_gap(house.market, covered | {dt.date(2024, 5, 21): 1}, FRIDAY) == dt.date(2024, 5, 21)
+    assert oldest_gap(house.market, covered | {dt.date(2024, 2, 1): 1}, FRIDAY) is None  # older than a month
+
+
+def test_after_an_outage_of_months_the_gap_begins_where_the_data_ends(house: House) -> None:
+    covered = lacking(house)
+    assert oldest_gap(house.market, covered, dt.date(2024, 9, 3)) == dt.date(2024, 5, 28)
+
+
+def test_the_sensor_asks_for_nothing_when_the_month_is_complete(house: House) -> None:
+    asked = gaps_at(house, SATURDAY)
+    assert not asked.run_requests
+    assert "the last month is complete" in str(asked.skip_reason)
+
+
+def test_an_empty_home_is_left_alone_until_its_first_backfill(tmp_path: Path) -> None:
+    empty = House(tmp_path, STOCKS)
+    asked = gaps_at(empty, SATURDAY)
+    assert not asked.run_requests
+    assert "waits for its first backfill" in str(asked.skip_reason)
+    assert not empty.settings.warehouse.exists()
+
+
+def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Path) -> None:
+    start, missing, incomplete = dt.date(2024, 4, 15), dt.date(2024, 5, 14), dt.date(2024, 5, 21)
+    house = House(tmp_path, STOCKS.replace(str(FIRST), str(start)))
+    house.compute(("prices",), start, FRIDAY)
+    rows = house.warehouse.read(
+        "select * exclude (market) replace ((session = $incomplete)::integer as missing) from coverage "
+        "where session <> $missing",
+        {"missing": missing, "incomplete": incomplete},
+    )
+    house.warehouse.replace("coverage", rows, "stocks", start, FRIDAY)
+    keys = []
+    for moment in (SATURDAY, SATURDAY + dt.timedelta(hours=1), SATURDAY + dt.timedelta(days=1)):
+        [request] = gaps_at(house, moment).run_requests or []
+        assert request.job_name == "stocks_daily"
+        assert request.tags["dagster/asset_partition_range_start"] == str(missing)
+        assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
+        keys.append(request.run_key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_sensor_asks_for_one_run_from_the_oldest_gap_to_the_newest_session(house: House) -> None:
+    sensor = gaps_sensor(house.market, jobs_of(house.market))
+    asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
+    assert asked.run_requests is not None
+    assert len(asked.run_requests) == 1
+    request = asked.run_requests[0]
+    newest = house.market.newest_closed(dt.datetime.now(dt.UTC))
+    assert request.job_name == "stocks_daily"
+    assert request.tags["dagster/asset_partition_range_start"] == "2024-05-28"
+    assert request.tags["dagster/asset_partition_range_end"] == str(newest)
+
+
+def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
+    house = House(tmp_path, STOCKS.replace("2024-01-02", "2023-01-03"))
+    first, trained, back = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 4, 10)
+    house.compute(("prices", "indicators"), first, dt.date(2024, 2, 20))
+    house.compute(("models",), trained, trained)
+    house.compute(("forecasts",), dt.date(2024, 2, 15), dt.date(2024, 2, 20))
+    market = house.market
+    done: list[tuple[str, dt.date, dt.date]] = []
+    while len(done) < 5:
+        wanted = next_repair(market, house.warehouse, back, dt.datetime.now(dt.UTC))
+        if wanted is None:
+            break
+        done.append(wanted[:3])
+        rooms = {"prices": ("prices", "indicators"), "monthly": ("models",), "daily": ("forecasts",)}
+        house.compute(rooms[wanted[0].split("_")[1]], *wanted[1:3])
+    assert done == [
+        ("stocks_prices", dt.date(2024, 2, 21), back),
+        ("stocks_monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
+        ("stocks_daily", dt.date(2024, 2, 21), back),
+    ]
+
+
+def test_a_hole_is_asked_for_at_growing_intervals_of_at_most_a_week() -> None:
+    asked_at = dt.datetime.fromisoformat("2024-05-24T08:00:00")
+    now = asked_at.replace(tzinfo=dt.UTC)
+    waits = []
+    for attempts in range(1, 12):
+        hours = (hour for hour in range(10_000) if Covered(1, attempts, asked_at).due(now + dt.timedelta(hours=hour)))
+        waits.append(next(hours))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168]
+    assert not Covered(0, 1, asked_at).due(now + dt.timedelta(days=99))
+
+
+def test_a_restatement_has_what_rests_on_it_computed_anew_once(tmp_path: Path) -> None:
+    house = House(tmp_path, STOCKS)
+    vendor = house.source = Vendor(house.market, FRIDAY)
+    house.compute(("prices",), FIRST, FRIDAY)
+    vendor.bars.loc[vendor.where("WALK1", "2024-05-21"), "close"] *= 1.0001
+    house.compute(("prices",), FRIDAY, FRIDAY)
+    sensor, cursor, requests = restatements_sensor(house.market), None, []
+    for _ in range(3):
+        context = dg.build_sensor_context(cursor=cursor, resources={"warehouse": house.warehouse})
+        with mock.patch("market_pipeline.sensors.dt", clock_at(SATURDAY)):
+            asked = sensor(context)
+        assert isinstance(asked, dg.SensorResult)
+        requests += asked.run_requests or []
+        cursor = asked.cursor or cursor
+    [request] = requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2024-05-21"
+    assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
+
+
+def test_a_new_symbol_is_noticed_and_its_history_alone_is_asked_for(tmp_path: Path) -> None:
+    old = House(tmp_path, STOCKS.replace(', "AUTOREG"', ""))
+    old.source = Vendor(old.market, FRIDAY)
+    old.compute(("prices",), FIRST, FRIDAY)
+    house = House(tmp_path, STOCKS)
+    vendor = house.source = Vendor(house.market, FRIDAY)
+    asked = universe_sensor(house.market)(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(asked, dg.SensorResult)
+    [request] = asked.run_requests or []
+    assert (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]) == (
+        str(FIRST), str(FRIDAY),
+    )  # fmt: skip
+    with mock.patch("market_pipeline.resources.open_source", house.open_source):
+        house.run_job("stocks_prices", request)
+    assert vendor.asked == [(("AUTOREG",), FIRST, FRIDAY)]
+    rows = house.warehouse.read(
+        "select symbol, count(*) as n, max(known_at) < '2024-06-01' as so from prices group by 1"
+    )
+    assert [(r["n"], r["so"]) for r in rows.to_pylist()] == [(101, True), (101, True)]
+    again = universe_sensor(house.market)(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    assert isinstance(again, dg.SensorResult)
+    assert not again.run_requests
+
+
+class Year:
+    """A year of a market: the schedule and the sensor look at their hours, and what they request runs at once."""
+
+    def __init__(self, house: House, vendor: Vendor) -> None:
+        self.house, self.vendor = house, vendor
+        self.keys: set[str] = set()
+        self.runs: list[tuple[dt.datetime, str, str]] = []
+
+    def tick(self, moment: dt.datetime) -> None:
+        """What the daemon does at `moment`: a key that ran is not run again."""
+        if moment.hour == 4:
+            context = dg.build_schedule_context(
+                scheduled_execution_time=moment, resources={"warehouse": self.house.warehouse}
+            )
+            asked = schedules_of(self.house.market)[0](context)
+            assert isinstance(asked, dg.RunRequest)
+            self.run(moment, asked)
+        for request in gaps_at(self.house, moment.astimezone(dt.UTC)).run_requests or []:
+            self.run(moment, request)
+
+    def run(self, moment: dt.datetime, request: dg.RunRequest) -> None:
+        assert request.run_key
+        if request.run_key in self.keys:
+            return
+        self.keys.add(request.run_key)
+        first = request.partition_key or request.tags["dagster/asset_partition_range_start"]
+        last = request.partition_key or request.tags["dagster/asset_partition_range_end"]
+        self.runs.append((moment, first, last))
+        with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment.astimezone(dt.UTC))):
+            try:
+                self.house.compute(("prices",), dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+            except SourceError:
+                assert self.vendor.down
+
+
+def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> None:
+    house = House(tmp_path, STOCKS)
+    zone = ZoneInfo(house.market.timezone)
+    vendor = house.source = Vendor(house.market, dt.date(2025, 3, 1))
+    start, end = dt.datetime(2024, 2, 1, tzinfo=zone), dt.datetime(2025, 2, 1, tzinfo=zone)
+    session = vendor.bars["session"].to_numpy().astype("datetime64[D]")
+    closes = house.market.close_of(session)
+    lag = np.where(np.random.default_rng(5).random(len(session)) < 0.05, 40, 0).astype("timedelta64[h]")
+    outages = [(dt.datetime(2024, 4, 29, tzinfo=zone), dt.datetime(2024, 5, 2, 12, tzinfo=zone)),
+               (dt.datetime(2024, 11, 26, tzinfo=zone), dt.datetime(2024, 12, 9, 12, tzinfo=zone))]  # fmt: skip
+    with mock.patch("market_pipeline.prices.assets.dt", clock_at(start.astimezone(dt.UTC))):
+        house.compute(("prices",), FIRST, dt.date(2024, 1, 31))
+    year, alarms, moment = Year(house, vendor), [], start
+    while moment < end:
+        utc = np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "s")
+        vendor.missing = closes + lag > utc
+        vendor.down = any(since <= moment < until for since, until in outages)
+        year.tick(moment)
+        stale = list(stale_markets(house.warehouse, [house.market], moment.astimezone(dt.UTC)))
+        alarms += [(moment, words) for _, words in stale]
+        moment += dt.timedelta(hours=4)  # by the clock on the wall, as the schedule's hours are
+    coverage = covered_sessions(house.market, house.warehouse)
+    sessions = house.market.sessions_between(FIRST, dt.date(2025, 1, 30)).tolist()
+    assert sorted(coverage) == sessions
+    assert not [day for day, found in coverage.items() if found.missing]
+    assert house.warehouse.read("from prices where final").num_rows == 2 * len(sessions)
+    # An alarm is true when the vendor had nothing newer to give, for it was down or late: then, and never else.
+    due = {at for at, _ in alarms}
+    assert due
+    for at in due:
+        assert any(since <= at < until + dt.timedelta(hours=8) for since, until in outages) or late_at(at, closes, lag)
+    for since, until in outages:
+        first_due = min(at for at in due if since <= at < until)
+        assert first_due - since <= dt.timedelta(days=1, hours=8)
+    assert len(year.runs) == len(set(year.runs))
+
+
+def late_at(moment: dt.datetime, closes: np.ndarray, lag: np.ndarray) -> bool:
+    """Whether some bar is late at `moment`."""
+    utc = np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "s")
+    return bool(
+        ((closes <= utc) & (utc < closes + lag + np.timedelta64(8, "h")) & (lag > np.timedelta64(0, "h"))).any()
+    )
