@@ -105,7 +105,7 @@ class House:
         }
         for room in rooms:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
-            context = dg.build_asset_context(partition_key_range=keys)
+            context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)
             wanted = by_name[room].required_resource_keys
             config = {"config": PricesConfig()} if room == "prices" else {}
             by_name[room](context, **config, **{name: value for name, value in handed.items() if name in wanted})

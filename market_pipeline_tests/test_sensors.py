@@ -41,7 +41,8 @@ def gaps_at(house: House, moment: dt.datetime) -> dg.SensorResult:
     """What the sensor asks for when its clock says `moment`."""
     sensor = gaps_sensor(house.market, jobs_of(house.market))
     with mock.patch("market_pipeline.sensors.dt", clock_at(moment)):
-        asked = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+        context = dg.build_sensor_context(instance=house.instance, resources={"warehouse": house.warehouse})
+        asked = sensor(context)
     assert isinstance(asked, dg.SensorResult)
     return asked
 
@@ -199,7 +200,7 @@ class Year:
         """What the daemon does at `moment`: a key that ran is not run again."""
         if moment.hour == 4:
             context = dg.build_schedule_context(
-                scheduled_execution_time=moment, resources={"warehouse": self.house.warehouse}
+                self.house.instance, scheduled_execution_time=moment, resources={"warehouse": self.house.warehouse}
             )
             asked = schedules_of(self.house.market)[0](context)
             assert isinstance(asked, dg.RunRequest)
@@ -226,7 +227,7 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
     house = House(tmp_path, STOCKS)
     zone = ZoneInfo(house.market.timezone)
     vendor = house.source = Vendor(house.market, dt.date(2025, 3, 1))
-    start, end = dt.datetime(2024, 2, 1, tzinfo=zone), dt.datetime(2025, 2, 1, tzinfo=zone)
+    start, end = dt.datetime(2024, 2, 1, 4, tzinfo=zone), dt.datetime(2025, 2, 1, tzinfo=zone)
     session = vendor.bars["session"].to_numpy().astype("datetime64[D]")
     closes = house.market.close_of(session)
     lag = np.where(np.random.default_rng(5).random(len(session)) < 0.05, 40, 0).astype("timedelta64[h]")
@@ -242,7 +243,7 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
         year.tick(moment)
         stale = list(stale_markets(house.warehouse, [house.market], moment.astimezone(dt.UTC)))
         alarms += [(moment, words) for _, words in stale]
-        moment += dt.timedelta(hours=4)  # by the clock on the wall, as the schedule's hours are
+        moment += dt.timedelta(hours=6)  # by the clock on the wall, as the schedule's hours are
     coverage = covered_sessions(house.market, house.warehouse)
     sessions = house.market.sessions_between(FIRST, dt.date(2025, 1, 30)).tolist()
     assert sorted(coverage) == sessions
