@@ -17,7 +17,10 @@ LOOKBACK = dt.timedelta(days=31)
 LONGEST_WAIT = dt.timedelta(days=7)
 """A hole is asked for again after 1, 2, 4, 8 ... hours, and never rarer than this while it is in the last month."""
 
-COVERED = "select session, missing, attempts, asked_at from coverage where market = $market"
+OUTAGE_WAIT = dt.timedelta(hours=6)
+"""The same for a session without a single bar: the vendor is down more likely than without that session."""
+
+COVERED = "select session, missing, present, attempts, asked_at from coverage where market = $market"
 FORECAST = "select distinct origin from forecasts where market = $market"
 TRAINED = "select distinct month from models where market = $market"
 ASKED = "select distinct symbol from outcomes where market = $market"
@@ -28,15 +31,17 @@ where market = $market and recompute and known_at > coalesce($cursor::timestamp,
 
 
 class Covered(NamedTuple):
-    """What came of asking for a session: symbols it still lacks, how often and when it was asked for, UTC."""
+    """What came of asking for a session: symbols it lacks and has, how often and when it was asked for, UTC."""
 
     missing: int
+    present: int
     attempts: int
     asked_at: dt.datetime
 
     def due(self, now: dt.datetime) -> bool:
         """Whether a missing symbol is worth another request by now; `now` has a time zone."""
-        wait = min(dt.timedelta(hours=2 ** min(self.attempts - 1, 10)), LONGEST_WAIT)
+        wait = dt.timedelta(hours=2 ** min(self.attempts - 1, 10))
+        wait = min(wait, LONGEST_WAIT if self.present else OUTAGE_WAIT)
         return self.missing > 0 and now >= self.asked_at.replace(tzinfo=dt.UTC) + wait
 
 
@@ -64,7 +69,8 @@ def gaps_sensor(market: Market, jobs: list[UnresolvedAssetJobDefinition]) -> dg.
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests one run over the sessions of the last month, or since the last run, that are missing or "
         "incomplete; before it the bars and the training it needs. A hole is asked for again after 1, 2, 4, 8 ... "
-        "hours, at most a week; list it in accepted_holes and nobody asks again.",
+        "hours, at most a week, a session without any bar after at most 6 hours; list a symbol's session in "
+        "accepted_holes and nobody asks again.",
     )
     def gaps(warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
         now = dt.datetime.now(dt.UTC)
