@@ -50,9 +50,12 @@ class Market:
 
     @cached_property
     def calendar(self) -> xc.ExchangeCalendar:
-        # A fixed end keeps the partitions of a year the same from one day to the next.
-        end = dt.date(dt.datetime.now(dt.UTC).year + 1, 12, 31)
-        return xc.get_calendar(self.calendar_name, start=self.start.isoformat(), end=end.isoformat())
+        return xc.get_calendar(self.calendar_name, start=self.start.isoformat(), end=self.last_day.isoformat())
+
+    @cached_property
+    def last_day(self) -> dt.date:
+        """The last day that the calendar tells of; fixed, so that partitions stay the same from day to day."""
+        return dt.date(dt.datetime.now(dt.UTC).year + 1, 12, 31)
 
     @property
     def timezone(self) -> str:

@@ -25,8 +25,8 @@ def session_partitions(market: Market) -> dg.TimeWindowPartitionsDefinition:
 
     A daily schedule less the closed days: a weekday schedule would let Friday's partition appear only on Monday.
     """
-    first, last = market.sessions[0], market.sessions[-1]
-    days = np.arange(first, last + 1)
+    first = market.sessions[0]
+    days = np.arange(first, np.datetime64(market.last_day) + 1)
     closed = np.setdiff1d(days, market.sessions)
     never = [weekday for weekday in range(7) if not (_weekday(market.sessions) == weekday).any()]
     zone = ZoneInfo(market.timezone)
