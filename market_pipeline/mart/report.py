@@ -22,6 +22,7 @@ from jinja2 import Environment, StrictUndefined
 from market_pipeline.mart.charts import Fan, coverage_strip, fan_chart, range_bar, round_limit
 from market_pipeline.mart.read import LEADERBOARD, META, SIGNALS, query
 from market_pipeline.panel import to_grids
+from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = list[Row]
@@ -204,7 +205,9 @@ def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": percent, "price": price}
     template = files("market_pipeline.mart").joinpath("report.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(meta=meta[0] if meta else None, markets=markets, mart=mart_name)
+    return environment.from_string(template).render(
+        meta=meta[0] if meta else None, markets=markets, mart=mart_name, survivorship=SURVIVORSHIP
+    )
 
 
 def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_pipeline.mart.report import price
+from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
 VERDICTS = {
@@ -68,6 +69,7 @@ def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
         }
         table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
     console.print(table)
+    console.print(f"[dim]{SURVIVORSHIP}[/]")
 
 
 def print_forecast(console: Console, rows: pa.Table) -> None:

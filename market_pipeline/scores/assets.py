@@ -11,6 +11,7 @@ from market_pipeline.partitions import Span, session_partitions, span_of
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.signals import champions, signal_rows
+from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.warehouse import Warehouse
 
@@ -76,7 +77,11 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
             transaction.replace_all("leaderboard", rows)
         shown = rows.to_pandas().round(4).to_string(index=False)
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": rows.num_rows, "verdicts": dg.MetadataValue.md(f"```\n{shown}\n```")}
+            metadata={
+                "dagster/row_count": rows.num_rows,
+                "verdicts": dg.MetadataValue.md(f"```\n{shown}\n```"),
+                "survivorship": SURVIVORSHIP,
+            }
         )
 
     return leaderboard

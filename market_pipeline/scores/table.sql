@@ -57,7 +57,7 @@ create table if not exists leaderboard (
     p_adjusted double check (p_adjusted between 0 and 1),
     verdict varchar not null check (verdict in ('beats_baseline', 'no_evidence', 'worse', 'insufficient_data'))
 );
-comment on table leaderboard is 'Each model against the random walk, by horizon and question.';
+comment on table leaderboard is 'Each model against the random walk, by horizon and question; on the symbols of the configuration, so of survivors, which both are scored on.';
 comment on column leaderboard.market is 'Name of the market in the configuration';
 comment on column leaderboard.horizon is 'Sessions from the origin to the target session';
 comment on column leaderboard.model is 'Forecaster that is judged';

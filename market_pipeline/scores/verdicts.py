@@ -19,6 +19,12 @@ LEAST_ORIGINS = 60
 LEAST_APART = 24
 """Origins that do not overlap (a horizon or more apart) that suffice as well: two years of month ends."""
 
+SURVIVORSHIP = (
+    "A universe chosen today holds only what survived until today: returns of the past look better in it than they "
+    "were for anyone. The random walk is scored on the same symbols, so the comparison stands."
+)
+"""What whoever shows scores says beside them."""
+
 LEVEL = 0.05
 """Adjusted p-value below which a verdict is given."""
 

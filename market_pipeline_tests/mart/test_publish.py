@@ -121,5 +121,6 @@ def test_a_terminal_shows_every_verdict_on_one_line_each(house: House) -> None:
     print_signals(console, read_signals(house.settings.mart))
     lines = [line for line in written.getvalue().splitlines() if line.startswith("stocks")]
     contests = {(row["model"], row["question"]) for row in verdicts.to_pylist()}
+    assert "holds only what survived until today" in written.getvalue()
     assert len(lines) == len(contests) > 0
     assert all("too little data" in line for line in lines)
