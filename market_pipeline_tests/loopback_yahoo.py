@@ -28,6 +28,11 @@ from zoneinfo import ZoneInfo
 import exchange_calendars as xc
 import numpy as np
 
+from market_pipeline.sources.courtesy import Manners
+
+QUICK = Manners(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)
+"""How a test asks: without pauses."""
+
 CHART = "/v8/finance/chart/"
 COOKIE = "A3=d=LOOP&S=LOOP; Expires=Tue, 01 Jan 2036 00:00:00 GMT; Domain=.yahoo.com; Path=/; Secure; HttpOnly"
 BAD_ANSWERS: dict[str, tuple[int, str]] = {

@@ -6,17 +6,18 @@ The only file that knows yfinance. Yahoo's terms allow personal use.
 import datetime as dt
 import logging
 import tempfile
-import time
 import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from platformdirs import user_cache_path
 
 from market_pipeline.markets import Market
+from market_pipeline.sources.courtesy import Courtesy, Manners, SharedRate
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
 from market_pipeline.sources.rebasing import as_traded, without_empty_rows
 
@@ -34,34 +35,25 @@ class YahooSource:
     def __init__(
         self,
         *,
-        pause: float = 0.5,
-        attempts: int = 5,
-        first_wait: float = 2.0,
-        longest_wait: float = 120.0,
+        interval: float = 0.5,
+        rate_file: Path | None = None,
         timeout: float = 20.0,
+        manners: Manners | None = None,
     ) -> None:
-        """`pause` seconds between symbols; waits between `attempts` grow at random up to `longest_wait`."""
-        self.pause, self.timeout = pause, timeout
-        self.retrying = Retrying(
-            retry=retry_if_exception(_may_heal),
-            stop=stop_after_attempt(attempts),
-            wait=wait_random_exponential(multiplier=first_wait, max=longest_wait),
-            before=_forget_answers,
-            reraise=True,
-        )
+        """One request every `interval` seconds by all processes that share `rate_file`."""
+        self.timeout, self.manners = timeout, manners or Manners()
+        self.turn = SharedRate(rate_file or user_cache_path("market-pipeline") / "yahoo-rate.sqlite", interval)
 
     def problem(self) -> str | None:
         return None
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
+        courtesy: Courtesy[pd.DataFrame] = Courtesy(self.manners, _may_pass, self._before)
+        answers = courtesy.ask_all(symbols, partial(_history, first=first, timeout=self.timeout))
         frames, outcomes = [], []
-        for place, symbol in enumerate(symbols):
-            if place:
-                time.sleep(self.pause)
-            try:
-                answer = self.retrying(_history, symbol, first, self.timeout)
-            except Exception as error:  # noqa: BLE001  every failure of one symbol is its outcome
-                outcomes.append(Outcome(symbol, *_status(error)))
+        for symbol, answer in answers.items():
+            if isinstance(answer, Exception):
+                outcomes.append(Outcome(symbol, *_status(answer)))
                 continue
             bars = bars_of(symbol, answer, first, last)
             frames.append(bars)
@@ -69,6 +61,14 @@ class YahooSource:
             outcomes.append(outcome_of(market, symbol, found, first, last))
         bars = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
         return Fetched(bars, tuple(outcomes))
+
+    def _before(self) -> None:
+        self.turn()
+        _forget_answers()
+
+
+class OtherSymbolError(Exception):
+    """The vendor answered for another symbol than it was asked for."""
 
 
 def bars_of(symbol: str, answer: pd.DataFrame, first: dt.date, last: dt.date) -> pd.DataFrame:
@@ -89,15 +89,18 @@ def bars_of(symbol: str, answer: pd.DataFrame, first: dt.date, last: dt.date) ->
 
 def _history(symbol: str, first: dt.date, timeout: float) -> pd.DataFrame:
     """Everything from `first` to now, so that every later split is known; raises whatever went wrong."""
-    client = _client()
+    ticker = _client().Ticker(symbol)
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
     with warnings.catch_warnings():
         # yfinance puts its own filters back at import, and pandas 3 warns at each of its steps.
         warnings.simplefilter("ignore")
-        history: pd.DataFrame = client.Ticker(symbol).history(
+        history: pd.DataFrame = ticker.history(
             start=first.isoformat(), end=tomorrow.isoformat(), interval="1d", timeout=timeout,
             auto_adjust=False, actions=True, keepna=True, repair=False,
         )  # fmt: skip
+    answered = str(ticker.history_metadata["symbol"])
+    if answered.upper() != symbol.upper():
+        raise OtherSymbolError(f"asked for {symbol}, Yahoo answered with the bars of {answered}")
     return history
 
 
@@ -107,12 +110,18 @@ def _client() -> Any:
     import yfinance as yf
 
     yf.config.debug.hide_exceptions = False
-    yf.set_tz_cache_location(tempfile.mkdtemp(prefix="market-pipeline-yfinance-"))
+    yf.set_tz_cache_location(_cache_folder().name)
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
     return yf
 
 
-def _forget_answers(_: RetryCallState) -> None:
+@cache
+def _cache_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes when the process ends: shared, or left by a crash, yfinance's caches have broken."""
+    return tempfile.TemporaryDirectory(prefix="market-pipeline-yfinance-", ignore_cleanup_errors=True)
+
+
+def _forget_answers() -> None:
     """Let go of answers that yfinance keeps for the life of the process, failed ones among them."""
     _client()
     from yfinance.data import YfData
@@ -131,8 +140,10 @@ def _status(error: BaseException) -> tuple[Status, str]:
         return "unknown_symbol", f"Yahoo does not know it: {words}"
     if "Data doesn't exist" in words:
         return "hole", words
+    if isinstance(error, OtherSymbolError):
+        return "rejected", words
     return "unavailable", f"{type(error).__name__}: {words}"
 
 
-def _may_heal(error: BaseException) -> bool:
+def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Exception) and _status(error)[0] in ("rate_limited", "unavailable")

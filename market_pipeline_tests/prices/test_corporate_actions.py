@@ -13,7 +13,7 @@ from market_pipeline.automation import jobs_of
 from market_pipeline.sensors import gaps_sensor, universe_sensor
 from market_pipeline.sources.yahoo import YahooSource
 from market_pipeline_tests.house import House, clock_at
-from market_pipeline_tests.loopback_yahoo import Instrument, running_yahoo
+from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, running_yahoo
 from market_pipeline_tests.vendor import Vendor
 
 FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 3, 15)
@@ -38,7 +38,7 @@ def test_history_appended_day_by_day_equals_a_fresh_full_read(tmp_path: Path) ->
     known = FIRST
     with running_yahoo(tmp_path, INSTRUMENTS) as yahoo:
         for house in (daily, fresh):
-            house.source = YahooSource(pause=0, first_wait=0.01, attempts=2, timeout=3)
+            house.source = YahooSource(interval=0, timeout=3, manners=QUICK)
         days = daily.market.sessions_between(dt.date(2024, 2, 20), LAST).tolist()
         for day in [dt.date(2024, 2, 16), *days]:
             yahoo.now = dt.datetime.combine(day, dt.time(9), dt.UTC) + dt.timedelta(days=1)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from market_pipeline.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.yahoo import YahooSource
-from market_pipeline_tests.loopback_yahoo import Instrument, LoopbackYahoo, running_yahoo
+from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, LoopbackYahoo, running_yahoo
 
 SPLIT, DIVIDEND, LATER_SPLIT = dt.date(2024, 3, 4), dt.date(2024, 2, 9), dt.date(2025, 6, 2)
 STOCK = Instrument("AAA", splits={SPLIT: (2, 1), LATER_SPLIT: (4, 1)}, dividends={DIVIDEND: 0.5})
@@ -36,7 +37,7 @@ def yahoo(running: LoopbackYahoo) -> LoopbackYahoo:
 
 @pytest.fixture
 def source() -> YahooSource:
-    return YahooSource(pause=0, attempts=4, first_wait=0.01, longest_wait=0.05, timeout=3)
+    return YahooSource(interval=0, timeout=3, manners=replace(QUICK, attempts=4))
 
 
 def truth(instrument: Instrument, first: dt.date, last: dt.date) -> pd.DataFrame:
