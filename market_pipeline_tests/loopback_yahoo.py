@@ -29,19 +29,13 @@ import exchange_calendars as xc
 import numpy as np
 
 from market_pipeline.sources.courtesy import Manners
+from market_pipeline_tests.bad_answers import BAD_ANSWERS, SPOILED, break_shape
 
 QUICK = Manners(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)
 """How a test asks: without pauses."""
 
 CHART = "/v8/finance/chart/"
 COOKIE = "A3=d=LOOP&S=LOOP; Expires=Tue, 01 Jan 2036 00:00:00 GMT; Domain=.yahoo.com; Path=/; Secure; HttpOnly"
-BAD_ANSWERS: dict[str, tuple[int, str]] = {
-    "429": (429, "Too Many Requests\r\n"),
-    "500": (500, '{"finance":{"error":{"code":"internal-error"}}}'),
-    "502html": (502, "<html><body>502 Bad Gateway</body></html>"),
-    "down": (200, "<html>Will be right back...</html>"),
-    "garbage": (200, "\x00not json"),
-}
 
 
 @dataclass
@@ -84,13 +78,13 @@ class Instrument:
         begun = {day: ratio for day, ratio in self.splits.items() if after < day and self.stamp(day) <= now.timestamp()}
         return math.prod(old / new for new, old in begun.values())
 
-    def view(self, now: dt.datetime) -> list[tuple[dt.date, list[Any]]]:
-        """Day and [stamp, open, high, low, close, volume] of every bar begun by `now`, re-based as Yahoo does."""
+    def view(self, now: dt.datetime, *, rebased: bool = True) -> list[tuple[dt.date, list[Any]]]:
+        """Day and [stamp, open, high, low, close, volume] of every bar begun by `now`, `rebased` as Yahoo does."""
         rows = []
         for day, (opened, high, low, close, volume) in self.bars.items():
             if self.stamp(day) > now.timestamp():
                 break
-            factor = self.split_factor(day, now)
+            factor = self.split_factor(day, now) if rebased else 1.0
             half = now.timestamp() < self.stamp(day, close=True)
             prices = [price * factor for price in (opened, high, low, (opened + close) / 2 if half else close)]
             rows.append((day, [self.stamp(day), *prices, int(volume / factor / (2 if half else 1))]))
@@ -114,6 +108,7 @@ class LoopbackYahoo:
         self.now: dt.datetime | None = None
         self.faults: list[Fault] = []
         self.log: list[dict[str, Any]] = []
+        self.draw = np.random.default_rng(11)
         self.authority, certificate, key = make_certificates()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate, key)
@@ -158,7 +153,11 @@ class LoopbackYahoo:
         if kind == "noresult":
             return 200, {"chart": {"result": None, "error": None}}
         instrument, now = self.instruments[symbol], self.now or dt.datetime.now(dt.UTC)
-        rows = instrument.view(now)
+        if kind == "stale":
+            now -= dt.timedelta(days=7)
+        if kind == "othersymbol":
+            instrument = next(other for name, other in self.instruments.items() if name != symbol)
+        rows = instrument.view(now, rebased=kind != "unadjusted")
         if "range" in query:
             rows = rows[-1:]
         else:
@@ -171,14 +170,15 @@ class LoopbackYahoo:
             result["indicators"] = {"quote": [{}], "adjclose": [{}]}
             return 200, {"chart": {"result": [result], "error": None}}
         days = [day for day, _ in rows]
-        table = _spoiled([values for _, values in rows], kind)
+        table = SPOILED.get(kind or "", lambda rows, _: rows)([values for _, values in rows], self.draw)
         events = _events(instrument, days, now)
-        if events:
+        if events and kind != "splitless":
             result["events"] = events
         stamps, opened, high, low, close, volume = (list(column) for column in zip(*table, strict=True))
         result["timestamp"] = stamps
         quote = {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
         result["indicators"] = {"quote": [quote], "adjclose": [{"adjclose": close}]}
+        break_shape(result, kind)
         return 200, {"chart": {"result": [result], "error": None}}
 
 
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
         elif kind == "hang":
-            time.sleep(5)
+            time.sleep(2)
             self.close_connection = True
         elif symbol:
             status, content = self.yahoo.chart(symbol, query, kind)
@@ -266,21 +266,6 @@ def _meta(instrument: Instrument, now: dt.datetime) -> dict[str, Any]:
         "firstTradeDate": instrument.stamp(min(instrument.bars)),
         "currentTradingPeriod": {"pre": period, "regular": period, "post": period}, "validRanges": ["1d", "max"],
     }  # fmt: skip
-
-
-def _spoiled(rows: list[list[Any]], kind: str | None) -> list[list[Any]]:
-    rows, middle = [list(row) for row in rows], len(rows) // 2
-    if kind == "nulls":
-        rows[middle][1:] = [None] * 5
-    elif kind == "lastnull":
-        rows[-1][1:] = [None] * 5
-    elif kind == "volume_only":
-        rows[middle][1:5] = [None] * 4
-    elif kind == "dup":
-        rows.append([rows[-1][0] + 60, *rows[-1][1:5], rows[-1][5] + 1])
-    elif kind == "x100":
-        rows[middle][1:5] = [price * 100 for price in rows[middle][1:5]]
-    return rows
 
 
 def _events(instrument: Instrument, days: list[dt.date], now: dt.datetime) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.prices.faults import LOOKBACK
-from market_pipeline.prices.intake import Intake, asked_again, coverage_rows, numbered, sort_bars
-from market_pipeline.prices.restatements import reconcile, to_recompute
+from market_pipeline.prices.intake import Intake, asked_again, coverage_rows, numbered, refused, sort_bars
+from market_pipeline.prices.restatements import reconcile, rescaled, to_recompute
 from market_pipeline.sources.protocol import Source
 from market_pipeline.warehouse import Transaction, Warehouse
 
@@ -29,6 +29,9 @@ select symbol, first_session, last_session, max(attempt) as attempt from outcome
 where market = $market and last_session between $first and $last group by all
 """
 STORED = "select symbol, session from prices where market = $market and session between $first and $last and final"
+BEYOND = """
+select distinct symbol from prices where market = $market and session not between $first and $last and final
+"""
 QUARANTINED = "select symbol, session from quarantine where market = $market and session between $first and $last"
 
 
@@ -40,10 +43,12 @@ class PricesConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Stored:
-    """What a fetch came to: the coverage of the asked sessions, and the values that were restated."""
+    """What a fetch came to: the coverage of the asked sessions, the values restated, and what was let in."""
 
     coverage: pa.Table
     restatements: pa.Table
+    intake: Intake
+    """Without the symbols that were refused because of what was stored of them."""
 
 
 def prices_asset(market: Market) -> dg.AssetsDefinition:
@@ -74,7 +79,7 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         intake = sort_bars(fetched, market, source.name, span.first, span.last, now)
         with warehouse.transaction(market.name) as transaction:
             stored = store(transaction, market, intake, span.first, span.last)
-        coverage = stored.coverage
+        coverage, intake = stored.coverage, stored.intake
         if not intake.answered:
             raise SourceError(
                 f"{market.name}: no symbol arrived from {source.name}; what was stored stays as it was. "
@@ -124,9 +129,11 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     before = transaction.read(COVERED, span)
     covered = before["session"].to_numpy().astype("datetime64[D]")
     mine = np.union1d(covered, market.sessions_between(first, last))
+    held = transaction.read(HELD, span)
+    intake = refused(intake, rescaled(held, intake.prices, transaction.read(BEYOND, span)["symbol"].to_pylist()))
     answered = pa.array(intake.answered, pa.string())
     arriving = _of(intake.prices, mine, answered)
-    found = reconcile(transaction.read(HELD, span).select(arriving.column_names), arriving, covered, first)
+    found = reconcile(held.select(arriving.column_names), arriving, covered, first)
     transaction.upsert("prices", found.bars)
     transaction.append("restatements", found.restatements)
     # Rows on closed days belong to the session that follows them.
@@ -140,7 +147,8 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     coverage = coverage_rows(market, present, quarantined, since, last)
     coverage = asked_again(coverage.filter(pc.is_in(coverage["session"], pa.array(mine))), before, intake.asked_at)
     transaction.replace("coverage", coverage, since, last)
-    return Stored(coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first))), found.restatements)
+    asked = coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first)))
+    return Stored(asked, found.restatements, intake)
 
 
 def _of(rows: pa.Table, sessions: np.ndarray, symbols: pa.Array) -> pa.Table:

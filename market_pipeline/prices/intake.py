@@ -1,11 +1,13 @@
 """Bars as a source gave them, sorted into good rows, quarantined rows and the coverage they amount to."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.markets import Market
 from market_pipeline.prices.faults import broken_rule
@@ -66,6 +68,32 @@ def sort_bars(fetched: Fetched, market: Market, source: str, first: dt.date, las
         answered=tuple(o.symbol for o in fetched.outcomes if o.status not in FAILED),
         asked_at=now,
         failed=failed,
+    )
+
+
+def refused(intake: Intake, rescaled: Mapping[str, float]) -> Intake:
+    """The intake without the symbols that came on another scale, given as symbol to factor; they end as rejected."""
+    if not rescaled:
+        return intake
+    causes = {
+        symbol: f"its closes came back {factor:.4g} times as high: another currency, or a split without its event; "
+        "what was stored stays. To accept the new scale, backfill from the market's start"
+        for symbol, factor in rescaled.items()
+    }
+    outcomes = intake.outcomes.to_pandas()
+    strange = outcomes["symbol"].isin(causes)
+    outcomes.loc[strange, "status"] = "rejected"
+    outcomes.loc[strange, "cause"] = outcomes["symbol"].map(causes)
+    names = pa.array(list(causes), pa.string())
+    tables = (intake.prices, intake.quarantine)
+    prices, quarantine = (rows.filter(pc.invert(pc.is_in(rows["symbol"], names))) for rows in tables)
+    return replace(
+        intake,
+        prices=prices,
+        quarantine=quarantine,
+        outcomes=pa.Table.from_pandas(outcomes, intake.outcomes.schema, preserve_index=False),
+        answered=tuple(symbol for symbol in intake.answered if symbol not in causes),
+        failed=intake.failed | {symbol: f"rejected: {cause}" for symbol, cause in causes.items()},
     )
 
 

@@ -5,6 +5,7 @@ row takes the new value, and the old one stays readable beside it. Knows tables;
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.panel import Days, Mask
+
+MOVED = 0.02
+"""Logarithm: closes that are all re-read this far from the stored ones, one way, are on another scale."""
+
+LEAST_MOVED = 3
+"""Bars that must agree on that: a vendor may well mend one or two."""
 
 NOISE = 1e-5
 """Relative: the same request gives another seventh digit each time."""
@@ -81,6 +88,24 @@ def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.dat
     told = pa.concat_tables([_rows(old, bars, restated), _late_rows(bars, late)])
     stale = pc.and_(told["recompute"], pc.less(told["session"], pa.scalar(first)))
     return Reconciled(bars.filter(pa.array(written)), told.set_column(len(SCHEMA) - 1, "recompute", stale))
+
+
+def rescaled(stored: pa.Table, arriving: pa.Table, beyond: Sequence[str]) -> dict[str, float]:
+    """Symbols whose bars came back on another scale, with the factor: another currency, a split without its event.
+
+    Bars are stored as traded, so no later split moves them; what moves all of them is no restatement of a bar, and
+    would leave two scales in one history. `beyond` are the symbols with bars that this fetch did not read again: one
+    whose whole history is read anew may change its scale.
+    """
+    place = _places(stored, arriving) if stored.num_rows else np.full(arriving.num_rows, -1)
+    met = place >= 0
+    old, new = stored.take(place[met]), arriving.filter(pa.array(met))
+    moved = np.log(new["close"].to_numpy() / old["close"].to_numpy())
+    by_symbol = pd.Series(moved).groupby(new["symbol"].to_pandas())
+    spans = pd.DataFrame({"least": by_symbol.min(), "most": by_symbol.max(), "bars": by_symbol.size()})
+    far = (spans["least"] > MOVED) | (spans["most"] < -MOVED)
+    found = spans[far & (spans["bars"] >= LEAST_MOVED) & spans.index.isin(beyond)].index
+    return {str(symbol): float(np.exp(by_symbol.get_group(symbol).median())) for symbol in found}
 
 
 def to_recompute(restatements: pa.Table, last: dt.date) -> str:

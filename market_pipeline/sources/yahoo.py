@@ -98,6 +98,8 @@ def _history(symbol: str, first: dt.date, timeout: float) -> pd.DataFrame:
             start=first.isoformat(), end=tomorrow.isoformat(), interval="1d", timeout=timeout,
             auto_adjust=False, actions=True, keepna=True, repair=False,
         )  # fmt: skip
+    if pd.DatetimeIndex(history.index).hasnans:
+        raise ValueError("Yahoo answered with bars that have no date")
     answered = str(ticker.history_metadata["symbol"])
     if answered.upper() != symbol.upper():
         raise OtherSymbolError(f"asked for {symbol}, Yahoo answered with the bars of {answered}")
@@ -131,7 +133,7 @@ def _forget_answers() -> None:
 
 def _status(error: BaseException) -> tuple[Status, str]:
     """What an exception of yfinance means for its symbol."""
-    from yfinance.exceptions import YFRateLimitError, YFTzMissingError
+    from yfinance.exceptions import YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, YFRateLimitError):
@@ -142,6 +144,8 @@ def _status(error: BaseException) -> tuple[Status, str]:
         return "hole", words
     if isinstance(error, OtherSymbolError):
         return "rejected", words
+    if isinstance(error, YFPricesMissingError):
+        return "unavailable", "Yahoo answered without any price or reason"  # the client guesses: possibly delisted
     return "unavailable", f"{type(error).__name__}: {words}"
 
 

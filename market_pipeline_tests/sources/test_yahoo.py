@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from market_pipeline.markets import Market
+from market_pipeline.sources.courtesy import Manners
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.yahoo import YahooSource
 from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, LoopbackYahoo, running_yahoo
@@ -139,3 +141,27 @@ def test_a_row_without_prices_is_a_session_missing_not_a_bar(
 def test_a_holiday_is_closed_not_missing(yahoo: LoopbackYahoo, source: YahooSource) -> None:
     fetched = source.fetch(stocks, ["AAA"], dt.date(2024, 5, 27), dt.date(2024, 5, 27))
     assert [outcome.status for outcome in fetched.outcomes] == ["closed"]
+
+
+def test_after_a_storm_of_ten_minutes_every_symbol_is_there(tmp_path: Path) -> None:
+    instruments = [Instrument(f"S{number}") for number in range(12)]
+    symbols = tuple(instrument.symbol for instrument in instruments)
+    market = Market("stocks", "XNYS", dt.date(2023, 1, 3), symbols)
+    clock: list[float] = []
+    with running_yahoo(tmp_path, instruments) as yahoo:
+
+        def sleep(seconds: float) -> None:
+            clock.append(seconds)
+            if sum(clock) >= 600:
+                yahoo.faults.clear()
+
+        yahoo.fault("429", times=10**6)
+        source = YahooSource(interval=0, timeout=3, manners=Manners(sleep=sleep))
+        fetched = source.fetch(market, symbols, FIRST, LAST)
+        refused = [seen for seen in yahoo.log if seen.get("fault") == "429"]
+    assert {outcome.status for outcome in fetched.outcomes} == {"ok"}
+    assert set(fetched.bars["symbol"]) == set(symbols)
+    assert len(refused) <= 2 * (3 * 5 + 8)  # the client asks twice on a refusal
+    pauses = [wait for wait in clock if wait >= 30]
+    assert pauses == sorted(pauses)
+    assert 600 <= sum(clock) < 1200
