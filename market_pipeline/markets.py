@@ -106,8 +106,9 @@ class Market:
     def expected_sessions(self, symbol: str, first: dt.date, last: dt.date) -> Sessions:
         """The sessions of the range at which a symbol should have a bar: listed, and no hole accepted for good."""
         since, until = max(first, self.listed.get(symbol, first)), min(last, self.delisted.get(symbol, last))
-        accepted = np.array(self.accepted_holes.get(symbol, ()), "datetime64[D]")
-        return np.setdiff1d(self.sessions_between(since, until), accepted)
+        sessions = self.sessions_between(since, until)
+        accepted = self.accepted_holes.get(symbol)
+        return np.setdiff1d(sessions, np.array(accepted, "datetime64[D]")) if accepted else sessions
 
 
 def packaged_config(source: str) -> Path:

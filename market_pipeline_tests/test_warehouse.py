@@ -17,9 +17,10 @@ DAY, NEXT = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
 
 def coverage(*days: dt.date, present: int = 1) -> pa.Table:
-    counts = {"expected": 1, "present": present, "rejected": 0, "missing": 1 - present}
+    counts = {"expected": 1, "present": present, "rejected": 0, "missing": 1 - present, "attempts": 1}
     columns = {name: pa.array([count] * len(days), pa.int32()) for name, count in counts.items()}
-    return pa.table({"session": pa.array(days, pa.date32()), **columns})
+    asked_at = pa.array([dt.datetime(2024, 1, 9)] * len(days), pa.timestamp("us"))  # noqa: DTZ001
+    return pa.table({"session": pa.array(days, pa.date32()), **columns, "asked_at": asked_at})
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_replacement_replaces_its_range_and_nothing_else(warehouse: Warehouse)
 
 
 def test_columns_land_by_name(warehouse: Warehouse) -> None:
-    rows = coverage(DAY).select(["missing", "present", "session", "rejected", "expected"])
+    rows = coverage(DAY).select(coverage().column_names[::-1])
     warehouse.replace("coverage", rows, "m", DAY, DAY)
     assert stored(warehouse) == [(DAY, 1)]
 

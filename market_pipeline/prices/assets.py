@@ -14,25 +14,38 @@ from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.prices.faults import LOOKBACK
-from market_pipeline.prices.intake import Intake, asked_again, coverage_rows, numbered, refused, sort_bars
+from market_pipeline.prices.intake import Intake, added, asked_again, coverage_rows, numbered, refused, sort_bars
 from market_pipeline.prices.restatements import reconcile, rescaled, to_recompute
-from market_pipeline.sources.protocol import Source
+from market_pipeline.sources.protocol import Source, pieces_of
 from market_pipeline.warehouse import Transaction, Warehouse
 
 OVERLAP = 10
 """Sessions before the asked ones that are read again: vendors settle volumes and mend bars for about two weeks."""
 
+AT_ONCE = 2_000_000
+"""Bars whose coverage is counted at once."""
+
 COVERED = "select session, attempts from coverage where market = $market and session between $first and $last"
-HELD = "select * exclude (market) from prices where market = $market and session between $first and $last"
+HELD = """
+select * exclude (market) from prices
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last
+"""
 ASKED = """
 select symbol, first_session, last_session, max(attempt) as attempt from outcomes
-where market = $market and last_session between $first and $last group by all
+where market = $market and symbol in (select unnest($symbols)) and last_session between $first and $last group by all
 """
-STORED = "select symbol, session from prices where market = $market and session between $first and $last and final"
+STORED = """
+select symbol, session from prices
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last and final
+"""
 BEYOND = """
-select distinct symbol from prices where market = $market and session not between $first and $last and final
+select distinct symbol from prices
+where market = $market and symbol in (select unnest($symbols)) and session not between $first and $last and final
 """
-QUARANTINED = "select symbol, session from quarantine where market = $market and session between $first and $last"
+QUARANTINED = """
+select symbol, session from quarantine
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last
+"""
 
 
 class PricesConfig(dg.Config):
@@ -43,12 +56,13 @@ class PricesConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Stored:
-    """What a fetch came to: the coverage of the asked sessions, the values restated, and what was let in."""
+    """What a piece of an answer came to, but for the bars."""
 
-    coverage: pa.Table
     restatements: pa.Table
-    intake: Intake
-    """Without the symbols that were refused because of what was stored of them."""
+    outcomes: pa.Table
+    answered: tuple[str, ...]
+    failed: dict[str, str]
+    """Symbol to cause; those that were refused because of what was stored of them are among them."""
 
 
 def prices_asset(market: Market) -> dg.AssetsDefinition:
@@ -75,28 +89,38 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         now = dt.datetime.now(dt.UTC)
         asked = [symbol for symbol in market.symbols if symbol in (config.symbols or market.symbols)]
         since = lookback_start(market, reread_start(market, span.first))
-        fetched = source.fetch(market, asked, since, span.last)
-        intake = sort_bars(fetched, market, source.name, span.first, span.last, now)
+        pieces, notes = list[Stored](), list[str]()
+        for fetched in pieces_of(source, market, asked, since, span.last):
+            intake = sort_bars(fetched, market, source.name, span.first, span.last, now)
+            with warehouse.transaction(market.name) as transaction:
+                pieces.append(store(transaction, market, intake, span.first, span.last))
+            notes.extend(fetched.notes)
         with warehouse.transaction(market.name) as transaction:
-            stored = store(transaction, market, intake, span.first, span.last)
-        coverage, intake = stored.coverage, stored.intake
-        if not intake.answered:
+            coverage = cover(transaction, market, span.first, span.last, now)
+        for note in notes:
+            context.log.warning("%s", note)
+        failed = {symbol: cause for piece in pieces for symbol, cause in piece.failed.items()}
+        if not any(piece.answered for piece in pieces):
             raise SourceError(
                 f"{market.name}: no symbol arrived from {source.name}; what was stored stays as it was. "
-                + "; ".join(f"{symbol}: {cause}" for symbol, cause in list(intake.failed.items())[:3])
+                + "; ".join(f"{symbol}: {cause}" for symbol, cause in list(failed.items())[:3])
             )
-        for symbol, cause in intake.failed.items():
+        for symbol, cause in failed.items():
             context.log.warning("%s did not arrive: %s", symbol, cause)
         totals = {name: sum(coverage[name].to_pylist()) for name in ("expected", "present", "rejected", "missing")}
+        restatements = pa.concat_tables(piece.restatements for piece in pieces)
         return dg.MaterializeResult(
             metadata={
                 "dagster/partition_row_count": totals["present"],
                 "sessions": coverage.num_rows,
                 **{f"bars {name}": count for name, count in totals.items()},
-                "did not arrive": intake.failed,
-                "outcomes": dict(Counter(intake.outcomes["status"].to_pylist())),
-                "values restated": stored.restatements.num_rows,
-                "partitions to compute anew": to_recompute(stored.restatements, span.last),
+                "did not arrive": failed,
+                "outcomes": dict(
+                    Counter(status for piece in pieces for status in piece.outcomes["status"].to_pylist())
+                ),
+                "left out of the source": notes,
+                "values restated": restatements.num_rows,
+                "partitions to compute anew": to_recompute(restatements, span.last),
             }
         )
 
@@ -120,19 +144,17 @@ def _sessions_before(market: Market, first: dt.date, count: int) -> dt.date:
 
 
 def store(transaction: Transaction, market: Market, intake: Intake, first: dt.date, last: dt.date) -> Stored:
-    """Write what is new or changed of the range and of the covered sessions before it, quarantine, coverage, outcomes.
+    """Write what is new or changed of the range and of the covered sessions before it, quarantine and outcomes.
 
     Sessions of the overlap that were never asked for stay untouched, so that any order of runs ends the same.
     """
     since = reread_start(market, first)
     span = {"market": market.name, "first": since, "last": last}
-    before = transaction.read(COVERED, span)
-    covered = before["session"].to_numpy().astype("datetime64[D]")
-    mine = np.union1d(covered, market.sessions_between(first, last))
-    held = transaction.read(HELD, span)
-    intake = refused(intake, rescaled(held, intake.prices, transaction.read(BEYOND, span)["symbol"].to_pylist()))
-    answered = pa.array(intake.answered, pa.string())
-    arriving = _of(intake.prices, mine, answered)
+    of_these = span | {"symbols": intake.outcomes["symbol"].to_pylist()}
+    covered, mine = _concerned(transaction.read(COVERED, span), market, first, last)
+    held, beyond = transaction.read(HELD, of_these), transaction.read(BEYOND, of_these)["symbol"].to_pylist()
+    intake = refused(intake, rescaled(held, intake.prices, beyond))
+    arriving = _of(intake.prices, mine, pa.array(intake.answered, pa.string()))
     found = reconcile(held.select(arriving.column_names), arriving, covered, first)
     transaction.upsert("prices", found.bars)
     transaction.append("restatements", found.restatements)
@@ -142,13 +164,31 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     kept = np.isin(belongs, mine) | (bad > mine[-1])
     quarantine = intake.quarantine.filter(pa.array(kept))
     transaction.replace("quarantine", quarantine, _after_previous_session(market, since), last, symbols=intake.answered)
-    transaction.append("outcomes", numbered(intake.outcomes, transaction.read(ASKED, span)))
-    present, quarantined = transaction.read(STORED, span), transaction.read(QUARANTINED, span)
-    coverage = coverage_rows(market, present, quarantined, since, last)
-    coverage = asked_again(coverage.filter(pc.is_in(coverage["session"], pa.array(mine))), before, intake.asked_at)
+    transaction.append("outcomes", numbered(intake.outcomes, transaction.read(ASKED, of_these)))
+    return Stored(found.restatements, intake.outcomes, intake.answered, intake.failed)
+
+
+def cover(transaction: Transaction, market: Market, first: dt.date, last: dt.date, now: dt.datetime) -> pa.Table:
+    """Write the coverage of the range and of the covered sessions before it; returns that of the range."""
+    since = reread_start(market, first)
+    span = {"market": market.name, "first": since, "last": last}
+    before = transaction.read(COVERED, span)
+    _, mine = _concerned(before, market, first, last)
+    counted = list[pa.Table]()
+    for symbols in np.array_split(market.symbols, 1 + len(market.symbols) * len(mine) // AT_ONCE):
+        of_these = span | {"symbols": symbols.tolist()}
+        present, quarantined = transaction.read(STORED, of_these), transaction.read(QUARANTINED, of_these)
+        counted.append(coverage_rows(market, present, quarantined, since, last, symbols.tolist()))
+    coverage = added(counted)
+    coverage = asked_again(coverage.filter(pc.is_in(coverage["session"], pa.array(mine))), before, now)
     transaction.replace("coverage", coverage, since, last)
-    asked = coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first)))
-    return Stored(asked, found.restatements, intake)
+    return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first)))
+
+
+def _concerned(before: pa.Table, market: Market, first: dt.date, last: dt.date) -> tuple[np.ndarray, np.ndarray]:
+    """The sessions that were covered before, and those together with the asked ones: all that a run may write."""
+    covered = before["session"].to_numpy().astype("datetime64[D]")
+    return covered, np.union1d(covered, market.sessions_between(first, last))
 
 
 def _of(rows: pa.Table, sessions: np.ndarray, symbols: pa.Array) -> pa.Table:

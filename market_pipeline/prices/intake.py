@@ -1,7 +1,7 @@
 """Bars as a source gave them, sorted into good rows, quarantined rows and the coverage they amount to."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,15 +106,17 @@ def numbered(outcomes: pa.Table, before: pa.Table) -> pa.Table:
     return outcomes.append_column("attempt", pa.array(earlier.astype(np.int32) + 1))
 
 
-def coverage_rows(market: Market, stored: pa.Table, quarantined: pa.Table, first: dt.date, last: dt.date) -> pa.Table:
-    """For each session of the range: symbols expected, present, rejected and missing.
+def coverage_rows(
+    market: Market, stored: pa.Table, quarantined: pa.Table, first: dt.date, last: dt.date, symbols: Sequence[str]
+) -> pa.Table:
+    """For each session of the range: how many of `symbols` are expected, present, rejected and missing.
 
     `stored` and `quarantined` have symbol and session. A symbol that is rejected counts as such, not as missing.
     """
     sessions = market.sessions_between(first, last)
-    expected = np.stack([np.isin(sessions, market.expected_sessions(symbol, first, last)) for symbol in market.symbols])
-    present = _marks(market, sessions, stored) & expected
-    rejected = _marks(market, sessions, quarantined) & expected & ~present
+    expected = np.stack([np.isin(sessions, market.expected_sessions(symbol, first, last)) for symbol in symbols])
+    present = _marks(symbols, sessions, stored) & expected
+    rejected = _marks(symbols, sessions, quarantined) & expected & ~present
     counts = {
         "expected": expected,
         "present": present,
@@ -129,6 +131,15 @@ def coverage_rows(market: Market, stored: pa.Table, quarantined: pa.Table, first
     )
 
 
+def added(counts: Sequence[pa.Table]) -> pa.Table:
+    """The coverage of the same sessions by several sets of symbols, taken together."""
+    total = counts[0]
+    for more in counts[1:]:
+        summed = [pc.add(total[name], more[name]) for name in total.column_names[1:]]
+        total = pa.table([total["session"], *summed], schema=total.schema)
+    return total
+
+
 def asked_again(coverage: pa.Table, before: pa.Table, now: dt.datetime) -> pa.Table:
     """The coverage with its `attempts`, one more than `before` has for the session, and `asked_at`."""
     earlier = dict(zip(before["session"].to_pylist(), before["attempts"].to_pylist(), strict=True))
@@ -138,9 +149,9 @@ def asked_again(coverage: pa.Table, before: pa.Table, now: dt.datetime) -> pa.Ta
     return told.append_column("asked_at", pa.repeat(stamp, coverage.num_rows))
 
 
-def _marks(market: Market, sessions: np.ndarray, rows: pa.Table) -> np.ndarray:
-    marks = np.zeros((len(market.symbols), len(sessions)), bool)
-    row = pd.Index(market.symbols).get_indexer(rows["symbol"].to_pandas())
+def _marks(symbols: Sequence[str], sessions: np.ndarray, rows: pa.Table) -> np.ndarray:
+    marks = np.zeros((len(symbols), len(sessions)), bool)
+    row = pd.Index(symbols).get_indexer(rows["symbol"].to_pandas())
     column = pd.Index(sessions).get_indexer(rows["session"].to_numpy().astype("datetime64[D]"))
     inside = (row >= 0) & (column >= 0)
     marks[row[inside], column[inside]] = True

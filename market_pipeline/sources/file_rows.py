@@ -1,4 +1,4 @@
-"""The rows of one CSV or Parquet file, long or of one symbol, in our columns; read once for each state of the file.
+"""The rows of one CSV or Parquet file, long or of one symbol, in our columns, a piece at a time.
 
 Knows files, columns and how people spell them; no market, and nothing of what a row means.
 """
@@ -7,12 +7,14 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,18 +24,35 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from market_pipeline.errors import SourceError
-from market_pipeline.panel import Grid
 
 SPELLINGS = {
-    "ticker": "symbol", "datetime": "date", "timestamp": "date", "stock_splits": "splits", "split": "splits",
-    "dividend": "dividends", "adjclose": "adj_close", "adjusted_close": "adj_close",
+    "ticker": "symbol", "datetime": "date", "timestamp": "date", "vol": "volume",
+    "stock_splits": "splits", "split": "splits", "dividend": "dividends",
+    "adjclose": "adj_close", "adjusted_close": "adj_close", "close_adjusted": "adj_close",
 }  # fmt: skip
 REQUIRED = ("date", "open", "high", "low", "close", "volume")
 EVENTS = ("dividends", "splits")
-NUMBERS = (*REQUIRED[1:], "adj_close", *EVENTS)
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+EXTRAS = ("adj_close", *EVENTS)
+NUMBERS = (*REQUIRED[1:], *EXTRAS)
+SUFFIXES = (".csv", ".csv.gz", ".txt", ".parquet")
 INTERVAL = re.compile(r"[-_ ](1d|1day|daily|yfinance-multiindex|yfinance|yahoo)$", re.IGNORECASE)
-BLANKS = pv.ConvertOptions().null_values
+BLANKS = (*pv.ConvertOptions().null_values, "None")
+NAME = pa.dictionary(pa.int32(), pa.string())
+
+PIECE = 1 << 20
+"""Rows of a Parquet file that are decoded at once."""
+
+BLOCK = 16 << 20
+"""Bytes of a CSV file that are parsed at once."""
+
+BYTES_PER_ROW = 45
+"""Of a plain CSV file; a packed one has a quarter."""
+
+KEPT = 16 << 20
+"""Bytes up to which a CSV file's rows are kept until the file changes: a daily run asks more than once."""
+
+NAMED = 3
+"""Broken lines of a file that are shown; the others are counted."""
 
 
 class Stamp(NamedTuple):
@@ -42,6 +61,11 @@ class Stamp(NamedTuple):
     path: Path
     modified: int
     size: int
+
+    @property
+    def kind(self) -> str:
+        """The last suffix, in lower case."""
+        return self.path.suffix.lower()
 
 
 class Head(NamedTuple):
@@ -52,11 +76,51 @@ class Head(NamedTuple):
     """Lines above the first row."""
     parts: tuple[tuple[str | None, Mapping[str, int]], ...]
     """Symbol (None: a column tells) and the position of each of our columns."""
+    spans: tuple[tuple[int, str | None, str | None], ...]
+    """Of each part that can be read alone: how many rows, roughly, and its first and last symbol if that is known."""
 
     @property
     def owner(self) -> str | None:
         """The one symbol of a per-symbol file; None for a long one."""
         return self.parts[0][0] if len(self.parts) == 1 else None
+
+    def spans_with(self, symbols: Sequence[str]) -> list[int]:
+        """Which spans may hold one of `symbols`, which are sorted."""
+        found = []
+        for span, (_, low, high) in enumerate(self.spans):
+            at = 0 if low is None else bisect_left(symbols, low)
+            if high is None or (at < len(symbols) and symbols[at] <= high):
+                found.append(span)
+        return found
+
+    @property
+    def missing(self) -> str | None:
+        """A required column that the file has not."""
+        return next((name for _, places in self.parts for name in REQUIRED if name not in places), None)
+
+
+@dataclass
+class Faults:
+    """The lines of one file that cannot be read, the first of them in words."""
+
+    path: Path
+    lines: list[str] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def short(self) -> bool:
+        """Whether another line would be shown."""
+        return len(self.lines) < NAMED
+
+    def add(self, line: str) -> None:
+        if self.short:
+            self.lines.append(line)
+        self.count += 1
+
+    @property
+    def note(self) -> str:
+        more = f", and {self.count - NAMED} more lines" if self.count > NAMED else ""
+        return f"{self.path}: left out {'; '.join(self.lines)}{more}"
 
 
 def symbol_of(path: Path) -> str:
@@ -65,18 +129,23 @@ def symbol_of(path: Path) -> str:
     return INTERVAL.sub("", stem)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)
 def head_of(stamp: Stamp) -> Head:
     """The columns of a file, from its top alone; raises SourceError when there are none or one comes twice."""
     path = stamp.path
     with naming(path):
-        if path.suffix.lower() == ".parquet":
-            header, ends = [pq.read_schema(path).names], [0]
+        if stamp.kind == ".parquet":
+            about = pq.read_metadata(path)
+            header, ends = [about.schema.to_arrow_schema().names], [0]
         else:
-            header, ends = _csv_header(path)
+            about = None
+            header, ends = _csv_header(stamp)
     if not header:
         raise SourceError(f"{path} cannot be read: it is empty. Mend or remove the file.")
+    spans = ((stamp.size // BYTES_PER_ROW * (4 if stamp.kind == ".gz" else 1), None, None),)
     fields = [_spelling(name) for name in header[0]]
+    if "symbol" not in fields:
+        fields = ["symbol" if name == "name" else name for name in fields]
     corner = [row[0] for row in header[:2]]
     if corner in (["Price", "Ticker"], ["Ticker", "Price"]):
         prices, tickers = header[:2] if corner[0] == "Price" else header[1::-1]
@@ -86,14 +155,19 @@ def head_of(stamp: Stamp) -> Head:
             (ticker, _places(path, fields, [0, *(i for i, of in enumerate(tickers) if i and of == ticker)]))
             for ticker in dict.fromkeys(tickers[1:])
         ]
-        return Head(tuple(prices), skip, tuple(parts))
+        return Head(tuple(prices), skip, tuple(parts), spans)
     own = None if "symbol" in fields else symbol_of(path)
-    return Head(tuple(header[0]), ends[0], ((own, _places(path, fields, range(len(fields)))),))
+    places = _places(path, fields, range(len(fields)))
+    return Head(tuple(header[0]), ends[0], ((own, places),), spans if about is None else _spans(about, places))
 
 
-def _csv_header(path: Path) -> tuple[list[list[str]], list[int]]:
+def _opened(stamp: Stamp) -> IO[bytes]:
+    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]
+
+
+def _csv_header(stamp: Stamp) -> tuple[list[list[str]], list[int]]:
     """Up to three rows that are not blank, and the line on which each ends."""
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with _opened(stamp) as file:
         reader = csv.reader(line.decode("utf-8-sig") for line in file)
         found = list(islice(((row, reader.line_num) for row in reader if row), 3))
     return [row for row, _ in found], [line for _, line in found]
@@ -114,64 +188,142 @@ def _places(path: Path, fields: Sequence[str], among: Sequence[int]) -> dict[str
 def symbols_of(stamp: Stamp) -> frozenset[str]:
     """Every symbol that a file has."""
     head = head_of(stamp)
-    symbol, places = head.parts[0]
-    if symbol is not None:
+    if head.parts[0][0] is not None:
         return frozenset(str(part[0]) for part in head.parts)
-    if stamp.path.suffix.lower() != ".parquet":
-        column = _csv_rows(stamp)["symbol"]
+    columns: Iterable[pa.ChunkedArray]
+    if stamp.kind != ".parquet":
+        columns = (rows["symbol"] for rows in rows_of(stamp, None, Faults(stamp.path)))
     else:
         with naming(stamp.path):
-            column = pq.read_table(stamp.path, columns=[head.names[places["symbol"]]], partitioning=None)[0]
-    return frozenset(str(name) for name in pc.unique(column).to_pylist() if name is not None)
+            name = head.names[head.parts[0][1]["symbol"]]
+            columns = [pq.read_table(stamp.path, columns=[name], partitioning=None, read_dictionary=[name])[0]]
+    return frozenset(str(name) for column in columns for name in pc.unique(column).to_pylist() if name is not None)
 
 
-def rows_of(stamp: Stamp, symbols: Sequence[str]) -> pa.Table:
-    """A file's rows of `symbols`, all dates: symbol, session (date32), NUMBERS as float64, and whether dividends came.
+def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iterator[pa.Table]:
+    """A file's rows of at least `symbols` (None: of all), all dates, in pieces.
 
-    Without dividends or splits those are 0, without adj_close it is NaN. Raises SourceError naming file and fault.
+    Columns: symbol (NAME), session (date32), and float64 those of NUMBERS that the file has: 0 where an event's
+    stands empty, else NaN for what is no number. Rows that cannot be read go to `faults`. Raises SourceError naming
+    file and fault when none can.
     """
-    if stamp.path.suffix.lower() == ".parquet":
-        return _parquet_rows(stamp, symbols)
-    rows = _csv_rows(stamp)
-    return rows.filter(pc.is_in(rows["symbol"], pa.array(symbols, pa.string())))
+    head = head_of(stamp)
+    if head.missing:
+        raise SourceError(
+            f"{stamp.path} has no column {head.missing!r}; it has {', '.join(head.names)}. A file needs "
+            f"{', '.join(REQUIRED)}, and symbol unless it is named after its one symbol."
+        )
+    pieces: Iterator[pa.Table]
+    if stamp.kind == ".parquet":
+        pieces = _parquet_rows(stamp, symbols, faults)
+    elif stamp.size <= KEPT:
+        kept, found = _kept_rows(stamp)
+        faults.lines, faults.count = found.lines, found.count
+        pieces = iter(kept)
+    else:
+        pieces = _csv_rows(stamp, faults)
+    count = 0
+    with naming(stamp.path):
+        for piece in pieces:
+            count += piece.num_rows
+            yield piece
+    if faults.count and not count:
+        raise SourceError(f"{stamp.path} cannot be read: {'; '.join(faults.lines)}. Mend or remove the file.")
 
 
-def _parquet_rows(stamp: Stamp, symbols: Sequence[str]) -> pa.Table:
-    path, head = stamp.path, head_of(stamp)
-    _check(path, head)
-    places = head.parts[0][1]
-    named = {head.names[place]: str(place) for place in places.values()}
-    with naming(path):
-        wanted = None
-        if "symbol" in places:
-            name = head.names[places["symbol"]]
-            field = pc.field(name)
-            # Only a plain column is compared with what the file says of its row groups, which spares reading most.
-            plain = pq.read_schema(path).field(name).type == pa.string()
-            wanted = (field if plain else field.cast(pa.string())).isin(pa.array(symbols, pa.string()))
-        read = partial(pq.read_table, path, columns=list(named), partitioning=None)
-        try:
-            return _typed(read(filters=wanted).rename_columns(list(named.values())), path, head)
-        except SourceError:
-            # Once more in full, so that the row it names is counted in the file.
-            return _typed(read().rename_columns(list(named.values())), path, head)
+def _parquet_rows(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iterator[pa.Table]:
+    head = head_of(stamp)
+    named = {head.names[place]: str(place) for place in head.parts[0][1].values()}
+    texts = [column.name for column in pq.read_schema(stamp.path) if _is_text(column.type) and column.name in named]
+    groups = list(range(len(head.spans))) if symbols is None else head.spans_with(sorted(symbols))
+    with pq.ParquetFile(stamp.path, read_dictionary=texts, pre_buffer=False) as file:
+        row = 0
+        for batch in file.iter_batches(PIECE, groups, list(named)):
+            piece = pa.table(batch).select(list(named)).rename_columns(list(named.values()))
+            yield _typed(piece, head, faults, lambda at, row=row: f"row {row + at + 1}")  # type: ignore[misc]
+            row += batch.num_rows
+
+
+def _spans(about: pq.FileMetaData, places: Mapping[str, int]) -> tuple[tuple[int, str | None, str | None], ...]:
+    plain = "symbol" in places and _is_text(about.schema.to_arrow_schema().field(places["symbol"]).type)
+    spans = []
+    for number in range(about.num_row_groups):
+        group = about.row_group(number)
+        known = group.column(places["symbol"]).statistics if plain else None
+        ends = (known.min, known.max) if known is not None and known.has_min_max else (None, None)
+        spans.append((group.num_rows, *ends))
+    return tuple(spans)
 
 
 @lru_cache(maxsize=1024)
-def _csv_rows(stamp: Stamp) -> pa.Table:
-    path, head = stamp.path, head_of(stamp)
-    _check(path, head)
+def _kept_rows(stamp: Stamp) -> tuple[tuple[pa.Table, ...], Faults]:
+    faults = Faults(stamp.path)
+    with naming(stamp.path):
+        return tuple(_csv_rows(stamp, faults)), faults
+
+
+def _csv_rows(stamp: Stamp, faults: Faults) -> Iterator[pa.Table]:
+    head = head_of(stamp)
     used = {str(place): name for _, places in head.parts for name, place in places.items()}
-    text = dict.fromkeys(used, pa.string())
+    text = {place: NAME if name == "symbol" else pa.string() for place, name in used.items()}
     numbers = text | {place: pa.float64() for place, name in used.items() if name in NUMBERS}
-    reading = pv.ReadOptions(column_names=[str(place) for place in range(len(head.names))], skip_rows=head.skip)
-    with naming(path):
-        try:
-            raw = pv.read_csv(path, reading, convert_options=pv.ConvertOptions(column_types=numbers))
-        except pa.ArrowInvalid:
-            # One word among the numbers is that row's fault, not the file's.
-            raw = pv.read_csv(path, reading, convert_options=pv.ConvertOptions(column_types=text))
-        return _typed(raw, path, head)
+    days = numbers | {place: pa.date32() for place, name in used.items() if name == "date"}
+    reading = pv.ReadOptions(column_names=[str(place) for place in range(len(head.names))])
+    # From the strict to the lenient: one word among the numbers is that row's fault, not the file's.
+    ways = [days, numbers, text]
+    with _opened(stamp) as file:
+        for _ in range(head.skip):
+            file.readline()
+        for line, block in _blocks(file, head.skip + 1):
+            strange: list[str] = []
+
+            def left_out(row: pv.InvalidRow, strange: list[str] = strange) -> str:
+                strange.append(row.text)
+                return "skip"
+
+            while True:
+                converting = pv.ConvertOptions(column_types=ways[0], include_columns=list(used), null_values=BLANKS)
+                parsing = pv.ParseOptions(invalid_row_handler=left_out)
+                strange.clear()
+                try:
+                    raw = pv.read_csv(pa.BufferReader(block), reading, parsing, converting)
+                    break
+                except pa.ArrowInvalid:
+                    if len(ways) == 1:
+                        raise
+                    ways.pop(0)
+            whole = _Lines(block, line, strange)
+            for at in whole.strange:
+                faults.add(f"line {at} has not {len(head.names)} fields")
+            yield _typed(raw, head, faults, lambda row, whole=whole: f"line {whole.of(row)}")  # type: ignore[misc]
+
+
+def _blocks(file: IO[bytes], line: int) -> Iterator[tuple[int, bytes]]:
+    """The rest of a file in pieces that end with a line, each with the number of its first line."""
+    while block := file.read(BLOCK):
+        block += file.readline()
+        if not block.isspace():
+            yield line, block
+        line += block.count(b"\n")
+
+
+class _Lines:
+    """Where the rows of a block of CSV stand in their file; looked up only once something is wrong."""
+
+    def __init__(self, block: bytes, first: int, strange: Sequence[str]) -> None:
+        self._block, self._first = block, first
+        self.strange: list[int] = []
+        if strange:
+            texts = {text.rstrip("\r\n") for text in strange}
+            self.strange = [at for at, text in self._filled() if text in texts]
+
+    def _filled(self) -> Iterator[tuple[int, str]]:
+        lines = self._block.decode("utf-8", "replace").split("\n")
+        return ((self._first + at, text.rstrip("\r")) for at, text in enumerate(lines) if text.rstrip("\r"))
+
+    def of(self, row: int) -> int:
+        strange = set(self.strange)
+        return next(islice((at for at, _ in self._filled() if at not in strange), row, None))
 
 
 @contextmanager
@@ -184,28 +336,21 @@ def naming(path: Path) -> Iterator[None]:
         raise SourceError(f"{path} cannot be read: {reason}. Mend or remove the file.") from None
 
 
-def _check(path: Path, head: Head) -> None:
-    """Raise SourceError when a column is missing."""
-    for _, places in head.parts:
-        if missing := [name for name in REQUIRED if name not in places]:
-            raise SourceError(
-                f"{path} has no column {missing[0]!r}; it has {', '.join(head.names)}. A file needs "
-                f"{', '.join(REQUIRED)}, and symbol unless it is named after its one symbol."
-            )
-
-
-def _typed(raw: pa.Table, path: Path, head: Head) -> pa.Table:
+def _typed(raw: pa.Table, head: Head, faults: Faults, where: Callable[[int], str]) -> pa.Table:
     """The columns of every part, one part below the other, from a table whose columns are named by position."""
     tables = []
     for symbol, places in head.parts:
         column = {name: raw[str(place)] for name, place in places.items()}
-        named = column["symbol"].cast(pa.string()) if symbol is None else pa.repeat(symbol, raw.num_rows)
-        columns = {"symbol": named, "session": _days(column["date"], path, head.names[places["date"]])}
-        for name in NUMBERS:
-            blank = 0.0 if name in EVENTS else np.nan
-            columns[name] = _numbers(column[name], blank) if name in places else np.full(raw.num_rows, blank)
-        tables.append(pa.table(columns | {"told": pa.repeat("dividends" in places, raw.num_rows)}))
-    return pa.concat_tables(tables)
+        name = pa.repeat(symbol, raw.num_rows) if symbol is not None else column["symbol"]
+        days = _days(column["date"], faults.path, head.names[places["date"]])
+        numbers = {name: _numbers(column[name], name in EVENTS) for name in NUMBERS if name in places}
+        rows = pa.table({"symbol": _names(name), "session": days, **numbers})
+        if days.null_count:
+            if symbol == head.parts[0][0]:
+                _name_days(faults, column["date"], days, where)
+            rows = rows.filter(days.is_valid())
+        tables.append(rows)
+    return pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]
 
 
 def _spelling(name: str) -> str:
@@ -213,48 +358,56 @@ def _spelling(name: str) -> str:
     return SPELLINGS.get(plain, plain)
 
 
-def _numbers(column: pa.ChunkedArray, blank: float) -> Grid:
-    """Float64: `blank` where nothing stands, NaN for what is no number."""
+def _names(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    if column.type == NAME:
+        return column
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return column.cast(kind).cast(pa.string()).dictionary_encode()
+
+
+def _numbers(column: pa.ChunkedArray, event: bool) -> pa.ChunkedArray:  # noqa: FBT001  a row's meaning, not a mode
+    """Float64: where nothing stands 0 for an event, else NaN; NaN for what is no number."""
+    blank = 0.0 if event else np.nan
+    if column.type == pa.float64():
+        if event and column.null_count < len(column):
+            column = pc.if_else(pc.is_nan(column), blank, column)
+        return column.fill_null(blank)
     if not pa.types.is_dictionary(column.type) and not _is_text(column.type):
-        numbers: Grid = column.cast(pa.float64(), safe=False).to_numpy()
-        return numbers if np.isnan(blank) else np.nan_to_num(numbers, nan=blank, posinf=np.inf, neginf=-np.inf)
+        return _numbers(column.cast(pa.float64(), safe=False), event)
     text = column.cast(pa.string())
     nothing = pc.is_in(pc.utf8_trim_whitespace(text), pa.array([*BLANKS, None], pa.string())).to_numpy()
-    return np.where(nothing, blank, pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(np.float64))
+    numbers = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(np.float64)
+    return pa.chunked_array([np.where(nothing, blank, numbers)])
 
 
 def _days(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
-    """The local day of each row: of a time with an offset the day it shows, not the day it is in UTC."""
+    """The local day of each row, null where there is none: of a time with an offset the day it shows, not UTC's."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if _is_text(column.type):
-        return _days_of_text(column, path, name)
+        return _days_of_text(column)
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
         raise SourceError(f"{path}: the column {name!r} holds {column.type}, not dates. Write it as dates.")
-    if column.null_count:
-        raise _no_date(path, name, int(column.is_null().index(pa.scalar(value=True)).as_py()), None)
     return column.cast(pa.date32(), safe=False)
 
 
-def _days_of_text(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
+def _days_of_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(column), 0, 10)
     try:
-        if not text.null_count:
-            return text.cast(pa.date32())
+        return text.cast(pa.date32())
     except pa.ArrowInvalid:
-        pass
-    days = pd.to_datetime(text.to_pandas(), format="%Y-%m-%d", errors="coerce")
-    if days.isna().any():
-        row = int(days.isna().to_numpy().argmax())
-        raise _no_date(path, name, row, column[row].as_py())
-    return pa.chunked_array([pa.array(days.to_numpy().astype("datetime64[D]"), pa.date32())])
+        text = pc.replace_substring_regex(text, r"^(\d{4})[/.]?(\d\d)[/.]?(\d\d)$", r"\1-\2-\3")
+    try:
+        return text.cast(pa.date32())
+    except pa.ArrowInvalid:
+        days = pd.to_datetime(text.to_pandas(), format="%Y-%m-%d", errors="coerce")
+        return pa.chunked_array([pa.array(days.to_numpy().astype("datetime64[D]"), pa.date32(), from_pandas=True)])
 
 
-def _no_date(path: Path, name: str, row: int, value: object) -> SourceError:
-    return SourceError(
-        f"{path}: row {row + 1} has the date {value!r} in column {name!r}, which is not of the form 2024-01-31. "
-        "Write dates year first, then month, then day."
-    )
+def _name_days(faults: Faults, column: pa.ChunkedArray, days: pa.ChunkedArray, where: Callable[[int], str]) -> None:
+    for row in np.flatnonzero(days.is_null().to_numpy()).tolist():
+        named = f"{where(row)} has the date {column[row].as_py()!r}, not one like 2024-01-31" if faults.short else ""
+        faults.add(named)
 
 
 def _is_text(kind: pa.DataType) -> bool:

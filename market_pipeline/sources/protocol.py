@@ -4,9 +4,9 @@ Holds no source. Nothing here knows Dagster, DuckDB or the network.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,8 @@ class Fetched:
 
     bars: pd.DataFrame
     outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...] = ()
+    """What of the source could not be read and was left out, a sentence each."""
 
 
 class Source(Protocol):
@@ -60,12 +62,33 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class SourceInPieces(Protocol):
+    """A source that may have more bars than memory."""
+
+    def batches(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Iterator[Fetched]:
+        """What `fetch` would answer, in pieces of whole symbols."""
+        ...
+
+
+def pieces_of(
+    source: Source, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date
+) -> Iterator[Fetched]:
+    """What a source answers, in the pieces in which it has them."""
+    if isinstance(source, SourceInPieces):
+        yield from source.batches(market, symbols, first, last)
+    else:
+        yield source.fetch(market, symbols, first, last)
+
+
 def outcome_of(market: Market, symbol: str, found: Days, first: dt.date, last: dt.date) -> Outcome:
     """How a request for a known symbol ended, from the sessions that came with a bar; listing days are respected."""
     expected = market.expected_sessions(symbol, first, last)
-    missing = np.setdiff1d(expected, found)
     if not len(expected):
         return Outcome(symbol, "closed", f"no session of it from {first} to {last}")
+    if np.array_equal(expected, found):
+        return Outcome(symbol, "ok")
+    missing = expected[~np.isin(expected.astype(np.int64), found.astype(np.int64), kind="table")]
     if not len(missing):
         return Outcome(symbol, "ok")
     named = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")

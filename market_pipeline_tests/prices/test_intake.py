@@ -59,7 +59,7 @@ def test_coverage_counts_each_expected_symbol_once() -> None:
         bar("A", "2024-01-04"), bar("C", "2024-01-04"),
     )  # fmt: skip
     intake = sort_bars(sent, MARKET, "files", FIRST, LAST, now)
-    rows = coverage_rows(MARKET, intake.prices, intake.quarantine, FIRST, LAST).to_pylist()
+    rows = coverage_rows(MARKET, intake.prices, intake.quarantine, FIRST, LAST, MARKET.symbols).to_pylist()
     counts = [(row["expected"], row["present"], row["rejected"], row["missing"]) for row in rows]
     assert counts == [(2, 2, 0, 0), (2, 1, 1, 0), (3, 2, 0, 1), (3, 0, 0, 3)]
 

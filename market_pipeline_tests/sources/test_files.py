@@ -1,4 +1,6 @@
 import datetime as dt
+import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -97,17 +99,18 @@ def test_of_parquet_only_the_wanted_columns_and_symbols_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = pd.concat([long_rows(note="x"), long_rows(symbol="BBB", note="x")])
-    rows.assign(date=pd.to_datetime(rows["date"])).to_parquet(tmp_path / "a.parquet", index=False)
-    read: list[pa.Table] = []
+    rows.assign(date=pd.to_datetime(rows["date"])).to_parquet(tmp_path / "a.parquet", index=False, row_group_size=4)
+    read: list[pa.RecordBatch] = []
 
-    def watched(*args: object, **options: object) -> pa.Table:
-        read.append(original(*args, **options))
-        return read[-1]
+    class Watched(pq.ParquetFile):  # type: ignore[misc]
+        def iter_batches(self, *args: object) -> Iterator[pa.RecordBatch]:
+            for batch in super().iter_batches(*args):
+                read.append(batch)
+                yield batch
 
-    original = pq.read_table
-    monkeypatch.setattr(file_rows.pq, "read_table", watched)
+    monkeypatch.setattr(file_rows.pq, "ParquetFile", Watched)
     assert len(fetch(tmp_path).bars) == 4
-    assert [table.shape for table in read] == [(4, 7)]
+    assert [(batch.num_rows, batch.num_columns) for batch in read] == [(4, 7)]
 
 
 def test_files_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,12 +290,7 @@ def test_hidden_files_are_no_data(tmp_path: Path) -> None:
         (
             "bars.csv",
             "symbol,date,open,high,low,close,volume\nA,01/31/2024,1,1,1,1,1\n",
-            "row 1 has the date '01/31/2024' in column 'date'",
-        ),
-        (
-            "bars.csv",
-            "symbol,Day,Date,open,high,low,close,volume\nA,1,2024-01-01,1,1,1,1,1\nB,1,2024-02-31,1,1,1,1,1\n",
-            "row 2 has the date '2024-02-31' in column 'Date'",
+            "bars.csv cannot be read: line 2 has the date '01/31/2024'",
         ),
         (
             "bars.csv",
@@ -300,7 +298,7 @@ def test_hidden_files_are_no_data(tmp_path: Path) -> None:
             "bars.csv has the column 'date' twice",
         ),
         ("bars.csv.gz", "no", "bars.csv.gz cannot be read"),
-        ("bars.csv", "symbol,date,open,high,low,close,volume\nA,2024-01-01,1,1\n", "bars.csv cannot be read"),
+        ("bars.csv", "symbol,date,open,high,low,close,volume\nA,2024-01-01,1,1\n", "line 2 has not 7 fields"),
         ("bars.csv", "", "bars.csv cannot be read"),
         ("bars.parquet", "no", "bars.parquet cannot be read"),
     ],
@@ -311,19 +309,115 @@ def test_a_malformed_long_file_is_named_with_its_fault(tmp_path: Path, name: str
         fetch(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("dates", "words"),
-    [
-        (pa.array([20240101, 20240102], pa.int32()), "the column 'date' holds int32, not dates"),
-        (pa.array([FIRST, None]), "row 2 has the date None in column 'date'"),
-        (pa.array(["2024-01-01", "soon"]), "row 2 has the date 'soon'"),
-    ],
-)
-def test_a_date_in_parquet_that_is_none_is_named(tmp_path: Path, dates: pa.Array, words: str) -> None:
+def test_broken_lines_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    lines = long_rows().to_csv(index=False).splitlines()
+    lines[2:2] = ["", "AAA,2024-02-31,10,12,9,11,100", "AAA,2024-01-02,10", "<html>"]
+    lines += ["AAA,soon,1,1,1,1,1", "BBB,2024-01-01,10,12,9,11,100"]
+    (tmp_path / "bars.csv").write_text("\n".join(lines))
+    fetched = fetch(tmp_path, "AAA", "BBB")
+    assert fetched.bars["symbol"].tolist() == ["AAA"] * 4 + ["BBB"]
+    [note] = fetched.notes
+    assert note.startswith(f"{tmp_path / 'bars.csv'}: left out ")
+    for words in ("line 5 has not 7 fields", "line 6 has not 7 fields", "line 4 has the date '2024-02-31'", "1 more"):
+        assert words in note
+
+
+def test_broken_lines_are_named_alike_in_any_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_rows, "KEPT", 0)
+    monkeypatch.setattr(file_rows, "BLOCK", 100)
+    lines = [line for _ in range(9) for line in long_rows().to_csv(index=False, header=False).splitlines()]
+    lines[20] = "AAA,2024-01-01"
+    lines[30] = lines[30].replace("2024-01-03", "2024-00-03")
+    for name, content in (("a.csv", "\r\n".join), ("b.csv", "\n".join)):
+        (tmp_path / name).write_text(content(["symbol,date,open,high,low,close,volume", *lines]), newline="")
+    assert [note.partition(": ")[2] for note in fetch(tmp_path).notes] == [
+        "left out line 22 has not 7 fields; line 32 has the date '2024-00-03', not one like 2024-01-31"
+    ] * 2
+
+
+def test_a_file_that_breaks_off_stops_no_other(tmp_path: Path) -> None:
+    long_rows().to_csv(tmp_path / "a.csv", index=False)
+    whole = gzip.compress(long_rows(symbol="BBB").to_csv(index=False).encode())
+    (tmp_path / "b.csv.gz").write_bytes(whole[:-8])
+    (tmp_path / "c.parquet").write_bytes(b"not parquet")
+    fetched = fetch(tmp_path, "AAA", "CCC")
+    assert [outcome.status for outcome in fetched.outcomes] == ["ok", "unavailable"]
+    assert len(fetched.bars) == 4
+    assert [Path(note.split()[0]).name for note in fetched.notes] == ["c.parquet", "b.csv.gz"]
+
+
+@pytest.mark.parametrize("date", [pa.array([FIRST, None]), pa.array(["2024-01-01", "soon"])])
+def test_a_row_of_parquet_without_a_date_is_named(tmp_path: Path, date: pa.Array) -> None:
     columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
-    pq.write_table(pa.table({"symbol": ["B", "AAA"], "date": dates, **columns}), tmp_path / "a.parquet")
-    with pytest.raises(SourceError, match=words):
+    pq.write_table(pa.table({"symbol": ["AAA", "AAA"], "date": date, **columns}), tmp_path / "a.parquet")
+    fetched = fetch(tmp_path)
+    assert len(fetched.bars) == 1
+    assert "left out row 2 has the date" in fetched.notes[0]
+
+
+def test_a_column_of_parquet_that_holds_no_dates_is_named(tmp_path: Path) -> None:
+    columns = {name: [1.0] for name in ("open", "high", "low", "close", "volume")}
+    pq.write_table(pa.table({"symbol": ["AAA"], "date": pa.array([7], pa.int32()), **columns}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match="the column 'date' holds int32, not dates"):
         fetch(tmp_path)
+
+
+def test_files_as_stooq_and_kaggle_spell_them(tmp_path: Path) -> None:
+    head = "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
+    stooq = "".join(f"AAA.US,D,{day:%Y%m%d},000000,10,12,9,11,100,0\n" for day in DAYS)
+    (tmp_path / "aaa.us.txt").write_text(head + stooq)
+    kaggle = "".join(f"{day:%Y/%m/%d},10,12,9,11,100,BBB\n" for day in DAYS)
+    (tmp_path / "all_stocks_5yr.csv").write_text("date,open,high,low,close,volume,Name\n" + kaggle)
+    words = "".join(f"{day:%Y-%m-%d},10,12,9,{'null' if day == DAYS[1] else 11},11,100\n" for day in DAYS)
+    (tmp_path / "CCC.csv").write_text("Date,Open,High,Low,Close,Adj Close,Volume\n" + words)
+    long_rows(symbol="DDD", Name="a company").to_csv(tmp_path / "named.csv", index=False)
+    (tmp_path / "README.txt").write_text("Where these files come from\n")
+    fetched = fetch(tmp_path, "AAA.US", "BBB", "CCC", "DDD")
+    assert [outcome.status for outcome in fetched.outcomes] == ["ok"] * 4
+    assert not fetched.notes
+    assert fetched.bars["close"].isna().sum() == 1
+    assert len(fetched.bars) == 16
+
+
+@pytest.mark.parametrize("layout", ["by symbol", "by date", "a file each", "years"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_pieces_are_the_same_bars(tmp_path: Path, layout: str, suffix: str) -> None:
+    draw = np.random.default_rng(5)
+    names = [f"S{number}" for number in range(7)]
+    rows = pd.concat(
+        [
+            long_rows(symbol=name, close=draw.uniform(9, 12, 4), adj_close=9.5, splits=[0, 0, 2 * (name == "S3"), 0])
+            for name in names
+        ]
+    )
+    by = {"by symbol": ["symbol", "date"], "years": ["date", "symbol"]}.get(layout, ["date", "symbol"])
+    rows = rows.sort_values(by)
+    parts = {"a file each": "symbol", "years": "date"}.get(layout)
+    for name, part in rows.groupby(parts) if parts else [("all", rows)]:
+        path = tmp_path / f"{name}.{suffix}"
+        kept = part.drop(columns="symbol") if layout == "a file each" else part
+        if suffix == "csv":
+            kept.to_csv(path, index=False)
+        else:
+            kept.to_parquet(path, index=False, row_group_size=4)
+    asked = ["S5", "S1", "S0", "S9", "S3", "S2"]
+    whole = fetch(tmp_path, *asked)
+    pieces = list(FilesSource(tmp_path, at_once=8).batches(crypto, asked, FIRST, LAST))
+    assert len(pieces) > 1
+    assert all(set(piece.bars["symbol"]) <= {o.symbol for o in piece.outcomes} for piece in pieces)
+    assert sorted(o for piece in pieces for o in map(repr, piece.outcomes)) == sorted(map(repr, whole.outcomes))
+    together = pd.concat([piece.bars for piece in pieces]).sort_values(["symbol", "session"], ignore_index=True)
+    pd.testing.assert_frame_equal(together, whole.bars.sort_values(["symbol", "session"], ignore_index=True))
+
+
+def test_thousands_of_files_are_opened_once(tmp_path: Path) -> None:
+    names = [f"S{number:04d}" for number in range(2000)]
+    content = long_rows().drop(columns="symbol").to_csv(index=False)
+    for name in names:
+        (tmp_path / f"{name}.csv").write_text(content)
+    fetched = fetch(tmp_path, *names)
+    assert {outcome.status for outcome in fetched.outcomes} == {"ok"}
+    assert len(fetched.bars) == 4 * len(names)
 
 
 def test_a_missing_or_empty_folder_says_what_to_set(tmp_path: Path) -> None:
