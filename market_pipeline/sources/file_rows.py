@@ -117,6 +117,10 @@ class Faults:
             self.lines.append(line)
         self.count += 1
 
+    def add_all(self, more: "Faults") -> None:
+        self.lines.extend(more.lines[: max(NAMED - len(self.lines), 0)])
+        self.count += more.count
+
     @property
     def note(self) -> str:
         more = f", and {self.count - NAMED} more lines" if self.count > NAMED else ""
@@ -218,7 +222,7 @@ def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iter
         pieces = _parquet_rows(stamp, symbols, faults)
     elif stamp.size <= KEPT:
         kept, found = _kept_rows(stamp)
-        faults.lines, faults.count = found.lines, found.count
+        faults.add_all(found)
         pieces = iter(kept)
     else:
         pieces = _csv_rows(stamp, faults)
@@ -233,12 +237,30 @@ def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iter
 
 def _parquet_rows(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iterator[pa.Table]:
     head = head_of(stamp)
+    spans = range(len(head.spans)) if symbols is None else head.spans_with(sorted(symbols))
+    for span in spans:
+        if head.spans[span][0] > PIECE:
+            yield from _span_rows(stamp, span, faults)
+        else:
+            kept, found = _kept_span(stamp, span)
+            faults.add_all(found)
+            yield from kept
+
+
+@lru_cache(maxsize=1)
+def _kept_span(stamp: Stamp, span: int) -> tuple[tuple[pa.Table, ...], Faults]:
+    """The span that was read last: where one symbol's rows end in it, the next one's begin."""
+    faults = Faults(stamp.path)
+    return tuple(_span_rows(stamp, span, faults)), faults
+
+
+def _span_rows(stamp: Stamp, span: int, faults: Faults) -> Iterator[pa.Table]:
+    head = head_of(stamp)
     named = {head.names[place]: str(place) for place in head.parts[0][1].values()}
     texts = [column.name for column in pq.read_schema(stamp.path) if _is_text(column.type) and column.name in named]
-    groups = list(range(len(head.spans))) if symbols is None else head.spans_with(sorted(symbols))
+    row = sum(rows for rows, _, _ in head.spans[:span])
     with pq.ParquetFile(stamp.path, read_dictionary=texts, pre_buffer=False) as file:
-        row = 0
-        for batch in file.iter_batches(PIECE, groups, list(named)):
+        for batch in file.iter_batches(PIECE, [span], list(named)):
             piece = pa.table(batch).select(list(named)).rename_columns(list(named.values()))
             yield _typed(piece, head, faults, lambda at, row=row: f"row {row + at + 1}")  # type: ignore[misc]
             row += batch.num_rows
