@@ -14,10 +14,11 @@ NEVER_COVERED = "select count(*) = 0 as never from coverage where market = $mark
 def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
     """The daily job, from prices to the mart, its first half, and the training. None pays a process for each step."""
     daily = [dg.AssetKey([market.name, room]) for room in DAILY_ROOMS]
+    second = [dg.AssetKey([market.name, "cross_check"])] if market.cross_check else []
     return [
         dg.define_asset_job(
             f"{market.name}_daily",
-            selection=dg.AssetSelection.assets(*daily, dg.AssetKey("mart")),
+            selection=dg.AssetSelection.assets(*daily, *second, dg.AssetKey("mart")),
             executor_def=dg.in_process_executor,
             description="A session, or a range of them, from prices through to the mart.",
         ),

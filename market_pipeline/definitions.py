@@ -6,6 +6,7 @@ import dagster as dg
 
 from market_pipeline.alerts import alerts_sensor
 from market_pipeline.automation import jobs_of, schedules_of
+from market_pipeline.cross_check.assets import cross_check_asset
 from market_pipeline.forecasts.assets import forecasts_asset
 from market_pipeline.forecasts.checks import forecasts_checks
 from market_pipeline.indicators.assets import indicators_asset
@@ -51,6 +52,7 @@ def chain_of(market: Market) -> list[dg.AssetsDefinition]:
     """The assets of one market, in the order data flows."""
     return [
         prices_asset(market),
+        *([cross_check_asset(market)] if market.cross_check else []),
         indicators_asset(market),
         models_asset(market),
         forecasts_asset(market),

@@ -26,6 +26,11 @@ Sessions: TypeAlias = npt.NDArray[np.datetime64]
 KEYS = {
     "calendar", "start", "symbols", "listed", "delisted",
     "schedule_hour", "settle_minutes", "absurd_factor", "accepted_holes",
+    "exchange", "cross_check", "cross_check_tolerance",
+}  # fmt: skip
+
+AS_WRITTEN = {
+    "schedule_hour", "settle_minutes", "absurd_factor", "exchange", "cross_check", "cross_check_tolerance",
 }  # fmt: skip
 
 
@@ -43,6 +48,12 @@ class Market:
     """A bar is final this long after its session closed."""
     absurd_factor: float = 5.0
     """A close this many times above or below its recent median is held back."""
+    exchange: str = "coinbaseexchange"
+    """Which exchange the `exchange` source asks, as ccxt names it."""
+    cross_check: str | None = None
+    """The exchange whose closes the stored ones are held against, as ccxt names it."""
+    cross_check_tolerance: float = 0.02
+    """Share of a close by which the two may differ."""
     listed: Mapping[str, dt.date] = field(default_factory=dict)
     delisted: Mapping[str, dt.date] = field(default_factory=dict)
     accepted_holes: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
@@ -151,7 +162,7 @@ def _market(path: Path, name: str, table: Any) -> Market:
             s: tuple(_day(where, f"accepted_holes.{s}", day) for day in days)
             for s, days in table.get("accepted_holes", {}).items()
         },
-        **{key: table[key] for key in ("schedule_hour", "settle_minutes", "absurd_factor") if key in table},
+        **{key: table[key] for key in AS_WRITTEN if key in table},
     )
     for key in ("listed", "delisted", "accepted_holes"):
         if strangers := sorted(set(getattr(market, key)) - set(market.symbols)):
@@ -162,9 +173,21 @@ def _market(path: Path, name: str, table: Any) -> Market:
             f"{where}: schedule_hour is {market.schedule_hour!r}, but the daily run starts at an hour from "
             f"{earliest} to 23 of {market.timezone} time; vendors need the first hours after midnight."
         )
+    _refuse_bad_exchanges(where, market)
     if market.start >= dt.datetime.now(dt.UTC).date():
         raise ConfigurationError(f"{where}: start is {market.start}, which is not in the past.")
     return market
+
+
+def _refuse_bad_exchanges(where: str, market: Market) -> None:
+    for key, value in (("exchange", market.exchange), ("cross_check", market.cross_check or "")):
+        if not isinstance(value, str):
+            raise ConfigurationError(f'{where}: {key} is {value!r}, but names an exchange such as "bitstamp".')
+    tolerance = market.cross_check_tolerance
+    if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
+        raise ConfigurationError(
+            f"{where}: cross_check_tolerance is {tolerance!r}, but is a share of the close, such as 0.02."
+        )
 
 
 def _calendar_name(where: str, value: Any) -> str:

@@ -22,9 +22,8 @@ from market_pipeline.partitions import range_tags
 from market_pipeline.settings import Settings
 from market_pipeline.warehouse import Warehouse
 
-BY_SESSION = ("prices", "indicators", "forecasts", "scores")
 UNPARTITIONED = ("leaderboard", "signals", "mart")
-ROOMS = (*BY_SESSION[:2], "models", *BY_SESSION[2:], *UNPARTITIONED)
+ROOMS = ("prices", "cross_check", "indicators", "models", "forecasts", "scores", *UNPARTITIONED)
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,13 @@ def plan(
     Indicators accumulate from the market's start: with `from_start`, bars and indicators begin at the oldest session
     that is not there yet.
     """
-    chosen = tuple(room for room in ROOMS if room in rooms)
+    chosen = tuple(room for room in ROOMS if room in rooms and (room != "cross_check" or market.cross_check))
+    if not chosen:
+        raise ConfigurationError(
+            f'{market.name} names no second source. Set cross_check = "bitstamp", say, in [{market.name}].'
+        )
     runs = []
-    inputs = tuple(room for room in chosen if room in ("prices", "indicators"))
+    inputs = tuple(room for room in chosen if room in ("prices", "cross_check", "indicators"))
     if inputs:
         since = oldest_absent(market, warehouse, first) if from_start else first
         runs.append(PlannedRun(market.name, inputs, since, last))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from market_pipeline.errors import ConfigurationError
 
-SOURCES = ("yahoo", "files", "simulated")
+SOURCES = ("yahoo", "files", "simulated", "exchange")
 
 
 @dataclass(frozen=True)

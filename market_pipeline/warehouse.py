@@ -21,12 +21,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from market_pipeline.errors import WarehouseError
 from market_pipeline.settings import remember_source
 
-ROOMS = ("prices", "indicators", "models", "forecasts", "scores")
+ROOMS = ("prices", "cross_check", "indicators", "models", "forecasts", "scores")
 
 PARTITION_COLUMN = {
     "prices": "session",
     "quarantine": "session",
     "coverage": "session",
+    "disagreements": "session",
     "indicators": "session",
     "models": "month",
     "forecasts": "origin",
@@ -37,6 +38,7 @@ PARTITION_COLUMN = {
 KEYS = {
     "prices": ("symbol", "session"),
     "coverage": ("session",),
+    "disagreements": ("symbol", "session"),
     "indicators": ("symbol", "session"),
     "models": ("model", "month"),
     "forecasts": ("symbol", "origin", "horizon", "model"),

@@ -25,7 +25,7 @@ comment on column prices.close is 'Last price of the session, quote currency, as
 comment on column prices.volume is 'Shares or coins traded, as traded; NULL when unknown';
 comment on column prices.dividend is 'Cash paid to holders of one share, on its ex-session; 0 without';
 comment on column prices.split_ratio is 'New shares for one old share, on the session it took effect; 1 without';
-comment on column prices.source is 'yahoo, files or simulated';
+comment on column prices.source is 'yahoo, files, exchange or simulated';
 comment on column prices.fetched_at is 'When the source was read, UTC';
 comment on column prices.known_at is 'When this value became known, UTC: when it was read, or, read more than a week after its session, assumed to be when the session settled';
 comment on column prices.final is 'True once the session had closed and settled when it was read';

@@ -15,6 +15,10 @@ def open_source(settings: Settings) -> Source:
 
         assert settings.files is not None
         return FilesSource(settings.files)
+    if settings.source == "exchange":
+        from market_pipeline.sources.exchange import ExchangeSource
+
+        return ExchangeSource()
     from market_pipeline.sources.yahoo import YahooSource
 
     return YahooSource()
