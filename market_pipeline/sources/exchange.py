@@ -94,12 +94,16 @@ class ExchangeSource:
             page = client.fetch_ohlcv(symbol.replace("-", "/"), "1d", since, PAGE)
             if not isinstance(client.last_json_response, list | dict):
                 # ccxt takes a page of HTML for an answer without candles.
-                raise ValueError("the exchange's answer is no JSON")
+                raise NoJSONError("the exchange's answer is no JSON")
             candles.extend(page)
             newest = max((candle[0] for candle in page), default=0)
             # Nothing in the page's days: the coin was listed later.
             since = newest + DAY if newest >= since else since + PAGE * DAY
         return bars_of(symbol, candles, first, last)
+
+
+class NoJSONError(Exception):
+    """What came is no answer of the exchange."""
 
 
 class OtherHoursError(Exception):
