@@ -30,6 +30,8 @@ CONTENT = {
     "indicators": "*",
     "forecasts": "* exclude (made_at)",
     "scores": "*",
+    "ranks": "*",
+    "rank_scores": "*",
 }
 """What must be the same whenever it was computed: everything but the clock."""
 
@@ -117,7 +119,8 @@ class House:
 
     def digest(self, table: str, until: dt.date | None = None) -> str:
         """A digest of a table's content, in the order of all its columns, up to a session."""
-        column = {"forecasts": "origin", "scores": "target_session"}.get(table, "session")
+        columns = {"scores": "target_session"} | dict.fromkeys(("forecasts", "ranks", "rank_scores"), "origin")
+        column = columns.get(table, "session")
         rows = self.warehouse.read(
             f"select {CONTENT[table]} from {table} where {column} <= $until order by all",
             {"until": until or dt.date.max},

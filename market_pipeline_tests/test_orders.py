@@ -13,11 +13,19 @@ FIRST, LAST = dt.date(2024, 2, 26), dt.date(2024, 3, 4)
 MONTHS = (dt.date(2024, 2, 1), dt.date(2024, 3, 1))
 """The last days cross a month's end, where one month's models hand over to the next's and Prophet speaks."""
 
+FIVE = """
+[stocks]
+calendar = "XNYS"
+start = 2023-01-03
+symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
+"""
+"""A market has ranks from five symbols on."""
+
 BY_SESSION = ("prices", "indicators", "forecasts", "scores")
 
 
 def with_history(folder: Path) -> House:
-    house = House(folder)
+    house = House(folder, FIVE)
     house.compute(("prices", "indicators"), START, BEFORE)
     return house
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from market_pipeline.errors import HistoryError
 from market_pipeline.forecasts.issue import issue
+from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.markets import Market
 from market_pipeline.models.artifacts import load
 from market_pipeline.models.reading import read_panel
@@ -16,6 +17,10 @@ from market_pipeline.models.training import Month, months_between
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.settings import Settings
 from market_pipeline.warehouse import Warehouse
+
+SAID_LIVE = """
+exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
+"""
 
 
 def forecasts_asset(market: Market) -> dg.AssetsDefinition:
@@ -35,7 +40,7 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
     def forecasts(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
-        """Every model, symbol and horizon: the distribution of the log return from the origin's close."""
+        """Every model, symbol and horizon: the distribution of the log return from the origin's close; and ranks."""
         span = span_of(context)
         origins = market.sessions_between(span.first, span.last)
         months = months_between(market.sessions, span.first, span.last)
@@ -50,7 +55,7 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
             known = panel.until(mine[-1])
             now = dt.datetime.now(dt.UTC)
             rows = issue(known, market, mine, parameters, np.datetime64(month.cutoff), now)
-            written += store(warehouse, market, rows, mine)
+            written += store(warehouse, market, rows, rank_rows(known.history, market, mine), mine)
             context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
         return dg.MaterializeResult(
             metadata={
@@ -63,10 +68,12 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
     return forecasts
 
 
-def store(warehouse: Warehouse, market: Market, rows: pa.Table, origins: np.ndarray) -> int:
-    """Replace the origins' rows; a forecast that was made live stays as it was made."""
+def store(warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, origins: np.ndarray) -> int:
+    """Replace the origins' rows; what was said live stays as it was said."""
+    first, last = origins[0].item(), origins[-1].item()
     with warehouse.transaction(market.name) as transaction:
-        return transaction.replace("forecasts", rows, origins[0].item(), origins[-1].item(), keep="mode = 'live'")
+        transaction.replace("ranks", ranks, first, last, keep=SAID_LIVE)
+        return transaction.replace("forecasts", rows, first, last, keep="mode = 'live'")
 
 
 def registered(

@@ -30,6 +30,13 @@ anti join (from forecasts where model = 'random_walk') b using (market, symbol, 
 where f.market = $market
 """
 
+CHANCES_SUM_TO_ONE = """
+select symbol, origin, horizon, model, p_q1, p_q2, p_q3, p_q4, p_q5 from ranks
+where market = $market and not (
+    abs(p_q1 + p_q2 + p_q3 + p_q4 + p_q5 - 1) < 1e-9 and least(p_q1, p_q2, p_q3, p_q4, p_q5) >= 0
+)
+"""
+
 
 def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/forecasts`."""
@@ -41,6 +48,7 @@ def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             "every_value_is_finite": FINITE,
             "a_forecast_appears_once": ONCE,
             "no_forecast_knows_its_future": NO_LOOK_AHEAD,
+            "chances_of_ranks_sum_to_one": CHANCES_SUM_TO_ONE,
             "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
         }.items()
     ]

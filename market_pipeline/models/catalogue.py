@@ -16,6 +16,9 @@ FORECASTERS: tuple[Forecaster, ...] = (RANDOM_WALK, EWMA, LINEAR, BOOSTING, PROP
 
 ENSEMBLE = "ensemble"
 
+JOINT = "joint"
+"""The simulation of all symbols together: it speaks of ranks only."""
+
 MEMBERS = (RANDOM_WALK.name, EWMA.name, LINEAR.name, BOOSTING.name)
 """The daily forecasters, equally weighted in the ensemble."""
 

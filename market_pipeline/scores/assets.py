@@ -4,18 +4,21 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import realised_returns
 from market_pipeline.partitions import Span, session_partitions, span_of
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.scores.losses import score
+from market_pipeline.scores.ranks import score_ranks
 from market_pipeline.scores.signals import champions, signal_rows
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.warehouse import Warehouse
 
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
+DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
 NEWEST = """
 select * from forecasts where market = $market
@@ -53,9 +56,20 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
             due = warehouse.read(DUE, {"market": market.name, "first": month.first, "last": month.last})
             rows = score(due, realised_of(due, history, market))
             written += warehouse.replace("scores", rows, market.name, month.first, month.last)
+            due = warehouse.read(DUE_RANKS, {"market": market.name, "first": month.first, "last": month.last})
+            store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
         return dg.MaterializeResult(metadata={"dagster/partition_row_count": written})
 
     return scores
+
+
+def store_ranks(warehouse: Warehouse, market: Market, due: pa.Table, rows: pa.Table) -> None:
+    """Replace the scores of the origins that came due, which are others for each horizon."""
+    with warehouse.transaction(market.name) as transaction:
+        for horizon in due["horizon"].unique().to_pylist():
+            origins = pc.min_max(due.filter(pc.field("horizon") == horizon)["origin"]).as_py()
+            mine = rows.filter(pc.field("horizon") == horizon)
+            transaction.replace("rank_scores", mine, origins["min"], origins["max"], keep=f"horizon <> {int(horizon)}")
 
 
 def leaderboard_asset(market: Market) -> dg.AssetsDefinition:

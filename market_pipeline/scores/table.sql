@@ -110,4 +110,9 @@ from paired
 union all
 select market, horizon, model, 'direction', origin, direction_loss, direction_baseline from paired
 union all
-select market, horizon, model, 'range', origin, range_loss, range_baseline from paired;
+select market, horizon, model, 'range', origin, range_loss, range_baseline from paired
+union all
+select s.market, s.horizon, s.model, 'rank', s.origin, s.rps, b.rps
+from rank_scores s
+join rank_scores b on b.model = 'random_walk' and b.market = s.market and b.origin = s.origin and b.horizon = s.horizon
+where s.model <> 'random_walk';

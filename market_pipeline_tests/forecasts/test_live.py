@@ -1,0 +1,37 @@
+"""What was said live stays as it was said, whatever the vendor changes afterwards; what was replayed follows."""
+
+import datetime as dt
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from market_pipeline_tests.house import House, clock_at
+
+FIVE = """
+[stocks]
+calendar = "XNYS"
+start = 2023-01-03
+symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
+"""
+START, MONTH, DAY = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 2, 5)
+EVENING = dt.datetime(2024, 2, 6, 9, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["live", "replayed"])
+def test_only_what_was_replayed_follows_a_changed_price(tmp_path: Path, *, live: bool) -> None:
+    house = House(tmp_path, FIVE)
+    house.compute(("prices", "indicators"), START, DAY)
+    house.compute(("models",), MONTH, MONTH)
+    said = clock_at(EVENING) if live else dt
+    with mock.patch("market_pipeline.forecasts.assets.dt", said):
+        house.compute(("forecasts",), DAY, DAY)
+    before = {table: house.digest(table) for table in ("forecasts", "ranks")}
+    with house.warehouse.transaction("stocks") as transaction:
+        transaction.connection.execute(
+            "update prices set close = high where session > $since and symbol = 'SIM1'",
+            {"since": DAY - dt.timedelta(days=60)},
+        )
+    house.compute(("indicators", "forecasts"), DAY, DAY)
+    for table, digest in before.items():
+        assert (house.digest(table) == digest) == live, table
