@@ -154,7 +154,7 @@ def ui(port: int) -> None:
     }
     console.print(f"The Dagster UI is at [link]http://127.0.0.1:{port}[/link]; stop it with Ctrl-C.")
     command = ["-m", "dagster", "dev", "-m", "market_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606
+    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606  no shell is wanted
 
 
 def materialise(

@@ -7,6 +7,7 @@ import dagster as dg
 from market_pipeline.alerts import alerts_sensor
 from market_pipeline.automation import jobs_of, schedules_of
 from market_pipeline.cross_check.assets import cross_check_asset
+from market_pipeline.errors import ConfigurationError
 from market_pipeline.forecasts.assets import forecasts_asset
 from market_pipeline.forecasts.checks import forecasts_checks
 from market_pipeline.indicators.assets import indicators_asset
@@ -31,6 +32,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The definitions that these settings amount to; raises ConfigurationError when they cannot be."""
     markets = load_markets(settings.config or packaged_config(settings.source))
+    _refuse_own_witness(markets, settings.source)
     jobs = {market.name: jobs_of(market) for market in markets}
     checks = [check for market in markets for check in checks_of(market)]
     sensors = [sensor for market in markets for sensor in sensors_of(market, jobs[market.name])]
@@ -46,6 +48,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources=resources_of(settings),
         executor=dg.in_process_executor,
     )
+
+
+def _refuse_own_witness(markets: tuple[Market, ...], source: str) -> None:
+    """A source that is held against itself always agrees."""
+    for market in markets:
+        if source == "exchange" and market.cross_check == market.exchange:
+            raise ConfigurationError(
+                f"[{market.name}]: prices come from {market.exchange}, and cross_check names it again, so they would "
+                "always agree. Name another exchange in cross_check, or in exchange."
+            )
 
 
 def chain_of(market: Market) -> list[dg.AssetsDefinition]:

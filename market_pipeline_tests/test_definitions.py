@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from market_pipeline.definitions import build_definitions
+from market_pipeline.errors import ConfigurationError
 from market_pipeline.settings import Settings
 
 THREE = """
@@ -76,3 +77,18 @@ def test_every_room_is_checked_and_what_would_mislead_downstream_blocks(definiti
     blocking = {spec.name for asset in definitions.asset_checks or () for spec in asset.check_specs if spec.blocking}
     assert {"every_bar_is_possible", "quantiles_rise", "every_value_is_finite"} <= blocking
     assert "every_session_is_complete" not in blocking
+
+
+def test_a_second_source_is_an_asset_of_its_market_and_of_its_daily_job(tmp_path: Path) -> None:
+    (tmp_path / "markets.toml").write_text(THREE.replace('["B-USD"]', '["B-USD"]\ncross_check = "bitstamp"'))
+    definitions = build_definitions(Settings(home=tmp_path, source="yahoo", config=tmp_path / "markets.toml"))
+    asset = dg.AssetKey(["crypto", "cross_check"])
+    assert asset in definitions.resolve_job_def("crypto_daily").asset_layer.selected_asset_keys
+    assert dg.AssetKey(["stocks", "cross_check"]) not in definitions.resolve_asset_graph().get_all_asset_keys()
+
+
+def test_a_source_cannot_be_its_own_witness(tmp_path: Path) -> None:
+    toml = THREE.replace('["B-USD"]', '["B-USD"]\nexchange = "bitstamp"\ncross_check = "bitstamp"')
+    (tmp_path / "markets.toml").write_text(toml)
+    with pytest.raises(ConfigurationError, match="Name another exchange"):
+        build_definitions(Settings(home=tmp_path, source="exchange", config=tmp_path / "markets.toml"))

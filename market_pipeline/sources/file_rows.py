@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -166,7 +166,7 @@ def head_of(stamp: Stamp) -> Head:
 
 
 def _opened(stamp: Stamp) -> IO[bytes]:
-    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]
+    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]  # of "rb"
 
 
 def _csv_header(stamp: Stamp) -> tuple[list[list[str]], list[int]]:
@@ -262,7 +262,7 @@ def _span_rows(stamp: Stamp, span: int, faults: Faults) -> Iterator[pa.Table]:
     with pq.ParquetFile(stamp.path, read_dictionary=texts, pre_buffer=False) as file:
         for batch in file.iter_batches(PIECE, [span], list(named)):
             piece = pa.table(batch).select(list(named)).rename_columns(list(named.values()))
-            yield _typed(piece, head, faults, lambda at, row=row: f"row {row + at + 1}")  # type: ignore[misc]
+            yield _typed(piece, head, faults, partial(_row_name, row))
             row += batch.num_rows
 
 
@@ -317,7 +317,7 @@ def _csv_rows(stamp: Stamp, faults: Faults) -> Iterator[pa.Table]:
             whole = _Lines(block, line, strange)
             for at in whole.strange:
                 faults.add(f"line {at} has not {len(head.names)} fields")
-            yield _typed(raw, head, faults, lambda row, whole=whole: f"line {whole.of(row)}")  # type: ignore[misc]
+            yield _typed(raw, head, faults, partial(_line_name, whole))
 
 
 def _blocks(file: IO[bytes], line: int) -> Iterator[tuple[int, bytes]]:
@@ -373,6 +373,14 @@ def _typed(raw: pa.Table, head: Head, faults: Faults, where: Callable[[int], str
             rows = rows.filter(days.is_valid())
         tables.append(rows)
     return pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]
+
+
+def _row_name(before: int, at: int) -> str:
+    return f"row {before + at + 1}"
+
+
+def _line_name(lines: _Lines, at: int) -> str:
+    return f"line {lines.of(at)}"
 
 
 def _spelling(name: str) -> str:

@@ -31,7 +31,7 @@ def history_of(seed: int = 0, bars: int = BARS) -> History:
 
 
 HISTORY = history_of()
-O, H, L, C, V = (  # noqa: E741
+O, H, L, C, V = (  # noqa: E741  as formulas spell them
     getattr(HISTORY, name)[0] for name in ("open", "high", "low", "close", "volume")
 )
 R = np.diff(np.log(C), prepend=np.nan)
