@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale, residual_quantiles
+from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.direction import chance_of_a_rise, earned_slope
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, purged_split, training_samples
+from market_pipeline.models.samples import Panel, Samples, base_rate, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 
 
@@ -30,8 +32,9 @@ class Boosting:
         for horizon in HORIZONS:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
-            off = samples.target[late] - self._trees(samples, early).predict(samples.features[late])
-            learned[f"residuals_{horizon}"] = residual_quantiles(off)
+            score, target = self._trees(samples, early).predict(samples.features[late]), samples.target[late]
+            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon)
+            learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             learned[f"trees_{horizon}"] = self._trees(samples, np.arange(len(samples.target)))
         return learned
 
@@ -42,8 +45,13 @@ class Boosting:
         for horizon in HORIZONS:
             predicted = parameters[f"trees_{horizon}"].predict(features.reshape(-1, features.shape[-1]))
             scale = volatility * np.sqrt(horizon)
+            score = predicted.reshape(scale.shape)
+            base = base_rate(known.history, horizon)[:, origins.position]
             said[horizon] = location_scale(
-                predicted.reshape(scale.shape) * scale, scale, parameters[f"residuals_{horizon}"]
+                score * scale,
+                scale,
+                parameters[f"residuals_{horizon}"],
+                np.where(np.isfinite(scale), chance_of_a_rise(base, score, parameters[f"slope_{horizon}"]), np.nan),
             )
         return said
 

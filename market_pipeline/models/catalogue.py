@@ -2,25 +2,33 @@
 
 from market_pipeline.models.boosting import BOOSTING
 from market_pipeline.models.distribution import Distribution
+from market_pipeline.models.drift import DRIFT
+from market_pipeline.models.garch import GARCH
+from market_pipeline.models.har import HAR
 from market_pipeline.models.linear import LINEAR
+from market_pipeline.models.logistic import LOGISTIC
 from market_pipeline.models.prophet import PROPHET
 from market_pipeline.models.protocol import Forecaster
 from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
 
 BASELINE = RANDOM_WALK.name
 
-DIRECTIONLESS = (RANDOM_WALK.name, EWMA.name)
-"""Models without a mean of their own: they speak of the range only."""
+FORECASTERS: tuple[Forecaster, ...] = (RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, PROPHET)
 
-FORECASTERS: tuple[Forecaster, ...] = (RANDOM_WALK, EWMA, LINEAR, BOOSTING, PROPHET)
+MEMBERS = (EWMA.name, GARCH.name, HAR.name)
+"""Three views of the range, equally weighted in the ensemble."""
 
 ENSEMBLE = "ensemble"
 
 JOINT = "joint"
 """The simulation of all symbols together: it speaks of ranks only."""
 
-MEMBERS = (RANDOM_WALK.name, EWMA.name, LINEAR.name, BOOSTING.name)
-"""The daily forecasters, equally weighted in the ensemble."""
+CLAIMS = {
+    **dict.fromkeys((EWMA.name, GARCH.name, HAR.name, ENSEMBLE), ("range",)),
+    LOGISTIC.name: ("direction",),
+    JOINT: ("rank",),
+}
+"""The questions on which a model may earn its place; a model with a mean of its own on return and direction."""
 
 
 def ensemble(members: list[Distribution]) -> Distribution:

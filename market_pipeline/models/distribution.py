@@ -39,17 +39,3 @@ def location_scale(mean: Grid, scale: Grid, residuals: Grid, p_up: Grid | None =
             p_up = 1 - np.interp(-mean / scale, residuals, FINE_LEVELS)
         p_up = np.where(np.isfinite(mean) & np.isfinite(scale), p_up, np.nan)
     return Distribution(mean, mean[..., None] + scale[..., None] * spread, p_up)
-
-
-def residual_quantiles(standardised: Grid) -> Grid:
-    """Quantiles of pooled standardised residuals at FINE_LEVELS; NaN residuals are left out."""
-    found = standardised[np.isfinite(standardised)]
-    return np.asarray(np.quantile(found, FINE_LEVELS), np.float64)
-
-
-def symmetric_residual_quantiles(standardised: Grid) -> Grid:
-    """The same for a distribution taken as symmetric about 0: its two tails pooled, its median 0."""
-    found = np.abs(standardised[np.isfinite(standardised)])
-    sides: Grid = np.sign(FINE_LEVELS - 0.5)
-    pooled: Grid = sides * np.quantile(found, np.abs(2 * FINE_LEVELS - 1))
-    return pooled

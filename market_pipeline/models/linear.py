@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale, residual_quantiles
+from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.direction import chance_of_a_rise, earned_slope
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, purged_split, training_samples
+from market_pipeline.models.samples import Panel, Samples, base_rate, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Features, Grid
 
@@ -33,8 +35,9 @@ class Linear:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
             trial = self._coefficients(samples, early)
-            off = samples.target[late] - _predicted(trial, samples.features[late])
-            learned[f"residuals_{horizon}"] = residual_quantiles(off)
+            score, target = predicted(trial, samples.features[late]), samples.target[late]
+            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon)
+            learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             everything = self._coefficients(samples, np.arange(len(samples.target)))
             learned |= {f"{name}_{horizon}": value for name, value in everything.items()}
         return learned
@@ -45,39 +48,48 @@ class Linear:
         said = {}
         for horizon in HORIZONS:
             parts = {name: parameters[f"{name}_{horizon}"] for name in ("centre", "spread", "coefficients")}
-            scale = volatility * np.sqrt(horizon)
+            scale, score = volatility * np.sqrt(horizon), predicted(parts, features)
+            base = base_rate(known.history, horizon)[:, origins.position]
             said[horizon] = location_scale(
-                _predicted(parts, features) * scale, scale, parameters[f"residuals_{horizon}"]
+                score * scale,
+                scale,
+                parameters[f"residuals_{horizon}"],
+                np.where(np.isfinite(scale), chance_of_a_rise(base, score, parameters[f"slope_{horizon}"]), np.nan),
             )
         return said
 
     def _coefficients(self, samples: Samples, chosen: np.ndarray) -> dict[str, Grid]:
         from sklearn.linear_model import Ridge
-        from sklearn.preprocessing import StandardScaler
 
-        features = samples.features[chosen]
-        with np.errstate(invalid="ignore", divide="ignore"):  # a column without any value yet
-            scaler = StandardScaler().fit(features)
-        learned = {"centre": np.nan_to_num(scaler.mean_), "spread": np.nan_to_num(scaler.scale_, nan=1.0)}
+        learned = scaling(samples.features[chosen])
         ridge = Ridge(alpha=self.shrinkage * len(chosen), fit_intercept=False, solver="cholesky")
-        ridge.fit(_standardised(learned, features), samples.target[chosen])
+        ridge.fit(scaled(learned, samples.features[chosen]), samples.target[chosen])
         return learned | {"coefficients": np.asarray(ridge.coef_)}
 
 
-def _standardised(learned: dict[str, Grid], features: Features) -> Grid:
+def scaling(features: Features) -> dict[str, Grid]:
+    """The centre and spread of each column of `features` (samples, features)."""
+    from sklearn.preprocessing import StandardScaler
+
+    with np.errstate(invalid="ignore", divide="ignore"):  # a column without any value yet
+        scaler = StandardScaler().fit(features)
+    return {"centre": np.nan_to_num(scaler.mean_), "spread": np.nan_to_num(scaler.scale_, nan=1.0)}
+
+
+def scaled(learned: dict[str, Grid], features: Features) -> Grid:
     """Features about 0 in units of their spread, clipped; an unknown one counts as average."""
     return np.clip(np.nan_to_num((features - learned["centre"]) / learned["spread"]), -CLIP, CLIP)
 
 
-def _predicted(learned: dict[str, Grid], features: Features) -> Grid:
+def predicted(learned: dict[str, Grid], features: Features) -> Grid:
     """One number per row of `features` (..., features).
 
     Not a matrix product: BLAS adds in another order for another number of rows, and a day alone would differ from the
     same day within a range in its last digit.
     """
-    terms = np.ascontiguousarray(_standardised(learned, features) * learned["coefficients"])
-    predicted: Grid = terms.sum(axis=-1)
-    return predicted
+    terms = np.ascontiguousarray(scaled(learned, features) * learned["coefficients"])
+    score: Grid = terms.sum(axis=-1)
+    return score
 
 
 LINEAR = Linear()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale, symmetric_residual_quantiles
+from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, standardised_returns
 from market_pipeline.models.volatility import ewma_volatility, expanding_volatility
@@ -29,8 +30,8 @@ class RandomWalk:
     def fit(self, past: Panel) -> Parameters:
         volatility = self.volatility(past.history)
         return {
-            f"residuals_{horizon}": symmetric_residual_quantiles(
-                standardised_returns(past.history, horizon, volatility)
+            f"residuals_{horizon}": conformal_quantiles(
+                standardised_returns(past.history, horizon, volatility), horizon, symmetric=True
             )
             for horizon in HORIZONS
         }

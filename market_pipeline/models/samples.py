@@ -38,6 +38,8 @@ class Samples:
     """(samples,), the log return to the target session in units of its expected spread."""
     origin: np.ndarray
     """(samples,), position of the origin among the sessions."""
+    base_rate: Grid
+    """(samples,), how often the symbol had risen, as known at the origin."""
 
 
 def forward_returns(history: History, horizon: int) -> Grid:
@@ -73,6 +75,7 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -
         features=panel.features[:, row, origins[column]].T,
         target=target[row, origins[column]],
         origin=origins[column],
+        base_rate=base_rate(history, horizon)[row, origins[column]],
     )
 
 

@@ -50,6 +50,30 @@ def ewma_volatility(history: History) -> Grid:
     return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)
 
 
+def range_variance(history: History) -> Grid:
+    """Variance of each session from its open, high, low and close, and the move since the last close; NaN at no bar.
+
+    The squared overnight return plus Garman & Klass (1980), eq. 20 without its small terms: 0.5 ln(high/low)² -
+    (2 ln 2 - 1) ln(close/open)². About seven times as precise as the squared return of the session.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        overnight = np.log(history.open) - last_known(np.log(history.close), before=True)
+        spread = np.log(history.high / history.low)
+        move = np.log(history.close / history.open)
+    variance: Grid = overnight**2 + np.maximum(0.5 * spread**2 - (2 * np.log(2) - 1) * move**2, 0.0)
+    return variance
+
+
+def trailing_mean(values: Grid, sessions: int, *, least: int) -> Grid:
+    """Mean of what is known in the last `sessions`; NaN where fewer than `least` are; (symbols, sessions)."""
+    seen = np.isfinite(values)
+    total, count = (np.cumsum(part, axis=1) for part in (np.where(seen, values, 0.0), seen))
+    if sessions < values.shape[1]:
+        total[:, sessions:] -= total[:, :-sessions].copy()
+        count[:, sessions:] -= count[:, :-sessions].copy()
+    return np.where(count >= least, np.maximum(total, 0.0) / np.maximum(count, 1), np.nan)
+
+
 def _positive(volatility: Grid, *, where: np.ndarray) -> Grid:
     """NaN instead of a volatility of zero: a price that never moved has no scale to forecast by."""
     return np.where(where & (volatility > 0), volatility, np.nan)

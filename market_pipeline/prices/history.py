@@ -46,6 +46,11 @@ class History:
         cut = {name: getattr(self, name)[:, :end] for name in ("open", "high", "low", "close", "volume")}
         return History(symbols=self.symbols, sessions=self.sessions[:end], **cut)
 
+    def some(self, places: np.ndarray) -> "History":
+        """The history of some of the symbols, by position."""
+        kept = {name: getattr(self, name)[places] for name in ("open", "high", "low", "close", "volume")}
+        return History(symbols=tuple(self.symbols[place] for place in places), sessions=self.sessions, **kept)
+
 
 def read_history(warehouse: Warehouse, market: Market, until: dt.date) -> History:
     """All final bars of the market's symbols up to `until`, both ends included, on the market's own sessions."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.models.catalogue import BASELINE, DIRECTIONLESS
+from market_pipeline.models.catalogue import BASELINE, CLAIMS
 from market_pipeline.models.distribution import HORIZONS
 
 RISE = 0.55
@@ -74,7 +74,7 @@ def signal_rows(newest: pa.Table, served: tuple[Champion, ...]) -> pa.Table:
 
 def _claims(model: str) -> tuple[str, ...]:
     """The questions on which a model may earn its place."""
-    return ("range",) if model in DIRECTIONLESS else ("return", "direction")
+    return CLAIMS.get(model, ("return", "direction"))
 
 
 def _trend(mean: np.ndarray, p_up: np.ndarray) -> np.ndarray:

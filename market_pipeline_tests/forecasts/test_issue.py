@@ -10,13 +10,13 @@ from market_pipeline.models.samples import Panel
 from market_pipeline.prices.history import History
 from market_pipeline_tests.panels import history_of, walk_panel
 
-MARKET = Market("stocks", "XNYS", dt.date(2020, 1, 6), ("S0", "S1"))
+MARKET = Market("stocks", "XNYS", dt.date(2020, 1, 6), ("S0", "S1", "S2", "S3"))
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    walk = walk_panel(symbols=2)
+    walk = walk_panel(symbols=4)
     sessions = MARKET.sessions[: len(walk.history.sessions)]
     return Panel(history_of(walk.history.close, sessions), walk.features, walk.feature_names)
 
@@ -35,6 +35,17 @@ def test_every_daily_model_speaks_of_every_bar_at_every_horizon(panel: Panel) ->
     for model in (*MEMBERS, "ensemble"):
         assert sum(row["model"] == model for row in rows) == bars * 3
     assert {row["mode"] for row in rows} == {"replayed"}
+
+
+def test_what_too_few_errors_cannot_support_is_not_said(panel: Panel) -> None:
+    one = Panel(history_of(panel.history.close[:1], panel.history.sessions), panel.features[:, :1], panel.feature_names)
+    market = Market("stocks", "XNYS", dt.date(2020, 1, 6), ("S0",))
+    origins = panel.history.sessions[360:361]
+    past = one.until(panel.history.sessions[345])
+    daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
+    rows = issue(one, market, origins, daily, past.history.sessions[-1], NOW).to_pylist()
+    # 326 overlapping errors over 20 sessions are worth 16: no 95 % range can rest on them.
+    assert {row["horizon"] for row in rows if row["model"] == "ewma"} == {1, 5}
 
 
 def test_targets_are_counted_in_sessions_of_the_calendar(panel: Panel) -> None:
@@ -56,7 +67,7 @@ def test_a_symbol_without_a_bar_at_the_origin_has_no_forecast(panel: Panel) -> N
     close = panel.history.close.copy()
     close[0, 362] = np.nan
     holed = Panel(history_of(close, panel.history.sessions), panel.features, panel.feature_names)
-    assert {row["symbol"] for row in rows_at(holed, panel.history.sessions[362:363])} == {"S1"}
+    assert {row["symbol"] for row in rows_at(holed, panel.history.sessions[362:363])} == {"S1", "S2", "S3"}
 
 
 def test_training_ends_before_the_month(panel: Panel) -> None:

@@ -1,0 +1,31 @@
+"""Quantiles that hold as often as they say: those of past errors, corrected for how few they are, or none at all."""
+
+import numpy as np
+
+from market_pipeline.models.distribution import FINE_LEVELS, LEVELS
+from market_pipeline.panel import Grid
+
+
+def conformal_quantiles(errors: Grid, overlap: int, *, symmetric: bool = False) -> Grid:
+    """Quantiles at FINE_LEVELS of standardised errors that have come due, of any shape; NaN ones are left out.
+
+    Split conformal prediction (Lei et al. 2018; one-sided as in Romano, Patterson & Candès 2019): of n errors the
+    quantile at a level above one half is the ceil((n + 1) level)-th smallest, mirrored below, so that the next error of
+    an exchangeable series lies below it at least that often. Errors of one symbol whose origins lie nearer than the
+    horizon share sessions, so n is their number divided by `overlap`: the horizon, for origins of every session. A
+    level for which no such error exists, because (n + 1) (1 - level) < 1, is refused: then every quantile is NaN, and
+    the model says nothing. (Taking the larger of two errors for a 95 % range, as is often done, yields 67 %.)
+
+    With `symmetric` both tails are pooled and the median is 0, for a distribution without a direction.
+    """
+    found = errors[np.isfinite(errors)]
+    count = len(found) / overlap
+    if (count + 1) * (1 - max(LEVELS)) < 1:
+        return np.full(len(FINE_LEVELS), np.nan)
+    above = np.minimum((count + 1) * np.maximum(FINE_LEVELS, 1 - FINE_LEVELS) / count, 1.0)
+    if symmetric:
+        sides: Grid = np.sign(FINE_LEVELS - 0.5)
+        return np.asarray(sides * np.quantile(np.abs(found), np.clip(2 * above - 1, 0, 1)), np.float64)
+    levels = np.where(FINE_LEVELS >= 0.5, above, 1 - above)
+    levels[FINE_LEVELS == 0.5] = 0.5
+    return np.asarray(np.quantile(found, levels), np.float64)

@@ -1,0 +1,115 @@
+"""HAR: tomorrow's volatility from that of the last day, week, month and year, one regression for all symbols."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.protocol import Origins, Parameters
+from market_pipeline.models.samples import Panel, base_rate, forward_returns
+from market_pipeline.models.volatility import range_variance, trailing_mean
+from market_pipeline.panel import Grid
+from market_pipeline.prices.history import History
+
+MEMORIES = (1, 5, 22, 250)
+"""Sessions over which past variance is averaged: a day, a week, a month (Corsi 2009), and a year."""
+
+LEAST = 22
+"""Sessions that a memory asks for, or its length if that is shorter; half of them may be holes."""
+
+FLOOR = 0.05
+"""Share of its year's variance below which a symbol's shorter memory is not taken at its word: the logarithm of a day
+without any move is minus infinity."""
+
+
+@dataclass(frozen=True)
+class Har:
+    """Log variance of the sessions to come = a linear function of log variances past; mean 0.
+
+    Corsi (2009), "A Simple Approximate Long-Memory Model of Realized Volatility", in logarithms, on a daily variance of
+    overnight move and range; pooled over symbols, with the market's own variance beside each symbol's (Bollerslev,
+    Hood, Huss & Pedersen 2018, "Risk Everywhere"). Quantiles are those of past returns in units of the volatility that
+    was forecast for them: filtered historical simulation (Barone-Adesi, Giannopoulos & Vosper 1999) of whole horizons.
+    """
+
+    name: str = "har"
+    window: int = 1000
+    """Sessions to learn from."""
+
+    def fit(self, past: Panel) -> Parameters:
+        history = past.history
+        memories = _memories(history)
+        learned: dict[str, Grid] = {}
+        for horizon in HORIZONS:
+            newest = len(history.sessions) - horizon
+            window = slice(max(0, newest - self.window), max(0, newest))
+            following = _following(history, horizon)
+            known = np.isfinite(memories).all(axis=0) & np.isfinite(following) & (following > 0)
+            known[:, : window.start] = False
+            coefficients = _least_squares(memories[:, known].T, np.log(following[known]))
+            scale = _scale(coefficients, memories, horizon)
+            learned[f"coefficients_{horizon}"] = coefficients
+            learned[f"residuals_{horizon}"] = conformal_quantiles(
+                (forward_returns(history, horizon) / scale)[:, -self.window :], horizon, symmetric=True
+            )
+        return learned
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        memories = _memories(known.history)[:, :, origins.position]
+        said = {}
+        for horizon in HORIZONS:
+            scale = _scale(parameters[f"coefficients_{horizon}"], memories, horizon)
+            said[horizon] = location_scale(
+                mean=np.where(np.isfinite(scale), 0.0, np.nan),
+                scale=scale,
+                residuals=parameters[f"residuals_{horizon}"],
+                p_up=np.where(np.isfinite(scale), base_rate(known.history, horizon)[:, origins.position], np.nan),
+            )
+        return said
+
+
+def _memories(history: History) -> Grid:
+    """Log variances known at each close, the symbol's and then the market's; (memories, symbols, sessions)."""
+    variance = range_variance(history)
+    own = [trailing_mean(variance, sessions, least=(min(sessions, LEAST) + 1) // 2) for sessions in MEMORIES]
+    year = own[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = [np.log(np.maximum(memory, FLOOR * year)) for memory in own]
+        logs = [np.where(np.isfinite(log), log, np.nan) for log in logs]
+    beyond = [log - logs[-1] for log in logs[:-1]]
+    counts = [np.maximum(np.isfinite(log).sum(axis=0), 1) for log in beyond]
+    markets = [np.nansum(log, axis=0) / count for log, count in zip(beyond, counts, strict=True)]
+    terms = [*logs, *(np.broadcast_to(market, year.shape) for market in markets)]
+    grid: Grid = np.where(history.present, np.stack(terms), np.nan)
+    return grid
+
+
+def _following(history: History, horizon: int) -> Grid:
+    """Mean variance of the `horizon` sessions after each; NaN unless all of them have one; (symbols, sessions)."""
+    mean = trailing_mean(range_variance(history), horizon, least=horizon)
+    following = np.full_like(mean, np.nan)
+    following[:, :-horizon] = mean[:, horizon:]
+    return following
+
+
+def _least_squares(terms: Grid, target: Grid) -> Grid:
+    """Coefficients, the constant last."""
+    design = np.column_stack([terms, np.ones(len(terms))])
+    return np.asarray(np.linalg.lstsq(design, target)[0], np.float64)
+
+
+def _scale(coefficients: Grid, memories: Grid, horizon: int) -> Grid:
+    """Volatility of the return over the horizon, but for a constant that the residuals make good.
+
+    Term by term rather than as a matrix product, whose last digits depend on how many rows it has.
+    """
+    log = np.full(memories.shape[1:], coefficients[-1])
+    for coefficient, memory in zip(coefficients[:-1], memories, strict=True):
+        log = log + coefficient * memory
+    scale: Grid = np.exp(log / 2) * np.sqrt(horizon)
+    return scale
+
+
+HAR = Har()

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.direction import STEEPEST, chance_of_a_rise, earned_slope
+from market_pipeline.models.distribution import FINE_LEVELS
+
+
+@given(st.integers(39, 400), st.booleans())
+def test_quantiles_never_cross(count: int, symmetric: bool) -> None:  # noqa: FBT001  drawn by hypothesis
+    errors = np.random.default_rng(count).standard_t(4, count)
+    assert (np.diff(conformal_quantiles(errors, 1, symmetric=symmetric)) >= 0).all()
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_the_next_error_lies_inside_at_least_as_often_as_said(symmetric: bool) -> None:  # noqa: FBT001
+    draw = np.random.default_rng(3)
+    inside = 0
+    for _ in range(4000):
+        errors = draw.standard_normal(45)
+        low, high = np.interp((0.025, 0.975), FINE_LEVELS, conformal_quantiles(errors[:-1], 1, symmetric=symmetric))
+        inside += low <= errors[-1] <= high
+    assert 0.945 < inside / 4000 < 0.985  # plain quantiles of 44 errors hold 93 %
+
+
+def test_a_level_that_the_errors_cannot_support_is_refused() -> None:
+    errors = np.random.default_rng(0).standard_normal(78)
+    assert np.isfinite(conformal_quantiles(errors[:39], 1)).all()
+    assert np.isnan(conformal_quantiles(errors[:38], 1)).all()
+    assert np.isnan(conformal_quantiles(errors[:77], 2)).all(), "overlapping errors count for less"
+    assert np.isnan(conformal_quantiles(np.full(500, np.nan), 1)).all()
+
+
+def test_a_score_that_misleads_or_says_nothing_moves_no_chance() -> None:
+    draw = np.random.default_rng(1)
+    score = draw.standard_normal(20_000)
+    base = np.full(20_000, 0.53)
+    assert earned_slope(base, score, draw.random(20_000) < 1 / (1 + np.exp(score))) == 0
+    assert earned_slope(base, score, draw.random(20_000) < base) < 0.05
+
+
+def test_a_score_earns_the_slope_that_it_has() -> None:
+    draw = np.random.default_rng(2)
+    score, base = draw.standard_normal(50_000), np.full(50_000, 0.55)
+    truth = chance_of_a_rise(base, score, 0.4)
+    slope = earned_slope(base, score, draw.random(50_000) < truth)
+    assert slope == pytest.approx(0.4, abs=0.03)
+    assert chance_of_a_rise(base, np.zeros(1), STEEPEST)[0] == pytest.approx(0.55)
