@@ -93,6 +93,30 @@ def forecast(symbol: str) -> None:
     print_forecast(console, read_forecast(Settings.from_environment().mart, symbol))
 
 
+@main.command("replay")
+@click.option("--market", "name", required=True, help="A market of the markets file.")
+@click.option("--origin", type=DATE, required=True, help="The session whose forecasts are made again.")
+@one_paragraph
+def replay_forecasts(name: str, origin: dt.datetime) -> None:
+    """Make the stored forecasts of an origin again: the same to the last bit, or which pin is missing."""
+    from market_pipeline.forecasts.replay import replay
+    from market_pipeline.runs import warehouse_of
+
+    settings = Settings.from_environment()
+    market = _market(settings, name)
+    again = replay(warehouse_of(settings), market, origin.date(), settings.models)
+    made = f"made {again.made_at:%Y-%m-%d %H:%M} UTC"
+    told = f"{again.rows:,} {again.mode} forecasts of {market.name} at {origin.date()}, {made}"
+    if not again.differing:
+        console.print(f"[green]identical[/]  {told}, came out the same in every bit", highlight=False)
+    else:
+        console.print(f"[red]different[/]  {told}: {again.differing:,} rows differ", highlight=False)
+    for pin in again.missing:
+        console.print(f"  missing pin: {pin}", highlight=False)
+    if again.differing:
+        sys.exit(1)
+
+
 @main.command()
 @one_paragraph
 def doctor() -> None:

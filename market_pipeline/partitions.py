@@ -58,6 +58,14 @@ def span_of(context: dg.AssetExecutionContext) -> Span:
     return Span(dt.date.fromisoformat(keys.start), dt.date.fromisoformat(keys.end))
 
 
+def span_of_check(context: dg.AssetCheckExecutionContext) -> Span | None:
+    """The same for a check that runs beside its asset; None for one that was asked for alone."""
+    tags = context.run.tags
+    single = tags.get("dagster/partition")
+    first, last = (tags.get(f"dagster/asset_partition_range_{end}", single) for end in ("start", "end"))
+    return Span(dt.date.fromisoformat(first), dt.date.fromisoformat(last)) if first and last else None
+
+
 def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """The tags that ask one run for all partitions from `first` to `last`."""
     return {

@@ -32,6 +32,7 @@ PARTITION_COLUMN = {
     "models": "month",
     "forecasts": "origin",
     "ranks": "origin",
+    "ledger": "origin",
     "scores": "target_session",
     "rank_scores": "origin",
 }
@@ -43,9 +44,11 @@ KEYS = {
     "models": ("model", "month"),
     "forecasts": ("symbol", "origin", "horizon", "model"),
     "ranks": ("symbol", "origin", "horizon", "model"),
+    "ledger": ("origin",),
     "scores": ("symbol", "origin", "horizon", "model"),
     "rank_scores": ("origin", "horizon", "model"),
     "leaderboard": ("horizon", "model", "question"),
+    "champions": ("horizon", "question", "since"),
     "signals": ("symbol", "horizon"),
 }
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.errors import HistoryError
-from market_pipeline.forecasts.issue import issue
+from market_pipeline.forecasts.issue import is_live, issue
+from market_pipeline.forecasts.ledger import ledger_rows
 from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.markets import Market
 from market_pipeline.models.artifacts import load
@@ -55,7 +56,9 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
             known = panel.until(mine[-1])
             now = dt.datetime.now(dt.UTC)
             rows = issue(known, market, mine, parameters, np.datetime64(month.cutoff), now)
-            written += store(warehouse, market, rows, rank_rows(known.history, market, mine), mine)
+            ranks = rank_rows(known.history, market, mine)
+            pins = ledger_rows(known.history, mine, registry[month.first], is_live(market, mine, now), now)
+            written += store(warehouse, market, rows, ranks, pins, mine)
             context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
         return dg.MaterializeResult(
             metadata={
@@ -68,11 +71,14 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
     return forecasts
 
 
-def store(warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, origins: np.ndarray) -> int:
+def store(
+    warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, pins: pa.Table, origins: np.ndarray
+) -> int:
     """Replace the origins' rows; what was said live stays as it was said."""
     first, last = origins[0].item(), origins[-1].item()
     with warehouse.transaction(market.name) as transaction:
         transaction.replace("ranks", ranks, first, last, keep=SAID_LIVE)
+        transaction.replace("ledger", pins, first, last, keep="mode = 'live'")
         return transaction.replace("forecasts", rows, first, last, keep="mode = 'live'")
 
 

@@ -1,9 +1,18 @@
 """What must be true of forecasts."""
 
 import dagster as dg
+import numpy as np
 
 from market_pipeline.checks import holds_when_empty
+from market_pipeline.forecasts.ledger import data_digests
+from market_pipeline.forecasts.look_ahead import saw_their_future
+from market_pipeline.forecasts.replay import REGISTRY, STORED
 from market_pipeline.markets import Market
+from market_pipeline.models.artifacts import load
+from market_pipeline.models.reading import read_panel
+from market_pipeline.partitions import span_of_check
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
 
 ORDERED = """
 select symbol, origin, horizon, model, q025, q05, q10, q25, q50, q75, q90, q95, q975 from forecasts
@@ -30,6 +39,12 @@ anti join (from forecasts where model = 'random_walk') b using (market, symbol, 
 where f.market = $market
 """
 
+MADE = """
+select origin, bars from ledger where market = $market
+and made_at >= (select max(made_at) from ledger where market = $market) - interval 1 day order by origin
+"""
+"""The origins of the newest runs; older ones may rest on code that has changed since."""
+
 CHANCES_SUM_TO_ONE = """
 select symbol, origin, horizon, model, p_q1, p_q2, p_q3, p_q4, p_q5 from ranks
 where market = $market and not (
@@ -51,4 +66,42 @@ def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             "chances_of_ranks_sum_to_one": CHANCES_SUM_TO_ONE,
             "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
         }.items()
-    ]
+    ] + [look_ahead_check(market)]
+
+
+def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
+    """One random origin of the run, every symbol and model, made again without its future."""
+
+    @dg.asset_check(
+        asset=[market.name, "forecasts"],
+        name="forecasts_made_again_without_their_future_are_the_same",
+        blocking=True,
+        description="A panel that ends at the origin, or goes on as noise, must yield the stored rows, bit by bit.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.AssetCheckResult:
+        span = span_of_check(context)
+        pins = warehouse.read(MADE, {"market": market.name}).to_pylist()
+        pins = [pin for pin in pins if span is None or span.first <= pin["origin"] <= span.last]
+        if not pins:
+            return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run made no forecast"})
+        pin = pins[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(pins))]
+        day = pin["origin"]
+        panel = read_panel(warehouse, market, pins[-1]["origin"], since=day)
+        place = int(panel.history.position_of(np.array([day], "datetime64[D]"))[0])
+        if data_digests(panel.history)[place] != pin["bars"]:
+            why = f"nothing: bars up to {day} were restated since; the origin waits to be forecast again"
+            return dg.AssetCheckResult(passed=True, metadata={"compared": why})
+        registry = warehouse.read(REGISTRY, {"market": market.name, "month": day.replace(day=1)}).to_pylist()
+        parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry}
+        stored = warehouse.read(STORED, {"market": market.name, "origin": day})
+        seen = saw_their_future(stored, panel, market, day, parameters)
+        return dg.AssetCheckResult(
+            passed=not seen,
+            metadata={"compared": f"{stored.num_rows:,} forecasts at {day}", "rows that differ": seen},
+        )
+
+    return check

@@ -36,7 +36,7 @@ def issue(
         forecaster.name: forecaster.forecast(parameters[forecaster.name], known, asked) for forecaster in FORECASTERS
     }
     said[ENSEMBLE] = {horizon: ensemble([said[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
-    live = np.datetime64(now.replace(tzinfo=None), "s") < market.close_of(asked.targets[1])
+    live = is_live(market, origins, now)
     tables = []
     for model, by_horizon in said.items():
         through = origins if model == PROPHET.name else np.full(len(origins), trained_through)
@@ -56,6 +56,12 @@ def issue(
                 rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
             tables.append(rows)
     return pa.concat_tables(tables)
+
+
+def is_live(market: Market, origins: Days, now: dt.datetime) -> np.ndarray:
+    """Whether what is said `now` of each origin is said before the next session closes; (origins,)."""
+    live: np.ndarray = np.datetime64(now.replace(tzinfo=None), "s") < market.close_of(market.session_after(origins, 1))
+    return live
 
 
 def distribution_rows(symbols: tuple[str, ...], origins: Days, distribution: Distribution) -> pa.Table:

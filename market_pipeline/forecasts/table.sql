@@ -60,3 +60,17 @@ comment on column ranks.p_q2 is 'Probability of the second fifth';
 comment on column ranks.p_q3 is 'Probability of the third fifth';
 comment on column ranks.p_q4 is 'Probability of the fourth fifth';
 comment on column ranks.p_q5 is 'Probability of the highest fifth of returns';
+
+create table if not exists ledger (
+    market varchar not null,
+    origin date not null,
+    mode varchar not null check (mode in ('live', 'replayed')),
+    made_at timestamp not null,
+    code varchar not null,
+    models varchar not null,
+    bars varchar not null
+);
+comment on table ledger is 'What the forecasts of each origin were made from: market-pipeline replay makes them again.';
+comment on column ledger.code is 'Version of the code, with a digest of its files';
+comment on column ledger.models is 'Digest of the fitted models of the month';
+comment on column ledger.bars is 'Digest of all bars up to the origin, as they were known when the forecast was made';

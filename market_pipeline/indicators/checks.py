@@ -1,9 +1,18 @@
 """What must be true of indicators."""
 
+from dataclasses import replace
+
 import dagster as dg
+import numpy as np
 
 from market_pipeline.checks import holds_when_empty
+from market_pipeline.indicators.catalogue import NAMES
+from market_pipeline.indicators.look_ahead import saw_their_future
 from market_pipeline.markets import Market
+from market_pipeline.panel import to_grids
+from market_pipeline.partitions import span_of_check
+from market_pipeline.prices.history import read_history
+from market_pipeline.warehouse import Warehouse
 
 ONCE = """
 select symbol, session, count(*) as rows from indicators where market = $market
@@ -14,6 +23,13 @@ select i.symbol, i.session from indicators i
 anti join (from prices where final) p using (market, symbol, session)
 where i.market = $market
 """
+NEWEST = "select max(session) as day from indicators where market = $market"
+ROWS = """
+select * from indicators where market = $market and session = $session and list_contains($symbols, symbol)
+"""
+SAMPLED = 3
+"""Symbols and sessions that each run computes again."""
+
 FINITE = """
 with numbers as (
     unpivot (select * exclude (market) from indicators where market = $market)
@@ -33,4 +49,42 @@ def indicators_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             "every_row_stands_beside_a_bar": BESIDE_BARS,
             "every_value_is_finite": FINITE,
         }.items()
-    ]
+    ] + [look_ahead_check(market)]
+
+
+def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
+    """A random sample of what the run wrote, computed again without its future."""
+
+    @dg.asset_check(
+        asset=[market.name, "indicators"],
+        name="values_computed_again_without_their_future_are_the_same",
+        blocking=True,
+        description="Bars cut off at a session, or going on as noise, must yield the stored values, bit by bit.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        draw = np.random.default_rng(int(context.run.run_id[:8], 16))
+        span = span_of_check(context)
+        newest = warehouse.read(NEWEST, {"market": market.name})["day"][0].as_py()
+        if newest is None:
+            return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: no indicator is stored"})
+        last = min(span.last, newest) if span else newest
+        sessions = market.sessions_between(span.first if span else last, last)
+        names = tuple(draw.choice(market.symbols, min(SAMPLED, len(market.symbols)), replace=False).tolist())
+        history = read_history(warehouse, replace(market, symbols=names), last)
+        chosen = draw.choice(sessions, min(SAMPLED, len(sessions)), replace=False)
+        seen: dict[str, str] = {}
+        for session in chosen.reshape(-1, 1):
+            asked = {"market": market.name, "session": session[0].item(), "symbols": list(names)}
+            grids = to_grids(warehouse.read(ROWS, asked), names, session, NAMES)
+            stored = {name: grid[:, 0] for name, grid in grids.items()}
+            place = int(history.position_of(session)[0])
+            seen |= dict.fromkeys(saw_their_future(stored, history, place), str(session[0]))
+        return dg.AssetCheckResult(
+            passed=not seen,
+            metadata={
+                "compared": f"{len(NAMES)} indicators x {len(names)} symbols x {len(chosen)} sessions",
+                "saw their future": ", ".join(f"{name} at {session}" for name, session in seen.items()) or "none",
+            },
+        )
+
+    return check

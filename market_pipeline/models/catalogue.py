@@ -23,12 +23,11 @@ ENSEMBLE = "ensemble"
 JOINT = "joint"
 """The simulation of all symbols together: it speaks of ranks only."""
 
-CLAIMS = {
+_CLAIMS = {
     **dict.fromkeys((EWMA.name, GARCH.name, HAR.name, ENSEMBLE), ("range",)),
     LOGISTIC.name: ("direction",),
     JOINT: ("rank",),
 }
-"""The questions on which a model may earn its place; a model with a mean of its own on return and direction."""
 
 
 def ensemble(members: list[Distribution]) -> Distribution:
@@ -39,3 +38,8 @@ def ensemble(members: list[Distribution]) -> Distribution:
         quantiles=sum((m.quantiles for m in members[1:]), members[0].quantiles) / count,
         p_up=sum((m.p_up for m in members[1:]), members[0].p_up) / count,
     )
+
+
+def claims_of(model: str) -> tuple[str, ...]:
+    """The questions on which a model may earn its place: one with a mean of its own on return and direction."""
+    return _CLAIMS.get(model, ("return", "direction"))

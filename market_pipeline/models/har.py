@@ -9,7 +9,7 @@ from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, forward_returns
-from market_pipeline.models.volatility import range_variance, trailing_mean
+from market_pipeline.models.volatility import WARM_UP, range_variance, session_returns, trailing_mean
 from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
 
@@ -82,7 +82,9 @@ def _memories(history: History) -> Grid:
     counts = [np.maximum(np.isfinite(log).sum(axis=0), 1) for log in beyond]
     markets = [np.nansum(log, axis=0) / count for log, count in zip(beyond, counts, strict=True)]
     terms = [*logs, *(np.broadcast_to(market, year.shape) for market in markets)]
-    grid: Grid = np.where(history.present, np.stack(terms), np.nan)
+    # No sooner than the random walk, which stands beside every forecast.
+    old_enough = np.cumsum(np.isfinite(session_returns(history)), axis=1) >= WARM_UP
+    grid: Grid = np.where(history.present & old_enough, np.stack(terms), np.nan)
     return grid
 
 

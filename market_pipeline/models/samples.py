@@ -27,6 +27,14 @@ class Panel:
         history = self.history.until(session.astype("datetime64[D]").item())
         return Panel(history, self.features[:, :, : len(history.sessions)], self.feature_names)
 
+    def garbled(self, session: np.datetime64, seed: int) -> "Panel":
+        """The same with noise in the place of everything after a session: what may not matter."""
+        draw = np.random.default_rng(seed)
+        end = int(np.searchsorted(self.history.sessions, session, side="right"))
+        features = self.features.copy()
+        features[:, :, end:] = draw.normal(0, 9, features[:, :, end:].shape)
+        return Panel(self.history.garbled(session, seed), features, self.feature_names)
+
 
 @dataclass(frozen=True)
 class Samples:

@@ -46,18 +46,33 @@ class History:
         cut = {name: getattr(self, name)[:, :end] for name in ("open", "high", "low", "close", "volume")}
         return History(symbols=self.symbols, sessions=self.sessions[:end], **cut)
 
+    def garbled(self, session: np.datetime64, seed: int) -> "History":
+        """The same with noise in the place of every bar after a session: what may not matter."""
+        draw = np.random.default_rng(seed)
+        end = int(np.searchsorted(self.sessions, session, side="right"))
+        grids = {name: getattr(self, name).copy() for name in ("open", "high", "low", "close", "volume")}
+        for grid in grids.values():
+            grid[:, end:] = draw.uniform(1, 1000, grid[:, end:].shape)
+        return History(symbols=self.symbols, sessions=self.sessions, **grids)
+
     def some(self, places: np.ndarray) -> "History":
         """The history of some of the symbols, by position."""
         kept = {name: getattr(self, name)[places] for name in ("open", "high", "low", "close", "volume")}
         return History(symbols=tuple(self.symbols[place] for place in places), sessions=self.sessions, **kept)
 
 
-def read_history(warehouse: Warehouse, market: Market, until: dt.date) -> History:
-    """All final bars of the market's symbols up to `until`, both ends included, on the market's own sessions."""
+def read_history(
+    warehouse: Warehouse, market: Market, until: dt.date, *, known_at: dt.datetime | None = None
+) -> History:
+    """All final bars of the market's symbols up to `until`, both ends included, on the market's own sessions.
+
+    As the warehouse has them now, or with `known_at` (UTC) as they were known at that moment.
+    """
+    table, moment = ("prices", {}) if known_at is None else ("prices_as_of($known_at)", {"known_at": known_at})
     rows = warehouse.read(
-        "select symbol, session, open, high, low, close, volume, dividend, split_ratio from prices "
+        f"select symbol, session, open, high, low, close, volume, dividend, split_ratio from {table} "  # noqa: S608  own names
         "where market = $market and session <= $until and final",
-        {"market": market.name, "until": until},
+        {"market": market.name, "until": until} | moment,
     )
     sessions = market.sessions_between(market.start, until)
     return adjusted(market.symbols, sessions, to_grids(rows, market.symbols, sessions, COLUMNS))

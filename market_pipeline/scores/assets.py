@@ -10,9 +10,10 @@ from market_pipeline.markets import Market
 from market_pipeline.models.samples import realised_returns
 from market_pipeline.partitions import Span, session_partitions, span_of
 from market_pipeline.prices.history import History, read_history
+from market_pipeline.scores.champions import champions
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.ranks import score_ranks
-from market_pipeline.scores.signals import champions, signal_rows
+from market_pipeline.scores.signals import served, signal_rows
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.warehouse import Warehouse
@@ -85,15 +86,18 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": "leaderboard"},
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        """Each model's skill against the random walk, with the test and the verdict, by horizon and question."""
-        rows = judge(warehouse.read(DAILY_LOSSES, {"market": market.name}), market.sessions)
+        """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
+        daily = warehouse.read(DAILY_LOSSES, {"market": market.name})
+        rows, titles = judge(daily, market.sessions), champions(daily, market.sessions)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("leaderboard", rows)
+            transaction.replace_all("champions", titles)
         shown = rows.to_pandas().round(4).to_string(index=False)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
                 "verdicts": dg.MetadataValue.md(f"```\n{shown}\n```"),
+                "champions": dg.MetadataValue.md(f"```\n{titles.to_pandas().to_string(index=False)}\n```"),
                 "survivorship": SURVIVORSHIP,
             }
         )
@@ -120,14 +124,15 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         """The newest forecast of each horizon's champion; the random walk, unless something has beaten it."""
         verdicts = warehouse.read("select * from leaderboard where market = $market", {"market": market.name})
         newest = warehouse.read(NEWEST, {"market": market.name})
-        served = champions(verdicts, newest)
-        rows = signal_rows(newest, served)
+        titles = warehouse.read("select * from champions where market = $market", {"market": market.name})
+        models = served(titles, verdicts, newest)
+        rows = signal_rows(newest, models)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("signals", rows)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
-                **{f"champion at {champion.horizon}": champion.model for champion in served},
+                **{f"champion at {champion.horizon}": champion.model for champion in models},
             }
         )
 

@@ -33,8 +33,10 @@ where s.market = $market and (f.mean, f.q10, f.q90, f.p_up) is distinct from
 PROVEN = """
 select s.symbol, s.horizon, s.model from signals s
 where s.market = $market and s.model <> 'random_walk' and not exists (
-    from leaderboard l where l.market = s.market and l.horizon = s.horizon and l.model = s.model
-    and l.verdict = 'beats_baseline'
+    from (
+        from champions where market = s.market and horizon = s.horizon
+        qualify row_number() over (partition by question order by since desc) = 1
+    ) where model = s.model
 )
 """
 

@@ -1,7 +1,7 @@
 """Which model is served at each horizon, and what it says of each symbol now.
 
-The random walk is served unless a model has beaten it on what that model claims: a model with a mean of its own on
-`return` or `direction`, one without on `range`.
+The random walk is served unless a model has become champion of what it claims: a model with a mean of its own of
+`return` or `direction`, one without of `range`.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.models.catalogue import BASELINE, CLAIMS
+from market_pipeline.models.catalogue import BASELINE
 from market_pipeline.models.distribution import HORIZONS
+
+ASKED = ("return", "direction", "range")
+"""Questions that a signal answers; ranks have a table of their own."""
 
 RISE = 0.55
 """Probability of a rise from which, with a positive mean, the trend is called up; 1 - RISE calls it down."""
@@ -26,31 +29,32 @@ class Champion:
     verdict: str
 
 
-def champions(leaderboard: pa.Table, newest: pa.Table) -> tuple[Champion, ...]:
-    """One champion per horizon: of the models that beat the baseline on their claim, the one of the greatest skill.
+def served(titles: pa.Table, leaderboard: pa.Table, newest: pa.Table) -> tuple[Champion, ...]:
+    """One model per horizon: of the champions of return, direction and range, the one of the greatest skill.
 
-    Only models that speak at the newest origin can be served.
+    `titles` has a row for every change of hands; only models that speak at the newest origin can be served.
     """
     speaking = set(newest["model"].unique().to_pylist()) - {BASELINE}
-    served = []
+    holders = {(row["horizon"], row["question"]): row["model"] for row in titles.sort_by("since").to_pylist()}
+    chosen = []
     for horizon in HORIZONS:
         rows = [row for row in leaderboard.to_pylist() if row["horizon"] == horizon and row["model"] in speaking]
         proven = [
-            row for row in rows if row["verdict"] == "beats_baseline" and row["question"] in _claims(row["model"])
+            row for row in rows if row["question"] in ASKED and holders.get((horizon, row["question"])) == row["model"]
         ]
         if proven:
             best = max(proven, key=lambda row: (row["skill"], row["model"]))
-            served.append(Champion(horizon, best["model"], best["verdict"]))
+            chosen.append(Champion(horizon, best["model"], best["verdict"]))
         else:
             tested = any(row["verdict"] != "insufficient_data" for row in rows)
-            served.append(Champion(horizon, BASELINE, "no_evidence" if tested else "insufficient_data"))
-    return tuple(served)
+            chosen.append(Champion(horizon, BASELINE, "no_evidence" if tested else "insufficient_data"))
+    return tuple(chosen)
 
 
-def signal_rows(newest: pa.Table, served: tuple[Champion, ...]) -> pa.Table:
+def signal_rows(newest: pa.Table, champions: tuple[Champion, ...]) -> pa.Table:
     """Rows of `signals` from the forecasts of the newest origin; the numbers are those of the forecast itself."""
     tables = []
-    for champion in served:
+    for champion in champions:
         chosen = newest.filter((pc.field("horizon") == champion.horizon) & (pc.field("model") == champion.model))
         mean, p_up = chosen["mean"].to_numpy(), chosen["p_up"].to_numpy()
         tables.append(
@@ -70,11 +74,6 @@ def signal_rows(newest: pa.Table, served: tuple[Champion, ...]) -> pa.Table:
             )
         )
     return pa.concat_tables(tables)
-
-
-def _claims(model: str) -> tuple[str, ...]:
-    """The questions on which a model may earn its place."""
-    return CLAIMS.get(model, ("return", "direction"))
 
 
 def _trend(mean: np.ndarray, p_up: np.ndarray) -> np.ndarray:

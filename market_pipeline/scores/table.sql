@@ -70,6 +70,19 @@ comment on column leaderboard.p_value is 'One-sided Diebold-Mariano test that th
 comment on column leaderboard.p_adjusted is 'Benjamini-Hochberg over all contests of the market';
 comment on column leaderboard.verdict is 'beats_baseline, no_evidence, worse or insufficient_data';
 
+create table if not exists champions (
+    market varchar not null,
+    horizon integer not null,
+    question varchar not null check (question in ('return', 'direction', 'range', 'rank')),
+    since date not null,
+    model varchar not null,
+    reason varchar not null
+);
+comment on table champions is 'Every change of the model that has earned a question, as the reviews at the ends of months made it with what was known then.';
+comment on column champions.since is 'Session of the review that made it champion';
+comment on column champions.model is 'Champion from then on: random_walk until something has beaten it';
+comment on column champions.reason is 'Why it took over, or why the one before lost the title';
+
 create table if not exists signals (
     market varchar not null,
     symbol varchar not null,

@@ -3,8 +3,7 @@
 Knows losses by origin: not how a loss is computed, nor what a model is made of, nor who is served.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -44,9 +43,17 @@ class Contest:
     horizon: int
     model: str
     question: str
+    position: np.ndarray
+    """Of each origin among the market's sessions."""
     loss: Grid
     baseline_loss: Grid
     overlap: int
+
+    def due(self, session: int) -> "Contest":
+        """What of it was known at the close of a session, by position."""
+        count = int(np.searchsorted(self.position + self.horizon, session, side="right"))
+        parts = {name: getattr(self, name)[:count] for name in ("position", "loss", "baseline_loss")}
+        return replace(self, **parts)
 
     @property
     def enough(self) -> bool:
@@ -66,7 +73,7 @@ def leaderboard(daily: pa.Table, sessions: Days) -> pa.Table:
     `daily` has horizon, model, question, origin, loss, baseline_loss; `sessions` are the market's, in order. Each
     one-sided p-value is adjusted over all contests of the market that have origins enough.
     """
-    contests = [contest for contest in _contests(daily, sessions) if contest.model != BASELINE]
+    contests = [contest for contest in contests_of(daily, sessions) if contest.model != BASELINE]
     judged = [contest for contest in contests if contest.enough]
     better = [diebold_mariano(c.loss - c.baseline_loss, c.overlap).p_value for c in judged]
     worse = [diebold_mariano(c.baseline_loss - c.loss, c.overlap).p_value for c in judged]
@@ -80,20 +87,25 @@ def leaderboard(daily: pa.Table, sessions: Days) -> pa.Table:
     return pa.Table.from_pylist(rows, COLUMNS)
 
 
-def _contests(daily: pa.Table, sessions: Days) -> Iterator[Contest]:
+def contests_of(daily: pa.Table, sessions: Days) -> list[Contest]:
+    """The contests that mean losses by origin hold."""
+    contests = []
     frame = daily.to_pandas().sort_values(["horizon", "question", "model", "origin"])
     for (horizon, question, model), rows in frame.groupby(["horizon", "question", "model"], sort=False):
         position = np.searchsorted(sessions, rows["origin"].to_numpy().astype("datetime64[D]"))
         spacing = int(np.median(np.diff(position))) if len(position) > 1 else int(horizon)
-        yield Contest(
+        contest = Contest(
             horizon=int(horizon),
             model=str(model),
             question=str(question),
+            position=position,
             loss=rows["loss"].to_numpy(np.float64),
             baseline_loss=rows["baseline_loss"].to_numpy(np.float64),
             # Origins that lie nearer than the horizon have target sessions in common.
             overlap=-(-int(horizon) // max(spacing, 1)) - 1,
         )
+        contests.append(contest)
+    return contests
 
 
 def _verdict(p_better: float, p_worse: float) -> str:

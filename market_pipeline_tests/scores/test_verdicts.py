@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from market_pipeline.scores.signals import champions, signal_rows
+from market_pipeline.scores.signals import served, signal_rows
 from market_pipeline.scores.verdicts import COLUMNS, LEAST_ORIGINS, leaderboard
 from market_pipeline.warehouse import Warehouse
 
@@ -120,30 +120,46 @@ def newest(*models: str) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def test_the_random_walk_is_served_unless_something_beats_it_on_its_claim() -> None:
+def titles(*rows: tuple[int, str, str, str]) -> pa.Table:
+    names = ("horizon", "question", "since", "model")
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def test_the_random_walk_is_served_unless_something_is_champion_of_its_claim() -> None:
     verdicts = board(
         (1, "linear", "return", 0.02, "beats_baseline"),
         (1, "boosting", "return", 0.03, "no_evidence"),
-        (5, "linear", "range", 0.10, "beats_baseline"),  # a claim of range is not linear's to make
-        (5, "ewma", "range", 0.05, "beats_baseline"),
-        (20, "linear", "return", -0.2, "worse"),
+        (5, "ewma", "range", 0.05, "no_evidence"),  # a champion that is kept says how it stands now
+        (20, "linear", "return", 0.3, "no_evidence"),
+        (20, "joint", "rank", 0.5, "beats_baseline"),
     )
-    served = champions(verdicts, newest("random_walk", "linear", "boosting", "ewma"))
-    assert [(champion.horizon, champion.model, champion.verdict) for champion in served] == [
+    held = titles(
+        (1, "return", "2024-01-31", "linear"),
+        (5, "range", "2024-01-31", "ewma"),
+        (20, "return", "2024-01-31", "linear"),
+        (20, "return", "2024-02-29", "random_walk"),
+        (20, "rank", "2024-01-31", "joint"),
+    )
+    chosen = served(held, verdicts, newest("random_walk", "linear", "boosting", "ewma"))
+    assert [(champion.horizon, champion.model, champion.verdict) for champion in chosen] == [
         (1, "linear", "beats_baseline"),
-        (5, "ewma", "beats_baseline"),
+        (5, "ewma", "no_evidence"),
         (20, "random_walk", "no_evidence"),
     ]
 
 
 def test_a_model_that_is_silent_at_the_newest_origin_is_not_served() -> None:
     verdicts = board((1, "prophet", "return", 0.5, "beats_baseline"))
-    assert champions(verdicts, newest("random_walk"))[0].model == "random_walk"
+    held = titles((1, "return", "2024-01-31", "prophet"))
+    assert served(held, verdicts, newest("random_walk"))[0].model == "random_walk"
 
 
 def test_a_signal_repeats_its_forecast_and_calls_a_trend_only_when_mean_and_chance_agree() -> None:
     spoken = newest("random_walk", "linear")
-    rows = signal_rows(spoken, champions(board((1, "linear", "return", 0.1, "beats_baseline")), spoken)).to_pylist()
+    chosen = served(
+        titles((1, "return", "2024-01-31", "linear")), board((1, "linear", "return", 0.1, "beats_baseline")), spoken
+    )
+    rows = signal_rows(spoken, chosen).to_pylist()
     first = {row["symbol"]: row for row in rows if row["horizon"] == 1}
     assert {symbol: row["trend"] for symbol, row in first.items()} == {"A": "up", "B": "down", "C": "flat"}
     assert (first["A"]["low_80"], first["A"]["high_80"], first["A"]["expected_return"]) == (-0.01, 0.03, 0.01)
