@@ -30,6 +30,7 @@ CONTENT = {
     "indicators": "*",
     "forecasts": "* exclude (made_at)",
     "scores": "*",
+    "ledger": "* exclude (made_at, models)",
     "ranks": "*",
     "rank_scores": "*",
 }
@@ -119,7 +120,9 @@ class House:
 
     def digest(self, table: str, until: dt.date | None = None) -> str:
         """A digest of a table's content, in the order of all its columns, up to a session."""
-        columns = {"scores": "target_session"} | dict.fromkeys(("forecasts", "ranks", "rank_scores"), "origin")
+        columns = {"scores": "target_session"} | dict.fromkeys(
+            ("forecasts", "ranks", "rank_scores", "ledger"), "origin"
+        )
         column = columns.get(table, "session")
         rows = self.warehouse.read(
             f"select {CONTENT[table]} from {table} where {column} <= $until order by all",

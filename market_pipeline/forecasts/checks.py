@@ -90,15 +90,15 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run made no forecast"})
         pin = pins[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(pins))]
         day = pin["origin"]
-        panel = read_panel(warehouse, market, pins[-1]["origin"], since=day)
-        place = int(panel.history.position_of(np.array([day], "datetime64[D]"))[0])
-        if data_digests(panel.history)[place] != pin["bars"]:
+        cut = read_panel(warehouse, market, day, since=day)
+        if data_digests(cut.history)[-1] != pin["bars"]:
             why = f"nothing: bars up to {day} were restated since; the origin waits to be forecast again"
             return dg.AssetCheckResult(passed=True, metadata={"compared": why})
         registry = warehouse.read(REGISTRY, {"market": market.name, "month": day.replace(day=1)}).to_pylist()
         parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry}
         stored = warehouse.read(STORED, {"market": market.name, "origin": day})
-        seen = saw_their_future(stored, panel, market, day, parameters)
+        wide = read_panel(warehouse, market, pins[-1]["origin"], since=day)
+        seen = saw_their_future(stored, cut, wide, market, parameters)
         return dg.AssetCheckResult(
             passed=not seen,
             metadata={"compared": f"{stored.num_rows:,} forecasts at {day}", "rows that differ": seen},

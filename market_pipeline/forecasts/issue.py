@@ -1,7 +1,7 @@
 """What every model says at a range of origins within one month, as rows."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from market_pipeline.markets import Market
 from market_pipeline.models.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, ensemble
 from market_pipeline.models.distribution import HORIZONS, QUANTILES, Distribution
 from market_pipeline.models.prophet import PROPHET
-from market_pipeline.models.protocol import Origins, Parameters
+from market_pipeline.models.protocol import Forecaster, Origins, Parameters
 from market_pipeline.models.samples import Panel
 from market_pipeline.panel import Days, to_rows
 
@@ -22,6 +22,7 @@ def issue(
     parameters: Mapping[str, Parameters],
     trained_through: np.datetime64,
     now: dt.datetime,
+    forecasters: Sequence[Forecaster] = FORECASTERS,
 ) -> pa.Table:
     """Rows of `forecasts`: every model x symbol x horizon at each of `origins`, all of one month.
 
@@ -33,7 +34,7 @@ def issue(
         targets={horizon: market.session_after(origins, horizon) for horizon in HORIZONS},
     )
     said = {
-        forecaster.name: forecaster.forecast(parameters[forecaster.name], known, asked) for forecaster in FORECASTERS
+        forecaster.name: forecaster.forecast(parameters[forecaster.name], known, asked) for forecaster in forecasters
     }
     said[ENSEMBLE] = {horizon: ensemble([said[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
     live = is_live(market, origins, now)

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -41,11 +41,9 @@ def ledger_rows(
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """The version and a digest of every source file of the package."""
-    found = hashlib.sha256()
-    root = files("market_pipeline")
-    for room in sorted((part for part in root.iterdir() if part.is_dir()), key=lambda part: part.name):
-        for file in sorted((part for part in room.iterdir() if part.name.endswith(".py")), key=lambda part: part.name):
-            found.update(f"{room.name}/{file.name}\n".encode() + file.read_bytes())
+    found, root = hashlib.sha256(), Path(__file__).parents[1]
+    for file in sorted(root.rglob("*.py")):
+        found.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
     return f"{__version__}+{found.hexdigest()[:KEPT]}"
 
 

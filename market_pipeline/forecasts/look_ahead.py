@@ -1,6 +1,5 @@
 """Whether a forecast saw its future: made again from a panel that ends at its origin, or goes on as noise."""
 
-import datetime as dt
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,12 +12,13 @@ from market_pipeline.models.samples import Panel
 
 
 def saw_their_future(
-    stored: pa.Table, known: Panel, market: Market, origin: dt.date, parameters: Mapping[str, Parameters]
+    stored: pa.Table, cut: Panel, wide: Panel, market: Market, parameters: Mapping[str, Parameters]
 ) -> int:
-    """How many stored forecasts of an origin are not those that its past yields; `known` may reach further.
+    """How many stored forecasts of an origin, the last session of `cut`, are not those that its past yields.
 
+    `cut` is what the one reader gives up to the origin, `wide` reaches further; there, noise takes the future's place.
     `stored` has the columns of replay.STORED, `parameters` are those of the origin's month.
     """
-    session = np.datetime64(origin)
-    panels = (known.until(session), known.garbled(session, seed=origin.toordinal()))
+    origin = cut.history.sessions[-1].astype("datetime64[D]").item()
+    panels = (cut, wide.garbled(np.datetime64(origin), seed=origin.toordinal()))
     return max(differing(stored, made_again(panel, market, origin, parameters)) for panel in panels)

@@ -70,15 +70,16 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         last = min(span.last, newest) if span else newest
         sessions = market.sessions_between(span.first if span else last, last)
         names = tuple(draw.choice(market.symbols, min(SAMPLED, len(market.symbols)), replace=False).tolist())
-        history = read_history(warehouse, replace(market, symbols=names), last)
+        few = replace(market, symbols=names)
+        wide = read_history(warehouse, few, last)
         chosen = draw.choice(sessions, min(SAMPLED, len(sessions)), replace=False)
         seen: dict[str, str] = {}
         for session in chosen.reshape(-1, 1):
             asked = {"market": market.name, "session": session[0].item(), "symbols": list(names)}
             grids = to_grids(warehouse.read(ROWS, asked), names, session, NAMES)
             stored = {name: grid[:, 0] for name, grid in grids.items()}
-            place = int(history.position_of(session)[0])
-            seen |= dict.fromkeys(saw_their_future(stored, history, place), str(session[0]))
+            cut = read_history(warehouse, few, session[0].item())
+            seen |= dict.fromkeys(saw_their_future(stored, cut, wide), str(session[0]))
         return dg.AssetCheckResult(
             passed=not seen,
             metadata={

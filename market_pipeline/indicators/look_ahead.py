@@ -7,16 +7,17 @@ from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
 
 
-def saw_their_future(stored: dict[str, Grid], history: History, place: int) -> list[str]:
-    """The indicators whose stored values (symbols,) at the session at `place` are not those that its past yields.
+def saw_their_future(stored: dict[str, Grid], cut: History, wide: History) -> list[str]:
+    """The indicators whose stored values (symbols,) at the last session of `cut` are not those that its past yields.
 
-    `history` may reach further. Compared bit by bit, NaN being equal to NaN.
+    `cut` is what the one reader of history gives up to that session, `wide` reaches further; there, noise takes the
+    future's place. Compared bit by bit, NaN being equal to NaN.
     """
-    session = history.sessions[place]
-    cut = compute_indicators(history.until(session.astype("datetime64[D]").item()))
-    garbled = compute_indicators(history.garbled(session, seed=place))
+    session, place = cut.sessions[-1], len(cut.sessions) - 1
+    ended = compute_indicators(cut)
+    garbled = compute_indicators(wide.garbled(session, seed=place))
     return [
         name
         for name, values in stored.items()
-        if not all(np.array_equal(values, grids[name][:, place], equal_nan=True) for grids in (cut, garbled))
+        if not all(np.array_equal(values, grids[name][:, place], equal_nan=True) for grids in (ended, garbled))
     ]

@@ -6,8 +6,8 @@ import dagster as dg
 import numpy as np
 
 from market_pipeline.markets import Market
-from market_pipeline.models.reading import read_panel
-from market_pipeline.models.training import WINDOW, months_between, train
+from market_pipeline.models.reading import read_panel, training_start
+from market_pipeline.models.training import months_between, train
 from market_pipeline.partitions import month_partitions, span_of
 from market_pipeline.prices.history import require_past
 from market_pipeline.settings import Settings
@@ -43,7 +43,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         seconds = 0.0
         if months:
             require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
-            panel = read_panel(warehouse, market, months[-1].cutoff, since=since(market, months[0].cutoff))
+            panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
         for month in months:
             past = panel.until(np.datetime64(month.cutoff))
             rows = train(past, month, settings.models / market.name, dt.datetime.now(dt.UTC))
@@ -55,10 +55,3 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         )
 
     return models
-
-
-def since(market: Market, cutoff: dt.date) -> dt.date:
-    """The first session whose indicators training at `cutoff` may read."""
-    sessions = market.sessions_between(market.start, cutoff)
-    first: dt.date = sessions[max(0, len(sessions) - WINDOW)].item()
-    return first

@@ -1,9 +1,19 @@
 """What must be true of fitted models."""
 
+import datetime as dt
+
 import dagster as dg
+import numpy as np
 
 from market_pipeline.checks import holds_when_empty
 from market_pipeline.markets import Market
+from market_pipeline.models.artifacts import load
+from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline.models.look_ahead import saw_its_future
+from market_pipeline.models.reading import read_panel, training_start
+from market_pipeline.partitions import span_of_check
+from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
 
 STRICTLY_BEFORE = """
 select model, month, trained_through from models where market = $market and trained_through >= month
@@ -12,6 +22,12 @@ ONCE = """
 select model, month, count(*) as rows from models where market = $market
 group by model, month having count(*) > 1
 """
+FITTED = """
+select model, month, trained_through, path, sha256 from models where market = $market
+and fitted_at >= (select max(fitted_at) from models where market = $market) - interval 1 day order by month, model
+"""
+"""The fits of the newest runs; older ones may rest on bars that were restated since, or on other code."""
+NEWEST = "select max(session) as day from prices where market = $market and final"
 
 
 def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
@@ -21,4 +37,39 @@ def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     return [
         holds_when_empty(asset, "training_ends_before_the_month", STRICTLY_BEFORE, parameters=mine),
         holds_when_empty(asset, "a_model_and_month_appear_once", ONCE, parameters=mine),
+        look_ahead_check(market),
     ]
+
+
+def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
+    """One random model of one random month of the run, trained again without its future."""
+
+    @dg.asset_check(
+        asset=[market.name, "models"],
+        name="a_model_trained_again_without_its_future_is_the_same",
+        blocking=True,
+        description="Training on a panel whose future was noise before it was cut off must yield the same forecasts.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.AssetCheckResult:
+        span = span_of_check(context)
+        rows = warehouse.read(FITTED, {"market": market.name}).to_pylist()
+        rows = [row for row in rows if span is None or span.first <= row["month"] <= span.last]
+        if not rows:
+            return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run trained no model"})
+        row = rows[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(rows))]
+        cutoff = row["trained_through"]
+        newest = warehouse.read(NEWEST, {"market": market.name})["day"][0].as_py()
+        beyond = min(max(newest, cutoff), cutoff + dt.timedelta(days=31))
+        wide = read_panel(warehouse, market, beyond, since=training_start(market, cutoff))
+        stored = load(settings.models / row["path"], row["sha256"])
+        [forecaster] = [forecaster for forecaster in FORECASTERS if forecaster.name == row["model"]]
+        saw = saw_its_future(forecaster, stored, wide, np.datetime64(cutoff), market)
+        return dg.AssetCheckResult(
+            passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}
+        )
+
+    return check

@@ -7,6 +7,7 @@ import numpy as np
 from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import Panel
+from market_pipeline.models.training import WINDOW
 from market_pipeline.panel import to_grids
 from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
@@ -25,3 +26,10 @@ def read_panel(warehouse: Warehouse, market: Market, until: dt.date, *, since: d
     for place, name in enumerate(NAMES):
         features[place, :, len(history.sessions) - len(window) :] = grids[name]
     return Panel(history, features, NAMES)
+
+
+def training_start(market: Market, cutoff: dt.date) -> dt.date:
+    """The first session whose indicators training at `cutoff` may read."""
+    sessions = market.sessions_between(market.start, cutoff)
+    first: dt.date = sessions[max(0, len(sessions) - WINDOW)].item()
+    return first

@@ -46,6 +46,8 @@ class Samples:
     """(samples,), the log return to the target session in units of its expected spread."""
     origin: np.ndarray
     """(samples,), position of the origin among the sessions."""
+    realised: np.ndarray
+    """(samples,), position of the session at which the target was known."""
     base_rate: Grid
     """(samples,), how often the symbol had risen, as known at the origin."""
 
@@ -79,12 +81,15 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -
     origins = origins[::-1][::step][::-1]
     taken = np.isfinite(target[:, origins])
     column, row = np.nonzero(taken.T)
-    return Samples(
+    samples = Samples(
         features=panel.features[:, row, origins[column]].T,
         target=target[row, origins[column]],
         origin=origins[column],
+        realised=origins[column] + horizon,
         base_rate=base_rate(history, horizon)[row, origins[column]],
     )
+    assert (samples.realised < len(history.sessions)).all(), "a target lies past the last session that may be known"
+    return samples
 
 
 def purged_split(samples: Samples, horizon: int, held_out: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +99,16 @@ def purged_split(samples: Samples, horizon: int, held_out: float = 0.2) -> tuple
     (López de Prado 2018, ch. 7: purging).
     """
     border = np.quantile(samples.origin, 1 - held_out)
-    return np.flatnonzero(samples.origin <= border - horizon), np.flatnonzero(samples.origin > border)
+    early, late = np.flatnonzero(samples.origin <= border - horizon), np.flatnonzero(samples.origin > border)
+    purged(samples, early, late)
+    return early, late
+
+
+def purged(samples: Samples, early: np.ndarray, late: np.ndarray) -> None:
+    """Assert from the samples themselves that no target of the earlier ones lies inside the later ones."""
+    known = samples.realised[early].max(initial=-1)
+    begun = samples.origin[late].min(initial=np.iinfo(np.int64).max)
+    assert known <= begun, "a sample to learn from has its target among those that are held out"
 
 
 def standardised_returns(history: History, horizon: int, volatility: Grid) -> Grid:
