@@ -34,6 +34,7 @@ PARTITION_COLUMN = {
     "ranks": "origin",
     "ledger": "origin",
     "scores": "target_session",
+    "pit": "target_session",
     "rank_scores": "origin",
 }
 KEYS = {
@@ -46,6 +47,7 @@ KEYS = {
     "ranks": ("symbol", "origin", "horizon", "model"),
     "ledger": ("origin",),
     "scores": ("symbol", "origin", "horizon", "model"),
+    "pit": ("target_session", "horizon", "model"),
     "rank_scores": ("origin", "horizon", "model"),
     "leaderboard": ("horizon", "model", "question"),
     "champions": ("horizon", "question", "since"),

@@ -32,6 +32,7 @@ CONTENT = {
     "scores": "*",
     "ledger": "* exclude (made_at, models)",
     "ranks": "*",
+    "pit": "*",
     "rank_scores": "*",
 }
 """What must be the same whenever it was computed: everything but the clock."""
@@ -120,7 +121,7 @@ class House:
 
     def digest(self, table: str, until: dt.date | None = None) -> str:
         """A digest of a table's content, in the order of all its columns, up to a session."""
-        columns = {"scores": "target_session"} | dict.fromkeys(
+        columns = dict.fromkeys(("scores", "pit"), "target_session") | dict.fromkeys(
             ("forecasts", "ranks", "rank_scores", "ledger"), "origin"
         )
         column = columns.get(table, "session")

@@ -76,6 +76,25 @@ def range_bar(low: float, expected: float, high: float, limit: float, title: str
     ).format(title, left, right - left, middle)
 
 
+def pit_histogram(shares: Sequence[float], claimed: Sequence[float], title: str) -> Markup:
+    """Shares of outcomes in the pieces of a distribution, each as wide as its claim: flat where it is calibrated.
+
+    A bar as high as the stroke holds what it should; twice as high or more is drawn twice as high.
+    """
+    edges = 100 * np.concatenate([[0.0], np.cumsum(claimed)])
+    heights = 8 * np.minimum(np.array(shares) / np.array(claimed), 2.0)
+    bars = Markup("").join(
+        Markup('<rect class="pit" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+            left, 16 - height, right - left, height
+        )
+        for left, right, height in zip(edges, edges[1:], heights.tolist(), strict=False)
+    )
+    return Markup(
+        '<svg class="histogram" role="img" viewBox="0 0 100 16" preserveAspectRatio="none"><title>{}</title>{}'
+        '<path class="claim" d="M0 8H100"/></svg>'
+    ).format(title, bars)
+
+
 def coverage_strip(held: Sequence[float], title: str) -> Markup:
     """How often the three ranges held (dots) beside what they claim (strokes), on an axis from 0 to 1."""
     claims = Markup("").join(Markup('<path class="claim" d="M{:.1f} 1V15"/>').format(200 * claim) for claim in NOMINAL)

@@ -18,8 +18,8 @@ from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
 
 TABLES = (
-    "indicators", "forecasts", "ranks", "ledger", "scores", "rank_scores", "leaderboard", "champions", "signals",
-    "coverage", "quarantine", "restatements",
+    "indicators", "forecasts", "ranks", "ledger", "scores", "rank_scores", "pit", "leaderboard", "champions",
+    "signals", "coverage", "quarantine", "restatements",
 )  # fmt: skip
 
 STORAGE_VERSION = "v1.2.0"

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, StrictUndefined
 
-from market_pipeline.mart.charts import Fan, coverage_strip, fan_chart, range_bar, round_limit
+from market_pipeline.mart.charts import Fan, coverage_strip, fan_chart, pit_histogram, range_bar, round_limit
 from market_pipeline.mart.read import LEADERBOARD, META, SIGNALS, query
 from market_pipeline.panel import to_grids
+from market_pipeline.scores.calibration import CLAIMED, PIECES
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 Row: TypeAlias = dict[str, Any]
@@ -50,11 +51,18 @@ join signals s on s.market = f.market and s.symbol = f.symbol and s.as_of = f.or
     and s.model = f.model
 order by f.market, f.symbol, f.horizon
 """
-CALIBRATION = """
-select market, horizon, model, count(*) as due,
-    avg(covered_50::integer) as held_50, avg(covered_80::integer) as held_80, avg(covered_95::integer) as held_95
-from scores where covered_50 is not null group by all order by market, horizon, model
-"""
+_COUNTED = ", ".join(f"sum({name})" for name in PIECES)
+CALIBRATION = f"""
+with held as (
+    select market, horizon, model, count(*) as due,
+        avg(covered_50::integer) as held_50, avg(covered_80::integer) as held_80, avg(covered_95::integer) as held_95
+    from scores where covered_50 is not null group by all
+), fell as (
+    select market, horizon, model, [{_COUNTED}]::double[] as pieces
+    from pit group by all
+)
+from held left join fell using (market, horizon, model) order by market, horizon, model
+"""  # noqa: S608  the names are those of PIECES
 COVERAGE = """
 select market, year(session) as year, count(*) as sessions, sum(expected)::bigint as expected,
     sum(present)::bigint as present, sum(rejected)::bigint as rejected, sum(missing)::bigint as missing
@@ -261,4 +269,8 @@ def _bar(row: Row, limit: float) -> str:
 def _with_strip(row: Row) -> Row:
     held = (row["held_50"], row["held_80"], row["held_95"])
     shares = ", ".join(percent(share) for share in held)
-    return row | {"strip": coverage_strip(held, f"The 50, 80 and 95 % ranges held {shares} of the time")}
+    strip = coverage_strip(held, f"The 50, 80 and 95 % ranges held {shares} of the time")
+    pieces = np.array(row["pieces"] or CLAIMED, float)
+    title = "Outcomes between the quantiles, lowest first: " + ", ".join(percent(p) for p in pieces / pieces.sum())
+    drawn = pit_histogram((pieces / pieces.sum()).tolist(), CLAIMED.tolist(), title) if row["pieces"] else ""
+    return row | {"strip": strip, "histogram": drawn}

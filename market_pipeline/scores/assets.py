@@ -10,6 +10,7 @@ from market_pipeline.markets import Market
 from market_pipeline.models.samples import realised_returns
 from market_pipeline.partitions import Span, session_partitions, span_of
 from market_pipeline.prices.history import History, read_history
+from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.ranks import score_ranks
@@ -55,8 +56,10 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
         written = 0
         for month in months_of(market, span):
             due = warehouse.read(DUE, {"market": market.name, "first": month.first, "last": month.last})
-            rows = score(due, realised_of(due, history, market))
-            written += warehouse.replace("scores", rows, market.name, month.first, month.last)
+            realised = realised_of(due, history, market)
+            with warehouse.transaction(market.name) as transaction:
+                written += transaction.replace("scores", score(due, realised), month.first, month.last)
+                transaction.replace("pit", pit_counts(due, realised), month.first, month.last)
             due = warehouse.read(DUE_RANKS, {"market": market.name, "first": month.first, "last": month.last})
             store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
         return dg.MaterializeResult(metadata={"dagster/partition_row_count": written})

@@ -44,6 +44,27 @@ comment on column rank_scores.horizon is 'Sessions from the origin to the target
 comment on column rank_scores.model is 'Forecaster that made them';
 comment on column rank_scores.rps is 'Mean over symbols; 0 is perfect';
 
+create table if not exists pit (
+    market varchar not null,
+    target_session date not null,
+    horizon integer not null,
+    model varchar not null,
+    below_q025 integer not null,
+    below_q05 integer not null,
+    below_q10 integer not null,
+    below_q25 integer not null,
+    below_q50 integer not null,
+    below_q75 integer not null,
+    below_q90 integer not null,
+    below_q95 integer not null,
+    below_q975 integer not null,
+    above_q975 integer not null
+);
+comment on table pit is 'How many outcomes fell between which quantiles of their forecasts: the counts of a PIT histogram.';
+comment on column pit.target_session is 'Session whose close the forecasts were for';
+comment on column pit.below_q025 is 'Outcomes at or below the lowest quantile; 2.5 % of them should be';
+comment on column pit.above_q975 is 'Outcomes above the highest quantile; 2.5 % of them should be';
+
 create table if not exists leaderboard (
     market varchar not null,
     horizon integer not null,

@@ -16,6 +16,7 @@ from market_pipeline.mart.charts import (
     Fan,
     coverage_strip,
     fan_chart,
+    pit_histogram,
     range_bar,
     round_limit,
     tick_texts,
@@ -148,3 +149,13 @@ def test_a_limit_holds_every_value_and_is_not_twice_too_wide(values: list[float]
 
 def test_a_limit_without_values_is_an_axis_all_the_same() -> None:
     assert round_limit([]) == round_limit([0.0]) == 0.01
+
+
+def test_a_calibrated_forecast_has_a_flat_histogram() -> None:
+    claimed = (0.1, 0.4, 0.4, 0.1)
+    svg = ET.fromstring(pit_histogram(claimed, claimed, "flat"))
+    bars = [bar for bar in svg.iter() if bar.tag.endswith("rect")]
+    assert {bar.get("height") for bar in bars} == {"8.0"}
+    assert [bar.get("width") for bar in bars] == ["10.0", "40.0", "40.0", "10.0"]
+    wide = ET.fromstring(pit_histogram((0.5, 0.0, 0.0, 0.5), claimed, "too narrow"))
+    assert [bar.get("height") for bar in wide.iter() if bar.tag.endswith("rect")] == ["16.0", "0.0", "0.0", "16.0"]

@@ -11,7 +11,7 @@ from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.publish import TABLES, adjusted_closes, publish
 from market_pipeline.mart.read import query, read_forecast, read_signals, read_verdicts
 from market_pipeline.mart.text import print_signals, print_verdicts
-from market_pipeline_tests.house import House
+from market_pipeline_tests.house import SMALL, House
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
 NOW = dt.datetime(2024, 3, 16, tzinfo=dt.UTC)
@@ -32,7 +32,7 @@ CONTRACT = {
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    house = House(tmp_path_factory.mktemp("mart"))
+    house = House(tmp_path_factory.mktemp("mart"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
     house.compute(("prices", "indicators"), START, LAST)
     house.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 3, 1))
     house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)

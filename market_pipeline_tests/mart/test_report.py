@@ -26,6 +26,9 @@ create table forecasts (market varchar, symbol varchar, origin date, horizon int
 create table scores (market varchar, symbol varchar, origin date, horizon integer, target_session date, model varchar,
     realised double, abs_error double, squared_error double, crps double, brier double, covered_50 boolean,
     covered_80 boolean, covered_95 boolean);
+create table pit (market varchar, target_session date, horizon integer, model varchar, below_q025 integer,
+    below_q05 integer, below_q10 integer, below_q25 integer, below_q50 integer, below_q75 integer, below_q90 integer,
+    below_q95 integer, below_q975 integer, above_q975 integer);
 create table leaderboard (market varchar, horizon integer, model varchar, question varchar, n_origins integer,
     loss double, baseline_loss double, skill double, p_value double, p_adjusted double, verdict varchar);
 create table signals (market varchar, symbol varchar, as_of date, horizon integer, trend varchar, p_up double,
@@ -63,6 +66,9 @@ insert into leaderboard values
 DUE = """
 insert into scores select 'stocks', 'AAA', date '2024-01-01' + n::integer, 1, date '2024-01-02' + n::integer, 'linear',
     0, 0, 0, 0, 0, n < 48, n < 83, n < 97 from range(100) as r(n)
+"""
+FELL = """
+insert into pit values ('stocks', date '2024-01-02', 1, 'linear', 5, 5, 5, 10, 25, 25, 10, 5, 5, 5)
 """
 COVERED = """
 insert into coverage values ('stocks', '2023-12-29', 12, 12, 0, 0), ('stocks', '2024-03-05', 12, 9, 1, 2),
@@ -150,7 +156,7 @@ def page_of(
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return page_of(tmp_path_factory.mktemp("full"), PRICES, FORECASTS, OTHERS, SIGNALS, JUDGED, DUE, COVERED)
+    return page_of(tmp_path_factory.mktemp("full"), PRICES, FORECASTS, OTHERS, SIGNALS, JUDGED, DUE, FELL, COVERED)
 
 
 def test_the_headline_says_source_time_newest_session_and_who_is_served(page: Page) -> None:
@@ -219,7 +225,8 @@ def test_only_the_first_symbols_are_drawn_and_the_others_are_named(tmp_path: Pat
 
 def test_calibration_is_the_share_of_ranges_that_held(page: Page) -> None:
     rows = page.table("Share of outcomes inside the ranges of each model in stocks")
-    assert rows[1] == ["1 session", "linear", "48.0 %", "83.0 %", "97.0 %", "", "100"]
+    assert rows[1] == ["1 session", "linear", "48.0 %", "83.0 %", "97.0 %", "", "", "100"]
+    assert len(list(page.drawings("histogram")[0].iter("rect"))) == 10
     dots = [float(dot.get("cx", "")) for dot in page.drawings("strip")[0].iter("circle")]
     assert dots == [96.0, 166.0, 194.0]
 
