@@ -26,11 +26,12 @@ Sessions: TypeAlias = npt.NDArray[np.datetime64]
 KEYS = {
     "calendar", "start", "symbols", "listed", "delisted",
     "schedule_hour", "settle_minutes", "absurd_factor", "accepted_holes",
-    "exchange", "cross_check", "cross_check_tolerance",
+    "exchange", "cross_check", "cross_check_tolerance", "cost_bps",
 }  # fmt: skip
 
 AS_WRITTEN = {
     "schedule_hour", "settle_minutes", "absurd_factor", "exchange", "cross_check", "cross_check_tolerance",
+    "cost_bps",
 }  # fmt: skip
 
 
@@ -54,6 +55,8 @@ class Market:
     """The exchange whose closes the stored ones are held against, as ccxt names it."""
     cross_check_tolerance: float = 0.02
     """Share of a close by which the two may differ."""
+    cost_bps: float = 10.0
+    """What it costs to trade, in basis points of the value traded."""
     listed: Mapping[str, dt.date] = field(default_factory=dict)
     delisted: Mapping[str, dt.date] = field(default_factory=dict)
     accepted_holes: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
@@ -174,6 +177,10 @@ def _market(path: Path, name: str, table: Any) -> Market:
             f"{earliest} to 23 of {market.timezone} time; vendors need the first hours after midnight."
         )
     _refuse_bad_exchanges(where, market)
+    if not (isinstance(market.cost_bps, int | float) and 0 <= market.cost_bps < 1e4):
+        raise ConfigurationError(
+            f"{where}: cost_bps is {market.cost_bps!r}, but is a cost in basis points, such as 10."
+        )
     if market.start >= dt.datetime.now(dt.UTC).date():
         raise ConfigurationError(f"{where}: start is {market.start}, which is not in the past.")
     return market

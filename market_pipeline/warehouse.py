@@ -51,6 +51,8 @@ KEYS = {
     "rank_scores": ("origin", "horizon", "model"),
     "leaderboard": ("horizon", "model", "question"),
     "champions": ("horizon", "question", "since"),
+    "tests": ("horizon", "model", "question", "test"),
+    "strategies": ("horizon",),
     "signals": ("symbol", "horizon"),
 }
 

@@ -19,7 +19,7 @@ from market_pipeline.warehouse import Warehouse
 
 TABLES = (
     "indicators", "forecasts", "ranks", "ledger", "scores", "rank_scores", "pit", "leaderboard", "champions",
-    "signals", "coverage", "quarantine", "restatements",
+    "tests", "strategies", "signals", "coverage", "quarantine", "restatements",
 )  # fmt: skip
 
 STORAGE_VERSION = "v1.2.0"

@@ -1,5 +1,7 @@
 """The assets `scores`, `leaderboard` and `signals` of a market: what came of the forecasts, and what to serve."""
 
+from dataclasses import asdict
+
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -7,14 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.markets import Market
+from market_pipeline.models.catalogue import claims_of
+from market_pipeline.models.distribution import HORIZONS
 from market_pipeline.models.samples import realised_returns
+from market_pipeline.models.volatility import session_returns
+from market_pipeline.panel import to_grids
 from market_pipeline.partitions import Span, session_partitions, span_of
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.scores.calibration import pit_counts
-from market_pipeline.scores.champions import champions
+from market_pipeline.scores.champions import champions, reigns
+from market_pipeline.scores.evidence import other_tests
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.ranks import score_ranks
-from market_pipeline.scores.signals import served, signal_rows
+from market_pipeline.scores.signals import RISE, served, signal_rows
+from market_pipeline.scores.trading import follow
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.warehouse import Warehouse
@@ -22,10 +30,41 @@ from market_pipeline.warehouse import Warehouse
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
+PRODUCTS = """
+select horizon, model, origin, avg(2 * s.realised * f.mean) as product
+from scores s join forecasts f using (market, symbol, origin, horizon, model)
+where market = $market and f.mean <> 0 group by all order by all
+"""
+CALLS = """
+select horizon, model, origin, avg((realised > 0)::integer) as rose,
+    avg(((realised > 0) = (brier < 0.25))::integer) as called, avg((realised > 0 and brier < 0.25)::integer) as both
+from scores where market = $market and list_contains($models, model) group by all order by all
+"""
+TRENDS = """
+select symbol, origin, case when mean > 0 and p_up >= $rise then 1.0
+    when mean < 0 and p_up <= 1 - $rise then -1.0 else 0.0 end as position
+from forecasts where market = $market and horizon = $horizon and model = $model and origin >= $since and origin < $until
+"""
 NEWEST = """
 select * from forecasts where market = $market
 and origin = (select max(origin) from forecasts where market = $market and model = 'random_walk')
 """
+
+
+BEGUN = "select min(origin) as first from forecasts where market = $market"
+NEWEST_BAR = "select max(session) as last from prices where market = $market and final"
+TREND_CLAIMS = ("return", "direction")
+UNTRIED = "insufficient_data"
+STRATEGIES = pa.schema(
+    [
+        ("horizon", pa.int32()), ("sessions", pa.int32()),
+        *((name, pa.float64()) for name in (
+            "net_return", "buy_and_hold", "sharpe", "deflated_sharpe", "max_drawdown", "turnover", "exposure",
+            "cost_bps",
+        )),
+        ("trials", pa.int32()),
+    ]
+)  # fmt: skip
 
 
 def scores_asset(market: Market) -> dg.AssetsDefinition:
@@ -92,9 +131,14 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
         daily = warehouse.read(DAILY_LOSSES, {"market": market.name})
         rows, titles = judge(daily, market.sessions), champions(daily, market.sessions)
+        named = {"market": market.name}
+        asked = sorted({model for model in daily["model"].unique().to_pylist() if "direction" in claims_of(model)})
+        calls = warehouse.read(CALLS, named | {"models": asked})
+        other = other_tests(daily, titles, warehouse.read(PRODUCTS, named), calls, market.sessions)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("leaderboard", rows)
             transaction.replace_all("champions", titles)
+            transaction.replace_all("tests", other)
         shown = rows.to_pandas().round(4).to_string(index=False)
         return dg.MaterializeResult(
             metadata={
@@ -124,22 +168,52 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": "signals"},
     )
     def signals(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        """The newest forecast of each horizon's champion; the random walk, unless something has beaten it."""
+        """The newest forecast of each horizon's champion, or of the random walk; and what following it earned."""
         verdicts = warehouse.read("select * from leaderboard where market = $market", {"market": market.name})
         newest = warehouse.read(NEWEST, {"market": market.name})
         titles = warehouse.read("select * from champions where market = $market", {"market": market.name})
         models = served(titles, verdicts, newest)
         rows = signal_rows(newest, models)
+        earned = followed(warehouse, market, titles, verdicts)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("signals", rows)
+            transaction.replace_all("strategies", earned)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
+                "following them": dg.MetadataValue.md(
+                    f"```\n{earned.to_pandas().round(3).to_string(index=False)}\n```"
+                ),
                 **{f"champion at {champion.horizon}": champion.model for champion in models},
             }
         )
 
     return signals
+
+
+def followed(warehouse: Warehouse, market: Market, titles: pa.Table, leaderboard: pa.Table) -> pa.Table:
+    """Rows of `strategies`: the trend of each horizon's champions, each from the session that made it champion."""
+    tried = [row for row in leaderboard.to_pylist() if row["question"] in TREND_CLAIMS and row["verdict"] != UNTRIED]
+    trials = len({(row["horizon"], row["model"]) for row in tried if row["question"] in claims_of(row["model"])})
+    begun = warehouse.read(BEGUN, {"market": market.name})["first"][0].as_py()
+    if begun is None or not tried:
+        return pa.Table.from_pylist([], STRATEGIES)
+    newest = warehouse.read(NEWEST_BAR, {"market": market.name})["last"][0].as_py()
+    history = read_history(warehouse, market, newest)
+    inside = history.sessions >= np.datetime64(begun)
+    returns = np.expm1(session_returns(history))[:, inside]
+    per_year = 365.25 * len(history.sessions) / max((history.sessions[-1] - history.sessions[0]).astype(int), 1)
+    rows = []
+    for horizon in HORIZONS:
+        positions = np.zeros_like(returns)
+        for model, since, until in reigns(titles, horizon):
+            asked = {"horizon": horizon, "model": model, "since": since, "until": until, "rise": RISE}
+            said = warehouse.read(TRENDS, {"market": market.name, **asked})
+            grid = to_grids(said, market.symbols, history.sessions[inside], ("position",), day="origin")["position"]
+            positions = np.where(np.isfinite(grid), grid, positions)
+        earned = follow(positions, returns, horizon, market.cost_bps, per_year, trials)
+        rows.append({"horizon": horizon, **asdict(earned), "cost_bps": float(market.cost_bps), "trials": trials})
+    return pa.Table.from_pylist(rows, STRATEGIES)
 
 
 def months_of(market: Market, span: Span) -> list[Span]:

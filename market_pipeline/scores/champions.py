@@ -3,6 +3,7 @@
 The random walk is champion until a challenger's verdict passes. Knows losses by origin, as the leaderboard does.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -110,3 +111,24 @@ def _reviews(contests: Sequence[Contest], sessions: Days) -> Iterator[int]:
     last = max(int(contest.position[-1]) + contest.horizon for contest in contests)
     months = sessions[first : last + 2].astype("datetime64[M]")
     yield from (np.flatnonzero(months[1:] != months[:-1]) + first).tolist()
+
+
+def reigns(titles: pa.Table, horizon: int) -> list[tuple[str, dt.date, dt.date]]:
+    """Who spoke of return or direction at a horizon: model, first session, and the session it ended before.
+
+    Where both questions have a champion of their own, that of return speaks; the random walk calls no trend.
+    """
+    found = []
+    for question in ("direction", "return"):
+        rows = [
+            row
+            for row in titles.sort_by("since").to_pylist()
+            if (row["horizon"], row["question"]) == (horizon, question)
+        ]
+        ends = [*(row["since"] for row in rows[1:]), dt.date.max][: len(rows)]
+        found += [
+            (str(row["model"]), row["since"], end)
+            for row, end in zip(rows, ends, strict=True)
+            if row["model"] != BASELINE
+        ]
+    return found

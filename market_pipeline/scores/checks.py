@@ -39,16 +39,25 @@ where s.market = $market and s.model <> 'random_walk' and not exists (
     ) where model = s.model
 )
 """
+DEPOSABLE = """
+select horizon, question, model, value as e_value, n_origins from tests
+where market = $market and test = 'e_value' and value >= 20
+"""
 
 
 def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
-    """The checks of `<market>/scores` and `<market>/signals`."""
-    scores, signals = dg.AssetKey([market.name, "scores"]), dg.AssetKey([market.name, "signals"])
+    """The checks of `<market>/scores`, `<market>/leaderboard` and `<market>/signals`."""
+    scores, board, signals = (dg.AssetKey([market.name, name]) for name in ("scores", "leaderboard", "signals"))
     mine = {"market": market.name}
     return [
         holds_when_empty(scores, "every_loss_is_possible", POSSIBLE, parameters=mine),
         holds_when_empty(scores, "a_score_appears_once", ONCE, parameters=mine),
         holds_when_empty(scores, "every_forecast_that_came_due_is_scored", SCORED, parameters=mine, blocking=False),
+        holds_when_empty(
+            board, "no_champion_has_come_to_lose", DEPOSABLE, parameters=mine, blocking=False,
+            description="A bet, ever since the first origin, that a champion loses to the walk on most days has not "
+            "grown twentyfold: while nothing is wrong it ever does with a chance of at most 5 %.",
+        ),
         holds_when_empty(signals, "every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS, parameters=mine),
         holds_when_empty(signals, "only_the_proven_replace_the_random_walk", PROVEN, parameters=mine),
-    ]
+    ]  # fmt: skip

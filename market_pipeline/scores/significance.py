@@ -47,6 +47,53 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
     return DieboldMariano(mean, float(statistic), float(student.cdf(statistic, freedom)))
 
 
+def clark_west(products: Grid, overlap: int) -> DieboldMariano:
+    """Whether forecasts predict a return at all, though their errors may be as large as those of forecasting none.
+
+    `products` (origins,) are means of 2 x return x forecast: for the nested model without a mean, Clark & West's (2007,
+    eq. 3.1) adjusted loss difference, e0² - (e1² - forecast²), is exactly that. Raises on NaN.
+    """
+    return diebold_mariano(-products, overlap)
+
+
+def pesaran_timmermann(rose: Grid, called: Grid, both: Grid, overlap: int) -> DieboldMariano:
+    """Whether calls of a rise and rises come together more often than by chance.
+
+    Means over the symbols of each origin (origins,): rises, calls, and both at once. Their covariance is tested with a
+    long-run variance, as Pesaran & Timmermann (2009) do in a regression; by origin, so that symbols that move together
+    count once. Raises on NaN.
+    """
+    covariance = both - rose.mean() * called - called.mean() * rose + rose.mean() * called.mean()
+    return diebold_mariano(-covariance, overlap)
+
+
+def confidence_set(losses: Grid, horizon: int) -> Grid:
+    """P-value of each model (models,) for belonging to the best, from losses (origins, models) that all have.
+
+    Hansen, Lunde & Nason (2011), "The Model Confidence Set", by `arch`: block bootstrap with blocks of at least the
+    horizon, the same draws every time.
+    """
+    from arch.bootstrap import MCS
+
+    blocks = max(horizon, round(len(losses) ** (1 / 3)))
+    found = MCS(losses, size=0.1, reps=200, block_size=blocks, method="R", seed=np.random.default_rng(20110331))
+    found.compute()
+    return np.asarray(found.pvalues["Pvalue"].sort_index().to_numpy(), np.float64)
+
+
+def e_value(differences: Grid) -> float:
+    """Evidence that a champion is now worse than the baseline on most days, whenever one looks.
+
+    `differences` (origins,) are losses less the baseline's, of origins that do not overlap. A bet on the sign of the
+    next one: if losses are smaller at least every other time, the wealth of a gambler who stakes a share on "larger"
+    is a supermartingale, so it ever reaches 1 / alpha with probability alpha at most (Ville 1939; Choe & Ramdas 2024,
+    "Comparing Sequential Forecasters"). The mean over stakes of 5, 10, 20 and 40 %.
+    """
+    signs = np.sign(differences)
+    wealth = [np.exp(np.log1p(stake * signs).cumsum()) for stake in (0.05, 0.1, 0.2, 0.4)]
+    return float(np.mean(wealth, axis=0).max(initial=1.0))
+
+
 def benjamini_hochberg(p_values: Grid) -> Grid:
     """P-values adjusted for their number, so that a share below 5 % of what passes 0.05 is false (1995)."""
     from scipy.stats import false_discovery_control

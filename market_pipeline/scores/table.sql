@@ -104,6 +104,46 @@ comment on column champions.since is 'Session of the review that made it champio
 comment on column champions.model is 'Champion from then on: random_walk until something has beaten it';
 comment on column champions.reason is 'Why it took over, or why the one before lost the title';
 
+create table if not exists tests (
+    market varchar not null,
+    horizon integer not null,
+    model varchar not null,
+    question varchar not null,
+    test varchar not null check (test in ('clark_west', 'pesaran_timmermann', 'model_confidence_set', 'e_value')),
+    n_origins integer not null,
+    value double not null
+);
+comment on table tests is 'What other tests say beside the verdicts.';
+comment on column tests.test is 'clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come together; model_confidence_set: may it be the best of its question; e_value: how strongly a champion has come to lose';
+comment on column tests.n_origins is 'Origins it rests on; for e_value those that do not overlap';
+comment on column tests.value is 'P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is wrong';
+
+create table if not exists strategies (
+    market varchar not null,
+    horizon integer not null,
+    sessions integer not null,
+    net_return double not null,
+    buy_and_hold double not null,
+    sharpe double not null,
+    deflated_sharpe double not null,
+    max_drawdown double not null,
+    turnover double not null,
+    exposure double not null,
+    cost_bps double not null,
+    trials integer not null
+);
+comment on table strategies is 'What following the signals would have earned: the trend of whoever was champion then, taken at the next close, after costs; on symbols that survived.';
+comment on column strategies.sessions is 'Sessions from the first origin to the newest close';
+comment on column strategies.net_return is 'Compound growth in a year, after costs';
+comment on column strategies.buy_and_hold is 'The same of holding all symbols in equal parts, before costs';
+comment on column strategies.sharpe is 'Mean over standard deviation of daily net returns, for a year';
+comment on column strategies.deflated_sharpe is 'Probability that the true Sharpe ratio is above 0, given how many models were tried';
+comment on column strategies.max_drawdown is 'Largest fall from a peak, as a share of it';
+comment on column strategies.turnover is 'Share of the capital traded in a year';
+comment on column strategies.exposure is 'Mean share of the capital that is invested';
+comment on column strategies.cost_bps is 'Cost of trading in basis points of the value traded';
+comment on column strategies.trials is 'Models and horizons that were tried on return or direction';
+
 create table if not exists signals (
     market varchar not null,
     symbol varchar not null,

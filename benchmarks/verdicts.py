@@ -1,0 +1,132 @@
+"""How often a verdict is wrong where there is nothing to find, and how often it is given where there is something.
+
+    python benchmarks/verdicts.py [markets of random walks, 1000] [markets with something to find, 100]
+
+Every market is simulated: eight correlated symbols, two years of history, then ORIGINS origins with the models fitted
+anew every quarter, through the pipeline's own functions from indicators to leaderboard. Prophet is left out: it costs
+as much as all the others, and loses.
+"""
+
+import datetime as dt
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from joblib import Parallel, delayed
+
+from market_pipeline.forecasts.issue import issue
+from market_pipeline.indicators.compute import compute_indicators
+from market_pipeline.markets import Market
+from market_pipeline.models.catalogue import BASELINE, FORECASTERS, claims_of
+from market_pipeline.models.samples import Panel, realised_returns
+from market_pipeline.panel import Grid
+from market_pipeline.prices.history import History
+from market_pipeline.scores.losses import score
+from market_pipeline.scores.verdicts import leaderboard
+
+SYMBOLS = tuple(f"S{number}" for number in range(8))
+HISTORY, ORIGINS, REFIT = 500, 250, 63
+MARKET = Market("simulated", "24/7", dt.date(2018, 1, 1), SYMBOLS)
+MODELS = tuple(forecaster for forecaster in FORECASTERS if forecaster.name != "prophet")
+LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps"}
+SHARE = 0.5
+"""Of each symbol's variance that all symbols share."""
+
+
+def random_walk(draw: np.random.Generator, sessions: int) -> Grid:
+    """Returns without memory, with the tails of Student's t of 5 degrees."""
+    common, own = draw.standard_t(5, sessions), draw.standard_t(5, (len(SYMBOLS), sessions))
+    return 0.01 * (np.sqrt(SHARE) * common + np.sqrt(1 - SHARE) * own)
+
+
+def autoregressive(draw: np.random.Generator, sessions: int) -> Grid:
+    """AR(1) with phi = 0.2 in each symbol."""
+    shocks = random_walk(draw, sessions)
+    for session in range(1, sessions):
+        shocks[:, session] += 0.2 * shocks[:, session - 1]
+    return shocks
+
+
+def garch(draw: np.random.Generator, sessions: int) -> Grid:
+    """GARCH(1,1) with alpha 0.1 and beta 0.88: nothing to find in return or direction, much in range."""
+    shocks = random_walk(draw, sessions) / 0.01 / np.sqrt(5 / 3)
+    variance = np.ones(len(SYMBOLS))
+    for session in range(sessions):
+        shocks[:, session] *= np.sqrt(variance)
+        variance = 0.02 + 0.1 * shocks[:, session] ** 2 + 0.88 * variance
+    return 0.01 * shocks
+
+
+def panel_of(returns: Grid, draw: np.random.Generator) -> Panel:
+    """Bars around the closes that returns make: opens at the last close, highs and lows of a walk within the day."""
+    close = 100 * np.exp(np.cumsum(returns, axis=1))
+    opened = np.concatenate([np.full((len(close), 1), 100.0), close[:, :-1]], axis=1)
+    size = np.abs(returns) + 0.3 * np.abs(returns).mean(axis=1, keepdims=True)
+    high = np.maximum(opened, close) * np.exp(size * draw.exponential(0.4, close.shape))
+    low = np.minimum(opened, close) * np.exp(-size * draw.exponential(0.4, close.shape))
+    sessions = MARKET.sessions[: close.shape[1]]
+    history = History(SYMBOLS, sessions, opened, high, low, close, draw.lognormal(13, 0.3, close.shape))
+    grids = compute_indicators(history)
+    return Panel(history, np.stack(list(grids.values())).astype(np.float32), tuple(grids))
+
+
+def verdicts(returns_of: Callable[[np.random.Generator, int], Grid], seed: int) -> list[tuple[int, str, str, str]]:
+    """Horizon, model, question and verdict of every contest of one market."""
+    draw = np.random.default_rng([seed, 20261124])
+    panel = panel_of(returns_of(draw, HISTORY + ORIGINS + 21), draw)
+    sessions, scored = panel.history.sessions, []
+    for start in range(HISTORY, HISTORY + ORIGINS, REFIT):
+        past = panel.until(sessions[start - 1])
+        fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
+        origins = sessions[start : min(start + REFIT, HISTORY + ORIGINS)]
+        known = panel.until(origins[-1])
+        rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS)
+        symbol = pd.Index(SYMBOLS).get_indexer(rows["symbol"].to_pandas())
+        days = [rows[name].to_numpy().astype("datetime64[D]") for name in ("origin", "target_session")]
+        scored.append(score(rows, realised_returns(panel.history, symbol, *days)).to_pandas())
+    board = leaderboard(pa.Table.from_pandas(daily_losses(pd.concat(scored)), preserve_index=False), sessions)
+    return [(row["horizon"], row["model"], row["question"], row["verdict"]) for row in board.to_pylist()]
+
+
+def daily_losses(scores: pd.DataFrame) -> pd.DataFrame:
+    """What the view daily_losses says: losses beside the baseline's, the mean over the symbols of each origin."""
+    key = ["symbol", "origin", "horizon"]
+    baseline = scores[scores["model"] == BASELINE][[*key, *LOSSES.values()]]
+    paired = scores[scores["model"] != BASELINE].merge(baseline, on=key, suffixes=("", "_baseline"))
+    means = paired.groupby(["horizon", "model", "origin"], as_index=False).mean(numeric_only=True)
+    parts = [
+        means[["horizon", "model", "origin"]].assign(
+            question=question, loss=means[loss], baseline_loss=means[f"{loss}_baseline"]
+        )
+        for question, loss in LOSSES.items()
+    ]
+    return pd.concat(parts)
+
+
+def main(walks: int, others: int) -> None:
+    print(f"{len(SYMBOLS)} symbols, {ORIGINS} origins, models fitted every {REFIT} sessions; markets are simulated.\n")
+    print("| markets | what is there to find | question | markets with a verdict beats_baseline | share |")
+    print("|---|---|---|---|---|")
+    for maker, count, words in (
+        (random_walk, walks, "nothing"),
+        (autoregressive, others, "AR(1), phi 0.2"),
+        (garch, others, "GARCH(1,1), 0.1 and 0.88"),
+    ):
+        began = time.perf_counter()
+        found = Parallel(n_jobs=-1)(delayed(verdicts)(maker, seed) for seed in range(count))
+        passed = Counter[str]()
+        for market in found:
+            won = {q for _, model, q, verdict in market if verdict == "beats_baseline" and q in claims_of(model)}
+            passed.update(dict.fromkeys(won, 1) | ({"return or direction": 1} if won & {"return", "direction"} else {}))
+        for question in ("return or direction", "return", "direction", "range"):
+            print(f"| {count:,} | {words} | {question} | {passed[question]} | {passed[question] / count:.1%} |")
+        print(f"<!-- {words}: {time.perf_counter() - began:.0f} s -->", flush=True)
+
+
+if __name__ == "__main__":
+    numbers = [int(argument) for argument in sys.argv[1:]]
+    main(*(numbers + [1000, 100][len(numbers) :]))
