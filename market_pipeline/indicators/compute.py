@@ -12,9 +12,6 @@ from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
 
-LEAST_BARS = 3
-"""Bars below which there is nothing to compute."""
-
 
 def compute_indicators(history: History) -> dict[str, Grid]:
     """A (symbols, sessions) grid for each of the catalogue, in its order; NaN without a bar and during lookbacks.
@@ -26,10 +23,10 @@ def compute_indicators(history: History) -> dict[str, Grid]:
         for row in range(len(history.symbols)):
             present = history.present[row]
             weighed = present & ~np.isnan(history.volume[row])
-            if present.sum() >= LEAST_BARS:
+            if present.any():
                 bars = bars_of(history, row, present)
                 _scatter(grids, row, present, trend.trend(bars) | momentum.momentum(bars) | volatility.volatility(bars))
-            if weighed.sum() >= LEAST_BARS:
+            if weighed.any():
                 _scatter(grids, row, weighed, volume.volume(bars_of(history, row, weighed)))
     return grids
 
