@@ -20,7 +20,7 @@ ui: $(READY)
 	@$(BIN)/market-pipeline ui
 
 docs: $(READY)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .ci/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .ci/mkdocs.yml
 	@echo "site    site/index.html"
 
 $(READY): requirements.lock pyproject.toml
