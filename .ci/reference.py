@@ -70,7 +70,7 @@ KEYS = {
     "cross_check_tolerance": ("`0.02`", "Share of a close by which the two may differ."),
     "cost_bps": ("`10.0`", "Cost of trading in basis points of the value traded, for `strategies`."),
 }
-"""Each key of a market's table in the TOML file: an example, which is the default of an optional number; its meaning."""
+"""Each key of a market's table in the TOML file: an example, which is its default if it has one; its meaning."""
 
 
 def pages() -> dict[str, str]:
@@ -91,8 +91,11 @@ def pages() -> dict[str, str]:
 
 def commands() -> str:
     """Every command with its arguments and options, as click knows them."""
-    parts = ["# Commands", "Every command ends with exit status 0, or with one paragraph that names the cause and the "
-             "mend. `make demo`, `make test`, `make ui` and `make docs` make the environment first when there is none."]  # fmt: skip
+    parts = [
+        "# Commands",
+        "Every command ends with exit status 0, or with one paragraph that names the cause and the mend. `make demo`, "
+        "`make test`, `make ui` and `make docs` make the environment first when there is none.",
+    ]
     for name, command in sorted(main.commands.items()):
         context = click.Context(command, info_name=f"market-pipeline {name}")
         parts += [f"## {name}", command.help or "", f"```text\n{command.get_usage(context)}\n```"]
@@ -158,7 +161,9 @@ def assets(settings: Settings, market: Market) -> str:
         ("job", job.name, job.description or "") for job in definitions.jobs or () if job.name.startswith(market.name)
     ]
     for kind, found in (("schedule", definitions.schedules), ("sensor", definitions.sensors)):
-        automation += [(kind, one.name, one.description or "") for one in found or () if one.name.startswith(market.name)]
+        automation += [
+            (kind, one.name, one.description or "") for one in found or () if one.name.startswith(market.name)
+        ]
     return _joined(
         [
             "# Assets",

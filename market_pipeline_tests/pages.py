@@ -30,7 +30,7 @@ class Block:
 
     @cached_property
     def commands(self) -> list[str]:
-        """The commands of a console block, without prompts and comments; those that go on in the next line are whole."""
+        """The commands of a console block, without prompts and comments; one that goes on in the next line is whole."""
         whole = self.text.replace("\\\n", " ")
         lines = [line for line in whole.splitlines() if line.strip() and not line.startswith("#")]
         if self.language == "console":

@@ -90,7 +90,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, here: Path) -> 
     for block in PYTHON[page]:
         code = compile(ast.parse(block.text), str(block), "exec")
         if not (block.excuse or block.title):  # a titled one is a file of a recipe
-            exec(code, names)  # noqa: S102  that is the point
+            exec(code, names)
 
 
 @each(blocks("sql"))
@@ -172,10 +172,12 @@ def assert_targets(words: list[str]) -> None:
 
 def run(words: list[str]) -> None:
     """Run it in this process; only `doctor` may end with 1, for the house is not up to date."""
+    allowed = {0, 1} if words[0] == "doctor" else {0}
     try:
-        main.main(words, standalone_mode=False)
+        main.main(words)  # as a console does, it ends in an exit
     except SystemExit as left:
-        assert (words[0], left.code) == ("doctor", 1)
+        status = left.code
+    assert status in allowed, words
 
 
 def test_excuses_are_few_and_have_a_reason() -> None:

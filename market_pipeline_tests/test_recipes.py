@@ -40,7 +40,7 @@ with sqlite3.connect(file) as connection:
 source = open_source(Settings(here, "sqlite", file))
 assert source.problem() is None
 fetched = source.fetch(europe, ["SAP.DE", "NONE"], dt.date(2024, 1, 3), dt.date(2024, 1, 3))
-assert [(outcome.symbol, outcome.status) for outcome in fetched.outcomes] == [("SAP.DE", "ok"), ("NONE", "unknown_symbol")]
+assert {one.symbol: one.status for one in fetched.outcomes} == {"SAP.DE": "ok", "NONE": "unknown_symbol"}
 assert fetched.bars["close"].tolist() == [9.5]
 """
 
