@@ -4,7 +4,7 @@ The first is the baseline that every verdict is held against; neither claims a d
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class RandomWalk:
     """
 
     name: str
-    volatility: Callable[[History], Grid]
+    volatility: Callable[[History], Grid] = field(repr=False)
     window: int = 1000
     """Sessions whose errors set the quantiles."""
 
