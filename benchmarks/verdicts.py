@@ -127,9 +127,8 @@ def main(walks: int, others: int) -> None:
             won = {q for _, model, q, verdict in market if verdict == "beats_baseline" and q in claims_of(model)}
             passed.update(dict.fromkeys(won, 1) | ({"return or direction": 1} if won & {"return", "direction"} else {}))
         for question in ("return or direction", "return", "direction", "range"):
-            print(
-                f"| {count:,} | {origins} | {words} | {question} | {passed[question]} | {passed[question] / count:.1%} |"
-            )
+            share = passed[question] / count
+            print(f"| {count:,} | {origins} | {words} | {question} | {passed[question]} | {share:.1%} |")
         print(f"<!-- {words}: {time.perf_counter() - began:.0f} s -->", flush=True)
 
 
