@@ -19,6 +19,8 @@ COMPARED = {
 }
 """What of each table is compared, as distinct rows."""
 
+KINDS = ("session", "champion", "verdict", "quarantine", "restatement")
+
 COLUMNS = pa.schema(
     [
         ("market", pa.string()), ("kind", pa.string()), ("symbol", pa.string()), ("session", pa.date32()),

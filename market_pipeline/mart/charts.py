@@ -12,6 +12,9 @@ from markupsafe import Markup
 NOMINAL = (0.50, 0.80, 0.95)
 """What the three central ranges of a forecast claim to hold."""
 
+SESSIONS = 60
+"""Strokes a strip has room for at least, so that a few sessions are not drawn as blocks."""
+
 
 def round_limit(values: Sequence[float]) -> float:
     """The end of a symmetric axis that holds all the values: 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten.
@@ -85,14 +88,15 @@ def session_strip(shares: Sequence[tuple[str, float]]) -> Markup:
 
     `shares` are sessions with their share, at least one.
     """
+    across = max(len(shares), SESSIONS)
     strokes = Markup("").join(
         Markup('<path class="{}" d="M{:.1f} 20V{:.1f}"/>').format(
-            "whole" if share >= 1 else "broken", place + 0.5, 20 - 18 * share - 1
+            "whole" if share >= 1 else "broken", place + 0.5, 19 - 18 * share
         )
-        for place, (_, share) in enumerate(shares)
+        for place, (_, share) in enumerate(shares, across - len(shares))
     )
     broken = sum(share < 1 for _, share in shares)
     title = f"Bars present in {len(shares)} sessions from {shares[0][0]} to {shares[-1][0]}: {broken} not whole"
     return Markup(
         '<svg class="sessions" role="img" viewBox="0 0 {} 20" preserveAspectRatio="none"><title>{}</title>{}</svg>'
-    ).format(len(shares), title, strokes)
+    ).format(across, title, strokes)

@@ -6,7 +6,7 @@ it looks: words are in sentences.py and page/, drawings in charts.py and fans.py
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from market_pipeline.mart import queries as sql
 from market_pipeline.mart import sentences
+from market_pipeline.mart.changes import KINDS
 from market_pipeline.mart.charts import coverage_strip, fifths_bar, pit_histogram, range_bar, round_limit, session_strip
 from market_pipeline.mart.fans import columns_of
 from market_pipeline.mart.read import LEADERBOARD, META, query
@@ -28,7 +29,7 @@ Rows: TypeAlias = list[Row]
 
 QUESTIONS = ("return", "direction", "range", "rank")
 
-DRAWN_SESSIONS, LISTED, LEADING = 120, 12, 5
+DRAWN_SESSIONS, LISTED = 120, 12
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Who may lead and who may lag at one horizon, by the rank forecast of one model."""
+    """Who may lead at one horizon, by the rank forecast of one model; `symbols` is how many it ranks."""
 
     horizon: int
     as_of: dt.date
@@ -83,7 +84,6 @@ class Ranking:
     verdict: str
     symbols: int
     leaders: Rows
-    laggards: Rows
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class MarketPage:
     gaps: Rows
     quarantine: Mapping[str, Rows]
     restatements: Mapping[str, Rows]
-    changes: Mapping[str, Rows]
+    changes: Mapping[str, Sequence[Row]]
+    """By each of KINDS, those without one empty."""
 
 
 def read_markets(mart: Path) -> tuple[MarketPage, ...]:
@@ -148,7 +149,7 @@ def page_of(name: str, newest: dt.date | None, rows: Mapping[str, Rows], closes:
         gaps=rows["gaps"],
         quarantine={"counted": rows["quarantine_by_rule"], "newest": rows["quarantine"]},
         restatements={"counted": rows["restatements_by_cause"], "newest": rows["restatements"]},
-        changes=_grouped(rows["changes"], "kind"),
+        changes=dict.fromkeys(KINDS, ()) | _grouped(rows["changes"], "kind"),
     )
 
 
@@ -200,18 +201,16 @@ def served_of(signals: Rows, leaderboard: Rows) -> tuple[Served, ...]:
 
 
 def rankings_of(ranks: Rows, leaderboard: Rows) -> tuple[Ranking, ...]:
-    """The newest rank forecast of each horizon and model but the baseline: the LEADING likeliest of either end."""
+    """The newest rank forecast of each horizon and model but the baseline: the LISTED likeliest to lead."""
     verdicts = {(row["horizon"], row["model"]): row["verdict"] for row in leaderboard if row["question"] == "rank"}
     groups: dict[tuple[int, dt.date, str], Rows] = {}
     for row in ranks:
         groups.setdefault((row["horizon"], row["origin"], row["model"]), []).append(_with_fifths(row))
     rankings = []
     for (horizon, as_of, model), rows in sorted(groups.items()):
-        count = min(LEADING, (len(rows) + 1) // 2)
-        leaders = sorted(rows, key=lambda row: (-row["p_q5"], row["symbol"]))[:count]
-        laggards = sorted(rows, key=lambda row: (-row["p_q1"], row["symbol"]))[:count]
+        leaders = sorted(rows, key=lambda row: (-row["p_q5"], row["symbol"]))[:LISTED]
         verdict = verdicts.get((horizon, model), "insufficient_data")
-        rankings.append(Ranking(horizon, as_of, model, verdict, len(rows), leaders, laggards))
+        rankings.append(Ranking(horizon, as_of, model, verdict, len(rows), leaders))
     return tuple(rankings)
 
 

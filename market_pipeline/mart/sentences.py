@@ -24,8 +24,9 @@ def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) ->
     """
     if fraction is None or not math.isfinite(fraction):
         return "–"
+    decimals = decimals if abs(fraction) < 1 or not sign else 0
     hundredths = round(100 * fraction, decimals) or 0.0
-    return f"{hundredths:{'+' if sign and hundredths else ''}.{decimals}f}\u202f%".replace("-", "−")
+    return f"{hundredths:{'+' if sign and hundredths else ''},.{decimals}f}\u202f%".replace("-", "−")
 
 
 def price(value: float | None) -> str:
@@ -60,8 +61,7 @@ def of_contest(row: Row) -> str:
             f"or {LEAST_APART} that do not overlap."
         )
     skill = row["skill"]
-    size = "as large as" if not skill else f"{percent(abs(skill))} {'smaller' if skill > 0 else 'larger'} than"
-    found = f"Its loss was {size} the random walk’s."
+    found = f"Its loss was {_beside(skill)} the random walk’s."
     if row["verdict"] == "worse":
         return f"{found} The test turned round says that this is more than bad luck: the walk is the better guide."
     luck = (
@@ -82,14 +82,17 @@ def of_served(model: str, verdict: str, earned: Collection[str]) -> str:
             if verdict == "insufficient_data"
             else "No model has earned this place"
         )
-        return f"{why}, so the random walk is served. It has no view of direction: read the range, not the trend."
+        return f"{why}, so the random walk is served: read the range, not the trend."
     if verdict == "worse":
         return f"{name} won this place at an earlier review and has lost to the random walk since: do not rely on it."
     if verdict != "beats_baseline":
         return f"{name} won this place at an earlier review; by now its lead may be luck: treat it as unproven."
+    if not earned:
+        return f"{name} has beaten the random walk; the verdicts below say on what."
     asked = _listed(earned)
     if not set(earned) & set(DIRECTED):
-        return f"{name} has beaten the random walk on the {asked} only. No direction is proven: read the range, not the trend."
+        only = f"{name} has beaten the random walk on the {asked} only."
+        return f"{only} No direction is proven: read the range, not the trend."
     return f"{name} has beaten the random walk on {asked} so far. That is a record, not a promise."
 
 
@@ -104,6 +107,19 @@ def of_strategy(row: Row) -> str:
         f"{row['trials']} trials counted, is {chance(row['deflated_sharpe'])}: "
         + ("evidence of a gain." if enough else f"no evidence of a gain ({percent(1 - LEVEL, 0)} would be).")
     )
+
+
+def _beside(skill: float | None) -> str:
+    r"""How large a loss of this skill is beside the random walk's.
+
+    >>> _beside(0.123), _beside(-0.034), _beside(-20.5), _beside(0.0)
+    ('12.3\u202f% smaller than', '3.4\u202f% larger than', '21.5 times', 'as large as')
+    """
+    if skill is None or abs(skill) < 0.0005:
+        return "as large as"
+    if skill < -1:
+        return f"{1 - skill:.1f} times"
+    return f"{percent(abs(skill))} {'smaller' if skill > 0 else 'larger'} than"
 
 
 def _listed(names: Collection[str]) -> str:

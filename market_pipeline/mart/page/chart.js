@@ -16,7 +16,7 @@
     worse: "× worse than the random walk",
     insufficient_data: "… too little data",
   };
-  let shown = 0;
+  let shown = 63;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const digits = (value) => {
@@ -81,7 +81,7 @@
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--quiet") },
       hoverlabel: { bgcolor: colour("--wash"), bordercolor: colour("--quiet"), font: { color: colour("--ink") }, align: "left" },
       dragmode: coarse.matches ? false : "zoom",
-      xaxis: { ...axis, type: "date", range: [first, last], nticks: narrow.matches ? 4 : 8, hoverformat: "%Y-%m-%d" },
+      xaxis: { ...axis, type: "date", range: [first, Date.parse(last) + 0.02 * (Date.parse(last) - Date.parse(first))], nticks: narrow.matches ? 4 : 8, hoverformat: "%Y-%m-%d" },
       yaxis: { ...axis, ...(values.length ? { range: [low - pad, high + pad] } : {}), tickformat: high >= 1e4 ? ",.0f" : "" },
       shapes: ahead.length ? [{
         type: "line", x0: ahead[0].origin, x1: ahead[0].origin, yref: "paper", y0: 0, y1: 1,
@@ -107,7 +107,7 @@
     const market = markets[place];
     const ahead = fanOf(market, who);
     const words = told(market, who, ahead);
-    Plotly.react(chart, traces(market, who, ahead), layout(market, who, ahead), { displayModeBar: false, responsive: true });
+    Plotly.react(chart, traces(market, who, ahead), layout(market, who, ahead), { displayModeBar: false, responsive: true, doubleClick: "reset" });
     chart.setAttribute("aria-label", `Price and ranges ahead. ${words}`);
     document.getElementById("told").textContent = words;
   };
