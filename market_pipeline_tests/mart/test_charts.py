@@ -9,26 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market_pipeline.mart.charts import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
-    Fan,
     coverage_strip,
-    fan_chart,
+    fifths_bar,
     pit_histogram,
     range_bar,
     round_limit,
-    tick_texts,
-    ticks,
+    session_strip,
 )
-
-FAN = Fan(
-    start=3,
-    ahead=np.array([0.0, 1.0, 5.0]),
-    quantiles=np.array([[100.0] * 7, [97, 98, 99, 100, 101, 102, 103], [90, 94, 97, 101, 104, 107, 112]]),
-)
-CLOSES = np.array([98.0, 99.0, 101.0, 100.0])
 
 
 def path_points(svg: ET.Element, name: str) -> np.ndarray:
@@ -57,10 +44,11 @@ def test_text_is_escaped_everywhere() -> None:
     for svg in (
         range_bar(-1, 0, 1, 1, hostile),
         coverage_strip((0.5, 0.8, 0.95), hostile),
-        fan_chart(CLOSES, FAN, 5, (hostile, hostile), hostile),
+        fifths_bar((0.2,) * 5, hostile),
+        session_strip([(hostile, 1.0)]),
     ):
         root = ET.fromstring(svg)
-        assert next(root.iter("title")).text == hostile
+        assert hostile in (next(root.iter("title")).text or "")
         assert next(root.iter("b"), None) is None
 
 
@@ -82,3 +70,16 @@ def test_a_calibrated_forecast_has_a_flat_histogram() -> None:
     assert [bar.get("width") for bar in bars] == ["10.0", "40.0", "40.0", "10.0"]
     wide = ET.fromstring(pit_histogram((0.5, 0.0, 0.0, 0.5), claimed, "too narrow"))
     assert [bar.get("height") for bar in wide.iter() if bar.tag.endswith("rect")] == ["16.0", "0.0", "0.0", "16.0"]
+
+
+def test_fifths_are_as_wide_as_they_are_likely() -> None:
+    svg = ET.fromstring(fifths_bar((0.1, 0.2, 0.3, 0.15, 0.25), "AAA"))
+    pieces = [(piece.get("class"), float(piece.get("x", "")), float(piece.get("width", ""))) for piece in svg.iter("rect")]
+    assert pieces == [("q1", 0, 10), ("q2", 10, 20), ("q3", 30, 30), ("q4", 60, 15), ("q5", 75, 25)]
+
+
+def test_a_session_that_is_not_whole_stands_out_and_is_shorter() -> None:
+    svg = ET.fromstring(session_strip([("2024-03-04", 1.0), ("2024-03-05", 0.5), ("2024-03-06", 1.0)]))
+    strokes = [(path.get("class"), path.get("d")) for path in svg.iter("path")]
+    assert strokes == [("whole", "M57.5 20V1.0"), ("broken", "M58.5 20V10.0"), ("whole", "M59.5 20V1.0")]
+    assert (next(svg.iter("title")).text or "").endswith("from 2024-03-04 to 2024-03-06: 1 not whole")
