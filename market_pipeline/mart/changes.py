@@ -38,13 +38,18 @@ def changes(before: Tables, after: Tables) -> pa.Table:
 
     What was withdrawn since (a bar that left quarantine) is no row: only what is new or otherwise.
     """
-    titles = [_held(tables["champions"], BASELINE) for tables in (before, after)]
-    verdicts = [_by_key(tables["leaderboard"], ("market", "horizon", "question", "model")) for tables in (before, after)]
+    titles = [_held(tables["champions"]) for tables in (before, after)]
+    verdicts = [
+        _by_key(tables["leaderboard"], ("market", "horizon", "question", "model")) for tables in (before, after)
+    ]
     rows = [
         *({**row, "kind": "session"} for row in _new(before["prices"], after["prices"])),
         *_turned("champion", "model", titles[0], titles[1], BASELINE),
         *_turned("verdict", "verdict", verdicts[0], verdicts[1], None),
-        *({**row, "kind": "quarantine", "after": row["rule"]} for row in _new(before["quarantine"], after["quarantine"])),
+        *(
+            {**row, "kind": "quarantine", "after": row["rule"]}
+            for row in _new(before["quarantine"], after["quarantine"])
+        ),
         *(
             {**row, "kind": "restatement", "before": _text(row["old"]), "after": _text(row["new"])}
             for row in _new(before["restatements"], after["restatements"])
@@ -64,14 +69,18 @@ def _by_key(rows: pa.Table, key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
     return {tuple(row[name] for name in key): row for row in rows.to_pylist()}
 
 
-def _held(champions: pa.Table, baseline: str) -> dict[tuple[Any, ...], Row]:
+def _held(champions: pa.Table) -> dict[tuple[Any, ...], Row]:
     """Who holds each question now; one that the baseline holds again is as one that was never won."""
     newest = _by_key(champions.sort_by("since"), ("market", "horizon", "question"))
-    return {key: row for key, row in newest.items() if row["model"] != baseline}
+    return {key: row for key, row in newest.items() if row["model"] != BASELINE}
 
 
 def _turned(
-    kind: str, value: str, before: Mapping[tuple[Any, ...], Row], after: Mapping[tuple[Any, ...], Row], absent: str | None
+    kind: str,
+    value: str,
+    before: Mapping[tuple[Any, ...], Row],
+    after: Mapping[tuple[Any, ...], Row],
+    absent: str | None,
 ) -> Iterator[Row]:
     """Keys whose value is another now; a key that one side has not has the value `absent` there."""
     for key in sorted({*before, *after}):
@@ -82,4 +91,4 @@ def _turned(
 
 
 def _text(value: float | None) -> str | None:
-    return None if value is None else f"{value:g}"
+    return None if value is None else f"{value:.10g}"

@@ -5,6 +5,7 @@ escaped; every drawing carries a title for readers who do not see it.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
@@ -76,7 +77,7 @@ def fifths_bar(chances: Sequence[float], title: str) -> Markup:
     edges = 100 * np.concatenate([[0.0], np.cumsum(chances)])
     pieces = Markup("").join(
         Markup('<rect class="q{}" x="{:.1f}" width="{:.1f}" height="10"/>').format(fifth + 1, left, right - left)
-        for fifth, (left, right) in enumerate(zip(edges, edges[1:], strict=False))
+        for fifth, (left, right) in enumerate(pairwise(edges))
     )
     return Markup(
         '<svg class="fifths" role="img" viewBox="0 0 100 10" preserveAspectRatio="none"><title>{}</title>{}</svg>'

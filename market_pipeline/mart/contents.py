@@ -6,7 +6,7 @@ it looks: words are in sentences.py and page/, drawings in charts.py and fans.py
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -105,7 +105,7 @@ class MarketPage:
     gaps: Rows
     quarantine: Mapping[str, Rows]
     restatements: Mapping[str, Rows]
-    changes: Mapping[str, Sequence[Row]]
+    changes: Mapping[str, Rows]
     """By each of KINDS, those without one empty."""
 
 
@@ -149,7 +149,7 @@ def page_of(name: str, newest: dt.date | None, rows: Mapping[str, Rows], closes:
         gaps=rows["gaps"],
         quarantine={"counted": rows["quarantine_by_rule"], "newest": rows["quarantine"]},
         restatements={"counted": rows["restatements_by_cause"], "newest": rows["restatements"]},
-        changes=dict.fromkeys(KINDS, ()) | _grouped(rows["changes"], "kind"),
+        changes={kind: [row for row in rows["changes"] if row["kind"] == kind] for kind in KINDS},
     )
 
 

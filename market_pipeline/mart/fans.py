@@ -20,10 +20,10 @@ DIGITS = 6
 def columns_of(closes: pa.Table, fans: list[dict[str, Any]], symbols: tuple[str, ...]) -> dict[str, Any]:
     """One market's data for the chart.
 
-    `closes` has symbol, session, adj_close of the newest sessions; `fans` signals with their rows of `forecast_prices`,
-    all NULL where the origin has no price: nothing is drawn there. `sessions` (n,) as ISO dates; `closes` a list (n,) per symbol, null without a bar; `fans` one entry
-    per horizon, origin, target, model and verdict, with the places of its symbols in `who` and their seven quantiles,
-    chance of a rise and trend in the same order.
+    `closes` has symbol, session, adj_close of the newest sessions; `fans` are signals with their rows of
+    `forecast_prices`, all NULL where the origin has no price: nothing is drawn there. `sessions` (n,) as ISO dates;
+    `closes` a list (n,) per symbol, null without a bar; `fans` one entry per horizon, origin, target, model and
+    verdict, with the places of its symbols in `who` and their quantiles, chance of a rise and trend in that order.
     """
     sessions = np.unique(closes["session"].to_numpy().astype("datetime64[D]"))
     grid = to_grids(closes, symbols, sessions, ("adj_close",))["adj_close"]
@@ -34,7 +34,7 @@ def columns_of(closes: pa.Table, fans: list[dict[str, Any]], symbols: tuple[str,
             continue
         key = (row["horizon"], row["origin"], row["target_session"], row["model"], row["verdict"])
         names = ("horizon", "origin", "target", "model", "verdict")
-        empty = {"who": [], "now": [], "quantiles": [], "p_up": [], "trend": []}
+        empty: dict[str, Any] = {"who": [], "now": [], "quantiles": [], "p_up": [], "trend": []}
         group = groups.setdefault(key, {**dict(zip(names, map(_plain, key), strict=True)), **empty})
         group["who"].append(place[row["symbol"]])
         group["now"].append(rounded(row["origin_price"]))

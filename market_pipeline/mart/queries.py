@@ -6,12 +6,12 @@ Every query has `market` as a column and is read by market; those of NEWEST list
 from market_pipeline.scores.calibration import PIECES
 
 SIGNALS = """
-select s.market, s.symbol, s.as_of, s.horizon, s.trend, s.p_up, s.expected_return, s.low_80, s.high_80, s.model,
-    s.verdict, f.origin, f.target_session, f.origin_price,
+select s.market, s.symbol, s.as_of, s.horizon, s.trend, s.p_up, s.expected_return, s.low_80, s.high_80,
+    s.model, s.verdict, f.origin, f.target_session, f.origin_price,
     f.q025, f.q10, f.q25, f.q50, f.q75, f.q90, f.q975
 from signals s
-left join forecast_prices f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of and f.horizon = s.horizon
-    and f.model = s.model
+left join forecast_prices f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
+    and f.horizon = s.horizon and f.model = s.model
 order by s.market, s.horizon, s.symbol
 """
 SYMBOLS = "select market, symbol, max(session) as newest from prices group by all order by all"

@@ -56,10 +56,8 @@ def chance(p_value: float) -> str:
 def of_contest(row: Row) -> str:
     """What one row of `leaderboard` means."""
     if row["verdict"] == "insufficient_data":
-        return (
-            f"{row['n_origins']} origin{'' if row['n_origins'] == 1 else 's'} came due: a verdict needs {LEAST_ORIGINS}, "
-            f"or {LEAST_APART} that do not overlap."
-        )
+        came = f"{row['n_origins']} origin{'' if row['n_origins'] == 1 else 's'} came due"
+        return f"{came}: a verdict needs {LEAST_ORIGINS}, or {LEAST_APART} that do not overlap."
     skill = row["skill"]
     found = f"Its loss was {_beside(skill)} the random walk’s."
     if row["verdict"] == "worse":

@@ -86,7 +86,8 @@ insert into ranks select * replace (origin - 1 as origin, 0.9 as p_q5) from rank
 """
 FOLLOWED = """
 insert into strategies values
-    ('stocks', 1, 250, 0, 0.081, 0, 0, 0, 0, 0, 5, 24), ('stocks', 5, 250, 0.042, 0.081, 0.61, 0.31, 0.093, 12.3, 0.4, 5, 24)
+    ('stocks', 1, 250, 0, 0.081, 0, 0, 0, 0, 0, 5, 24),
+    ('stocks', 5, 250, 0.042, 0.081, 0.61, 0.31, 0.093, 12.3, 0.4, 5, 24)
 """
 DOUBTED = """
 insert into quarantine values ('stocks', 'AAA', '2024-03-05', 'no price is above the high', 10, 11, 9, 12, 1e5),

@@ -27,7 +27,11 @@ def tables(**rows: list[tuple[Any, ...]]) -> dict[str, pa.Table]:
 def told(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> list[dict[str, Any]]:
     found = changes(before, after)
     assert found.schema == COLUMNS
-    return [{name: value for name, value in row.items() if value is not None} for row in found.to_pylist()]
+    return [{name: value for name, value in one.items() if value is not None} for one in found.to_pylist()]
+
+
+def row(kind: str, market: str = "stocks", **values: Any) -> dict[str, Any]:
+    return {"market": market, "kind": kind, **values}
 
 
 FIRST = tables(
@@ -58,32 +62,32 @@ def test_each_kind_is_told_with_what_was_and_what_is() -> None:
             ("stocks", 1, "return", "linear", "no_evidence"),
             ("stocks", 1, "return", "drift", "worse"),
         ],
-        quarantine=[("stocks", "AAA", DAY, "no volume is negative"), ("stocks", "BBB", NEXT, "every price is positive")],
+        quarantine=[
+            ("stocks", "AAA", DAY, "no volume is negative"),
+            ("stocks", "BBB", NEXT, "every price is positive"),
+        ],
         restatements=[
             ("stocks", "AAA", DAY, "close", 10.0, 10.5, FOUND),
             ("stocks", "BBB", DAY, "volume", None, 5e6, FOUND),
         ],
     )
     assert told(FIRST, after) == [
-        {"market": "crypto", "kind": "session", "session": NEXT},
-        {"market": "stocks", "kind": "session", "session": NEXT},
-        {"market": "stocks", "kind": "champion", "horizon": 1, "question": "range", "before": "ewma", "after": "random_walk"},
-        {"market": "stocks", "kind": "champion", "horizon": 5, "question": "range", "before": "garch", "after": "har"},
-        {"market": "stocks", "kind": "champion", "horizon": 20, "question": "return", "before": "random_walk", "after": "drift"},
-        {"market": "stocks", "kind": "verdict", "horizon": 1, "question": "return", "model": "drift", "after": "worse"},
-        {
-            "market": "stocks", "kind": "verdict", "horizon": 5, "question": "range", "model": "garch",
-            "before": "beats_baseline", "after": "no_evidence",
-        },
-        {"market": "stocks", "kind": "quarantine", "symbol": "BBB", "session": NEXT, "after": "every price is positive"},
-        {"market": "stocks", "kind": "restatement", "symbol": "BBB", "session": DAY, "field": "volume", "after": "5e+06"},
-    ]  # fmt: skip
-    assert {row["kind"] for row in told(FIRST, after)} == set(KINDS)
+        row("session", "crypto", session=NEXT),
+        row("session", session=NEXT),
+        row("champion", horizon=1, question="range", before="ewma", after="random_walk"),
+        row("champion", horizon=5, question="range", before="garch", after="har"),
+        row("champion", horizon=20, question="return", before="random_walk", after="drift"),
+        row("verdict", horizon=1, question="return", model="drift", after="worse"),
+        row("verdict", horizon=5, question="range", model="garch", before="beats_baseline", after="no_evidence"),
+        row("quarantine", symbol="BBB", session=NEXT, after="every price is positive"),
+        row("restatement", symbol="BBB", session=DAY, field="volume", after="5000000"),
+    ]
+    assert {found["kind"] for found in told(FIRST, after)} == set(KINDS)
 
 
 def test_a_model_that_is_no_longer_judged_and_a_bar_that_was_mended() -> None:
     after = tables(prices=[("stocks", DAY)], champions=[], leaderboard=[], quarantine=[], restatements=[])
     found = told(FIRST, after)
-    assert [row for row in found if row["kind"] in ("quarantine", "restatement", "session")] == []
-    gone = [(row["model"], row["before"], row.get("after")) for row in found if row["kind"] == "verdict"]
+    assert [one for one in found if one["kind"] in ("quarantine", "restatement", "session")] == []
+    gone = [(one["model"], one["before"], one.get("after")) for one in found if one["kind"] == "verdict"]
     assert gone == [("linear", "no_evidence", None), ("garch", "beats_baseline", None)]

@@ -4,7 +4,6 @@ import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,7 +73,9 @@ def test_a_calibrated_forecast_has_a_flat_histogram() -> None:
 
 def test_fifths_are_as_wide_as_they_are_likely() -> None:
     svg = ET.fromstring(fifths_bar((0.1, 0.2, 0.3, 0.15, 0.25), "AAA"))
-    pieces = [(piece.get("class"), float(piece.get("x", "")), float(piece.get("width", ""))) for piece in svg.iter("rect")]
+    pieces = [
+        (piece.get("class"), float(piece.get("x", "")), float(piece.get("width", ""))) for piece in svg.iter("rect")
+    ]
     assert pieces == [("q1", 0, 10), ("q2", 10, 20), ("q3", 30, 30), ("q4", 60, 15), ("q5", 75, 25)]
 
 

@@ -102,7 +102,9 @@ def test_a_mart_says_what_the_one_before_had_not(house: House, tmp_path: Path) -
     assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [None]
     with duckdb.connect(str(mart)) as earlier:
         earlier.execute("delete from prices where session > date '2024-03-13'")
-        earlier.execute("update leaderboard set verdict = 'worse' where (model, horizon, question) = ('ewma', 5, 'range')")
+        earlier.execute(
+            "update leaderboard set verdict = 'worse' where (model, horizon, question) = ('ewma', 5, 'range')"
+        )
     publish(house.warehouse, [house.market], mart, NOW + dt.timedelta(days=1))
     found = query(mart, "from changes").to_pylist()
     assert [row["session"] for row in found if row["kind"] == "session"] == [dt.date(2024, 3, 14), LAST]

@@ -24,6 +24,7 @@ from market_pipeline_tests.mart.small_mart import (
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
+
 class Page(HTMLParser):
     """A page taken apart: elements with their attributes, text, and each table as rows of cells."""
 
@@ -200,7 +201,10 @@ def test_the_tally_counts_each_verdict_without_the_baseline(page: Page) -> None:
 
 
 def test_signals_are_the_numbers_of_the_mart(page: Page) -> None:
-    near, far = page.table("Newest forecasts of stocks, 1 session"), page.table("Newest forecasts of stocks, 5 sessions")
+    near, far = (
+        page.table("Newest forecasts of stocks, 1 session"),
+        page.table("Newest forecasts of stocks, 5 sessions"),
+    )
     assert [row[0] for row in near] == [row[0] for row in far] == ["Symbol", HOSTILE, "AAA"]
     assert [near[0][-1], far[0][-1]] == ["80 % range, drawn−5 %0+5 %", "80 % range, drawn−30 %0+30 %"]
     assert near[2] == ["AAA", "↑ up", "61 %", "+1.25 %", "−3.1 % … +4.7 %", "96.95 … 104.81", ""]

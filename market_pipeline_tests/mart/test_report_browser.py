@@ -1,4 +1,4 @@
-"""The report in a real browser: from disk, by keyboard, on a phone, in light and dark, and for those who do not see it."""
+"""The report in a real browser: from disk, by keyboard, on a phone, in light and dark, and read by a machine."""
 
 import re
 from collections.abc import Iterator
@@ -64,9 +64,7 @@ class Sitting:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [1280, 360])
-def test_the_page_opens_whole_without_a_network_or_an_error(
-    browser: Any, report: str, width: int, scheme: str
-) -> None:
+def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report: str, width: int, scheme: str) -> None:
     sitting = Sitting(browser, report, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = sitting.page
     for seen in (*(f"h2#{part}" for part in PARTS), *SEEN):
@@ -123,7 +121,9 @@ def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) 
     sitting = Sitting(browser, report, color_scheme="light")
     light = sitting.drawn()["paper"]
     sitting.page.emulate_media(color_scheme="dark")
-    sitting.page.wait_for_function("light => document.getElementById('chart').layout.paper_bgcolor !== light", arg=light)
+    sitting.page.wait_for_function(
+        "light => document.getElementById('chart').layout.paper_bgcolor !== light", arg=light
+    )
     painted = sitting.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = (int(part) for part in re.findall(r"\d+", painted)[:3])
     assert sitting.drawn()["paper"] == f"#{red:02x}{green:02x}{blue:02x}"

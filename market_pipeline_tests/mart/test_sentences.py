@@ -21,7 +21,9 @@ def test_only_a_proven_contest_is_called_skill() -> None:
         "less than 0.1 % of the time, 3.1 % with all contests counted: rare enough to call it skill."
     )
     unproven = said(contest("no_evidence", p_value=0.04, p_adjusted=0.2))
-    assert unproven.endswith("4.0 % of the time, 20.0 % with all contests counted: not rare enough (5 % would be) to call it skill.")
+    assert unproven.endswith(
+        "4.0 % of the time, 20.0 % with all contests counted: not rare enough (5 % would be) to call it skill."
+    )
     assert "the walk is the better guide" in said(contest("worse", skill=-20.5))
     assert said(contest("worse", skill=-20.5)).startswith("Its loss was 21.5 times the random walk’s.")
 
@@ -37,7 +39,12 @@ def test_too_little_data_says_how_much_is_needed() -> None:
         ("random_walk", "no_evidence", (), "No model has earned this place"),
         ("random_walk", "insufficient_data", (), "Too few forecasts have come due"),
         ("garch", "beats_baseline", ("range",), "No direction is proven"),
-        ("linear", "beats_baseline", ("return", "direction"), "on return and direction so far. That is a record, not a promise."),
+        (
+            "linear",
+            "beats_baseline",
+            ("return", "direction"),
+            "on return and direction so far. That is a record, not a promise.",
+        ),
         ("linear", "beats_baseline", (), "the verdicts below say on what"),
         ("linear", "no_evidence", (), "treat it as unproven"),
         ("linear", "worse", (), "do not rely on it"),

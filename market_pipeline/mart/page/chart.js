@@ -128,6 +128,7 @@
   }
   for (const query of [dark, narrow, coarse]) query.addEventListener("change", draw);
   document.getElementById("explorer").hidden = false;
+  document.getElementById("unscripted").hidden = true;
   age();
   draw();
 })();
