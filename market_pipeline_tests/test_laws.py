@@ -55,6 +55,8 @@ def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
         "matplotlib",
         "scipy.stats",
         "plotly",
+        "statsforecast",
+        "numba",
     )
     code = (
         "import sys, market_pipeline.definitions as d; d.defs(); "
