@@ -138,7 +138,7 @@ def page_of(name: str, newest: dt.date | None, rows: Mapping[str, Rows], closes:
         newest=newest,
         symbols=symbols,
         stale=[row for row in rows["symbols"] if row["newest"] is None or row["newest"] < newest],
-        board=board_of(rows["leaderboard"]),
+        board=board_of(rows["leaderboard"], rows["tests"]),
         served=served_of(rows["signals"], rows["leaderboard"]),
         chart=columns_of(closes, rows["signals"], symbols),
         rankings=rankings_of(rows["ranks"], rows["leaderboard"]),
@@ -153,9 +153,21 @@ def page_of(name: str, newest: dt.date | None, rows: Mapping[str, Rows], closes:
     )
 
 
-def board_of(leaderboard: Rows) -> Board | None:
-    """The leaderboard of one market without the baseline, which cannot beat itself; None when nothing is left."""
-    rows = [row | {"words": sentences.of_contest(row)} for row in leaderboard if row["model"] != BASELINE]
+def board_of(leaderboard: Rows, tests: Rows) -> Board | None:
+    """The leaderboard of one market without the baseline, which cannot beat itself; None when nothing is left.
+
+    Each contest has `others`, the value of each further test by name.
+    """
+    others: dict[tuple[str, int, str], dict[str, float]] = {}
+    for row in tests:
+        others.setdefault((row["model"], row["horizon"], row["question"]), {})[row["test"]] = row["value"]
+    rows = [
+        row
+        | {"words": sentences.of_contest(row)}
+        | {"others": others.get((row["model"], row["horizon"], row["question"]), {})}
+        for row in leaderboard
+        if row["model"] != BASELINE
+    ]
     if not rows:
         return None
     horizons = sorted({row["horizon"] for row in rows})

@@ -62,10 +62,15 @@ qualify row_number() over (partition by market order by known_at desc, session d
 order by market, known_at desc, session desc, symbol, field
 """
 
+TESTS = """
+select market, horizon, model, question, test, value from tests order by all
+"""
+
 WHOLE = {
     "signals": SIGNALS,
     "symbols": SYMBOLS,
     "ranks": RANKS,
+    "tests": TESTS,
     "strategies": "from strategies order by market, horizon",
     "calibration": CALIBRATION,
     "coverage": COVERAGE,

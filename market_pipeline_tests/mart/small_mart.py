@@ -27,6 +27,8 @@ create table signals (market varchar, symbol varchar, as_of date, horizon intege
     expected_return double, low_80 double, high_80 double, model varchar, verdict varchar);
 create table coverage (market varchar, session date, expected integer, present integer, rejected integer,
     missing integer);
+create table tests (market varchar, horizon integer, model varchar, question varchar, test varchar, n_origins integer,
+    value double);
 create table ranks (market varchar, symbol varchar, origin date, horizon integer, target_session date, model varchar,
     p_q1 double, p_q2 double, p_q3 double, p_q4 double, p_q5 double);
 create table strategies (market varchar, horizon integer, sessions integer, net_return double, buy_and_hold double,
@@ -78,6 +80,11 @@ COVERED = """
 insert into coverage values ('stocks', '2023-12-29', 12, 12, 0, 0), ('stocks', '2024-03-05', 12, 9, 1, 2),
     ('stocks', '2024-03-06', 12, 12, 0, 0), ('empty', '2024-03-06', 3, 0, 0, 3)
 """
+TESTED = """
+insert into tests values ('stocks', 5, 'linear', 'return', 'clark_west', 240, 0.0123),
+    ('stocks', 5, 'linear', 'return', 'e_value', 48, 1.26),
+    ('stocks', 5, 'linear', 'return', 'effective_origins', 240, 61.4)
+"""
 RANKED = """
 insert into ranks select 'stocks', 'S' || n, date '2024-03-06', 5, date '2024-03-13', model,
     0.10 + 0.01 * n, 0.2, 0.2, 0.2, 0.30 - 0.01 * n
@@ -105,7 +112,7 @@ insert into changes values
     ('stocks', 'restatement', 'AAA', '2024-02-01', null, null, null, 'close', '101.5', '102.25');
 update meta set compared_with = timestamp '2024-03-05 22:10:00'
 """
-FULL = (PRICES, FORECASTS, OTHERS, SIGNALS, JUDGED, DUE, FELL, COVERED, RANKED, FOLLOWED, DOUBTED)
+FULL = (PRICES, FORECASTS, OTHERS, SIGNALS, JUDGED, DUE, FELL, COVERED, TESTED, RANKED, FOLLOWED, DOUBTED)
 
 
 def report_of(
