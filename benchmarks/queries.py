@@ -14,7 +14,7 @@ QUERIES = (
     "select model, avg(covered_80::int) from scores where horizon = 20 group by all order by all",
     "select symbol, avg(brier) b from scores where model = 'linear' and horizon = 1 group by all order by b limit 10",
     "from signals where trend = 'up' order by p_up desc limit 20",
-    "select year(origin) y, avg(squared_error) from scores where model = 'ewma' and horizon = 1 group by all order by y",
+    "select year(origin) y, avg(abs_error) from scores where model = 'ewma' and horizon = 1 group by all order by y",
     "select session, close from prices where symbol = 'S00001' order by session desc limit 250",
     "select model, quantile_cont(realised, 0.5) from scores where horizon = 5 group by all order by all",
     "select origin, count(*) from forecasts where model = 'har' and horizon = 1 group by all order by 1 desc limit 5",
@@ -94,9 +94,9 @@ def parquet(folder: Path, size: float) -> dict[str, float]:
     s[(s["model"] == "linear") & (s["horizon"] == 1)].groupby("symbol")["brier"].mean().nsmallest(10)
     g = read("signals")
     g[g["trend"] == "up"].nlargest(20, "p_up")
-    s = read("scores", "origin", "model", "horizon", "squared_error")
+    s = read("scores", "origin", "model", "horizon", "abs_error")
     s = s[(s["model"] == "ewma") & (s["horizon"] == 1)]
-    s.groupby(pd.to_datetime(s["origin"]).dt.year)["squared_error"].mean()
+    s.groupby(pd.to_datetime(s["origin"]).dt.year)["abs_error"].mean()
     p = read("prices", "symbol", "session", "close")
     p[p["symbol"] == "S00001"].sort_values("session", ascending=False).head(250)
     s = read("scores", "model", "horizon", "realised")

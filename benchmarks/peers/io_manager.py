@@ -8,7 +8,7 @@ from stopwatch import Stopwatch
 
 def io_manager(folder: Path, size: float) -> dict[str, float]:
     import duckdb
-    from dagster import TimeWindow
+    from dagster import TimeWindow, build_output_context
     from dagster._core.storage.db_io_manager import TablePartitionDimension, TableSlice
     from dagster_duckdb.io_manager import DuckDbClient
     from dagster_duckdb_pandas.duckdb_pandas_type_handler import DuckDBPandasTypeHandler
@@ -18,11 +18,11 @@ def io_manager(folder: Path, size: float) -> dict[str, float]:
     target = folder / "peer.duckdb"
     target.unlink(missing_ok=True)
     window = TimeWindow(rows["session"].min(), rows["session"].max() + pd.Timedelta(days=1))
-    handler = DuckDBPandasTypeHandler()
+    handler, context = DuckDBPandasTypeHandler(), build_output_context()
     with duckdb.connect(str(target)) as connection:
-        handler.handle_output(None, TableSlice("indicators", "main", "peer", [], None), rows.iloc[:1], connection)
+        handler.handle_output(context, TableSlice("indicators", "main", "peer", [], None), rows.iloc[:1], connection)
     part = TableSlice("indicators", "main", "peer", [TablePartitionDimension("session", window)], None)
     with Stopwatch() as watch, duckdb.connect(str(target)) as connection:
-        DuckDbClient.delete_table_slice(None, part, connection)
-        handler.handle_output(None, part, rows, connection)
+        DuckDbClient.delete_table_slice(context, part, connection)
+        handler.handle_output(context, part, rows, connection)
     return {"seconds": watch.seconds}
