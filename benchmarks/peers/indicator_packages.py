@@ -29,8 +29,8 @@ def pandas_ta(folder: Path, size: float) -> dict[str, float]:
             p.macd(c), p.adx(h, low, c, 14), p.aroon(h, low, 25), p.slope(c, 20), p.rsi(c, 2), p.rsi(c, 14),
             p.stoch(h, low, c), p.willr(h, low, c, 14), p.cci(h, low, c, 20), p.uo(h, low, c), p.natr(h, low, c, 14),
             p.true_range(h, low, c), p.stdev(r, 20), p.stdev(r, 60), p.bbands(c, 20), c.rolling(252).max(),
-            c.rolling(252).min(), p.mfi(h, low, c, v, 14), p.obv(c, v), p.cmf(h, low, c, v, length=20), v.rolling(20).mean(),
-            v.rolling(20).std(), r.rolling(60).corr(v), r.rolling(60).corr(r.shift()),
+            c.rolling(252).min(), p.mfi(h, low, c, v, 14), p.obv(c, v), p.cmf(h, low, c, v, length=20),
+            v.rolling(20).mean(), v.rolling(20).std(), r.rolling(60).corr(v), r.rolling(60).corr(r.shift()),
         ):  # fmt: skip
             assert len(made) == len(c)
 

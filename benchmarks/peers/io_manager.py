@@ -18,11 +18,13 @@ def io_manager(folder: Path, size: float) -> dict[str, float]:
     target = folder / "peer.duckdb"
     target.unlink(missing_ok=True)
     window = TimeWindow(rows["session"].min(), rows["session"].max() + pd.Timedelta(days=1))
-    handler, context = DuckDBPandasTypeHandler(), build_output_context()
+    handler = DuckDBPandasTypeHandler()
     with duckdb.connect(str(target)) as connection:
-        handler.handle_output(context, TableSlice("indicators", "main", "peer", [], None), rows.iloc[:1], connection)
+        handler.handle_output(
+            build_output_context(), TableSlice("indicators", "main", "peer", [], None), rows.iloc[:1], connection
+        )
     part = TableSlice("indicators", "main", "peer", [TablePartitionDimension("session", window)], None)
     with Stopwatch() as watch, duckdb.connect(str(target)) as connection:
-        DuckDbClient.delete_table_slice(context, part, connection)
-        handler.handle_output(context, part, rows, connection)
+        DuckDbClient.delete_table_slice(build_output_context(), part, connection)
+        handler.handle_output(build_output_context(), part, rows, connection)
     return {"seconds": watch.seconds}
