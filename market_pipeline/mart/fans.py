@@ -20,11 +20,11 @@ DIGITS = 6
 def columns_of(closes: pa.Table, fans: list[dict[str, Any]], symbols: tuple[str, ...]) -> dict[str, Any]:
     """One market's data for the chart.
 
-    `closes` has symbol, session, adj_close of the newest sessions; `fans` are signals with the questions that their model
-    has `earned` and their rows of `forecast_prices`, all NULL where the origin has no price: nothing is drawn there.
-    `sessions` (n,) are ISO dates; `closes` a list (n,) per symbol, null without a bar; `fans` have one entry per horizon,
-    origin, target, model and verdict, with the places of its symbols in `who` and, in that order, the origin's price,
-    seven quantiles and the chance of a rise.
+    `closes` has symbol, session, adj_close of the newest sessions; `fans` are signals with the questions that their
+    model has `earned` and their rows of `forecast_prices`, all NULL where the origin has no price: nothing is drawn
+    there. `sessions` (n,) are ISO dates; `closes` a list (n,) per symbol, null without a bar; `fans` have one entry per
+    horizon, origin, target, model and verdict, with the places of its symbols in `who` and, in that order, the origin's
+    price, seven quantiles and the chance of a rise.
     """
     sessions = np.unique(closes["session"].to_numpy().astype("datetime64[D]"))
     grid = to_grids(closes, symbols, sessions, ("adj_close",))["adj_close"]

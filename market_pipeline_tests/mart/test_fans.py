@@ -33,7 +33,6 @@ def fan(symbol: str, horizon: int, price: float | None = 100.0) -> dict[str, Any
         "verdict": "no_evidence",
         "origin_price": price,
         "p_up": 0.51234,
-        "trend": "flat",
         "earned": ("range",),
     }
     return {**key, **levels, **said}
@@ -49,7 +48,7 @@ def test_columns_by_hand() -> None:
     assert (far["horizon"], far["who"]) == (5, [1, 0])
     assert list(far["earned"]) == ["range"]
     assert far["quantiles"][0] == [100, 101, 102, 103, 104, 105, 106]
-    assert (far["now"], far["p_up"], far["trend"]) == ([100, 100], [0.512, 0.512], ["flat", "flat"])
+    assert (far["now"], far["p_up"]) == ([100, 100], [0.512, 0.512])
 
 
 def test_a_forecast_whose_origin_has_no_price_is_not_drawn() -> None:
