@@ -44,6 +44,7 @@ class Sitting:
     def __init__(self, browser: Any, report: str, **context: Any) -> None:
         self.complaints: list[str] = []
         self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(180_000)  # five megabytes of script, on a machine that may be busy
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._asked)
