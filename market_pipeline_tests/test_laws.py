@@ -12,7 +12,7 @@ HOUSE = Path(str(files("market_pipeline")))
 MODULES = sorted(HOUSE.rglob("*.py"))
 ROOMS = ("prices", "indicators", "models", "forecasts", "scores", "mart")
 GROUND = {"errors", "settings", "markets", "panel", "warehouse", "sources"}
-ROOF = {"definitions", "automation", "runs", "cli", "doctor"}
+ROOF = {"definitions", "automation", "runs", "cli", "commands", "doctor"}
 
 
 def imports_of(path: Path, *, within_functions: bool = True) -> set[str]:
