@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(str(files("market_pipeline")))
 MODULES = sorted(HOUSE.rglob("*.py"))
 ROOMS = ("prices", "indicators", "models", "forecasts", "scores", "mart")
-GROUND = {"errors", "settings", "markets", "panel", "warehouse", "sources"}
+GROUND = {"errors", "settings", "markets", "panel", "columns", "display", "pictures", "warehouse", "sources"}
 ROOF = {"definitions", "automation", "runs", "cli", "commands", "doctor"}
 
 
@@ -48,7 +48,17 @@ def test_no_file_is_a_drawer_and_none_passes_things_on(path: Path) -> None:
 
 
 def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
-    heavy = ("prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "scipy.stats")
+    heavy = (
+        "prophet",
+        "sklearn",
+        "arch",
+        "statsmodels",
+        "cmdstanpy",
+        "yfinance",
+        "matplotlib",
+        "plotly",
+        "scipy.stats",
+    )
     code = (
         "import sys, market_pipeline.definitions as d; d.defs(); "
         f"print([name for name in {heavy!r} if name in sys.modules])"

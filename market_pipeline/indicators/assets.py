@@ -2,7 +2,9 @@
 
 import dagster as dg
 
+from market_pipeline.display import labels, lineage_of, rows_by, surface, tell
 from market_pipeline.indicators.compute import compute_indicators
+from market_pipeline.indicators.lineage import LINEAGE
 from market_pipeline.markets import Market
 from market_pipeline.panel import to_rows
 from market_pipeline.partitions import session_partitions, span_of
@@ -21,7 +23,8 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([market.name, "prices"])],
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata={"dagster/table_name": "indicators"},
+        metadata=surface(market.name, "indicators", LINEAGE),
+        tags=labels(market.name, "session"),
     )
     def indicators(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
@@ -39,8 +42,8 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
             history.present[:, asked],
         )
         written = warehouse.replace("indicators", rows, market.name, span.first, span.last)
-        return dg.MaterializeResult(
-            metadata={"dagster/partition_row_count": written, "indicators": len(grids), "sessions": int(asked.sum())}
-        )
+        told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, LINEAGE)}
+        tell(context, rows_by(rows, "session"), told)
+        return dg.MaterializeResult()
 
     return indicators
