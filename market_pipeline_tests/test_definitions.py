@@ -65,9 +65,9 @@ def test_every_asset_is_labelled_grouped_and_says_what_its_columns_are(definitio
         assert node.group_name == (key.path[0] if len(key.path) > 1 else "readers"), key
         assert {"market", "grain"} <= set(node.tags), key
         if key.path == ["mart"]:
-            assert "| `forecasts` |" in node.metadata["tables"].value
+            assert "| `forecasts` |" in node.metadata["tables"].md_str
             continue
-        schema = node.metadata["dagster/column_schema"].value
+        schema = node.metadata["dagster/column_schema"]
         assert [column.name for column in schema.columns if not column.description] == [], key
         assert {"market"} < {column.name for column in schema.columns}, key
 
@@ -76,7 +76,7 @@ def test_the_columns_that_are_shown_are_those_of_the_table(definitions: dg.Defin
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
     for room in CHAIN:
         node = definitions.resolve_asset_graph().get(dg.AssetKey(["stocks", room]))
-        shown = node.metadata["dagster/column_schema"].value.columns
+        shown = node.metadata["dagster/column_schema"].columns
         name = node.metadata["dagster/table_name"]
         stored = warehouse.read("from duckdb_columns() where table_name = $name order by column_index", {"name": name})
         told = [(column.name, column.type.upper(), column.constraints.nullable) for column in shown]
@@ -88,11 +88,11 @@ def test_a_columns_ancestors_exist(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
 
     def columns(key: dg.AssetKey) -> set[str]:
-        return {column.name for column in graph.get(key).metadata["dagster/column_schema"].value.columns}
+        return {column.name for column in graph.get(key).metadata["dagster/column_schema"].columns}
 
     for room in ("indicators", "scores", "leaderboard", "signals"):
         key = dg.AssetKey(["stocks", room])
-        lineage = graph.get(key).metadata["dagster/column_lineage"].value.deps_by_column
+        lineage = graph.get(key).metadata["dagster/column_lineage"].deps_by_column
         assert set(lineage) <= columns(key)
         for ancestors in lineage.values():
             for ancestor in ancestors:
