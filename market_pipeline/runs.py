@@ -19,6 +19,7 @@ import dagster as dg
 
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
+from market_pipeline.event_log import gather_events
 from market_pipeline.markets import Market
 from market_pipeline.partitions import range_tags
 from market_pipeline.settings import Settings
@@ -138,7 +139,17 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(dagster_yaml(), home / "dagster.yaml")
-    return dg.DagsterInstance.from_config(str(home))
+    gather_events()
+    # What is configured relative to the home asks the environment, as in every process of the web server.
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = str(home)
+    try:
+        return dg.DagsterInstance.from_config(str(home))
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = before
 
 
 def last_beat(settings: Settings) -> dt.datetime | None:

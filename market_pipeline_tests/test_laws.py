@@ -58,6 +58,8 @@ def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
         "matplotlib",
         "plotly",
         "scipy.stats",
+        "statsforecast",
+        "numba",
     )
     code = (
         "import sys, market_pipeline.definitions as d; d.defs(); "

@@ -23,6 +23,7 @@ from market_pipeline.scores.champions import champions, reigns
 from market_pipeline.scores.evidence import other_tests
 from market_pipeline.scores.lineage import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.scores.losses import score
+from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.ranks import score_ranks
 from market_pipeline.scores.shown import FELL, leaderboard_shown, numbers_of, signals_shown
 from market_pipeline.scores.signals import RISE, served, signal_rows
@@ -33,6 +34,7 @@ from market_pipeline.warehouse import Warehouse
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
+TRIED = "select model, settings from tried where market = $market"
 PRODUCTS = """
 select horizon, model, origin, avg(2 * s.realised * f.mean) as product
 from scores s join forecasts f using (market, symbol, origin, horizon, model)
@@ -138,9 +140,11 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
-        daily = warehouse.read(DAILY_LOSSES, {"market": market.name})
-        rows, titles = judge(daily, market.sessions), champions(daily, market.sessions)
         named = {"market": market.name}
+        daily = warehouse.read(DAILY_LOSSES, named)
+        settings = settings_of(daily["model"].unique().to_pylist())
+        retired = retired_contests(warehouse.read(TRIED, named), settings)
+        rows, titles = judge(daily, market.sessions, retired), champions(daily, market.sessions, retired)
         asked = sorted({model for model in daily["model"].unique().to_pylist() if "direction" in claims_of(model)})
         calls = warehouse.read(CALLS, named | {"models": asked})
         other = other_tests(daily, titles, warehouse.read(PRODUCTS, named), calls, market.sessions)
@@ -148,8 +152,10 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
             transaction.replace_all("leaderboard", rows)
             transaction.replace_all("champions", titles)
             transaction.replace_all("tests", other)
+            transaction.upsert("tried", settings)
         shown = leaderboard_shown(rows, titles, daily, warehouse.read(FELL, named))
-        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, LEADERBOARD), **shown})
+        told = {"contests of settings tried before": retired, **shown}
+        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, LEADERBOARD), **told})
 
     return leaderboard
 
