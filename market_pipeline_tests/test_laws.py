@@ -45,7 +45,18 @@ def test_no_file_is_a_drawer_and_none_passes_things_on(path: Path) -> None:
 
 
 def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
-    heavy = ("prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "scipy.stats")
+    heavy = (
+        "prophet",
+        "sklearn",
+        "arch",
+        "statsmodels",
+        "cmdstanpy",
+        "yfinance",
+        "matplotlib",
+        "scipy.stats",
+        "statsforecast",
+        "numba",
+    )
     code = (
         "import sys, market_pipeline.definitions as d; d.defs(); "
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -20,6 +20,7 @@ from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions, reigns
 from market_pipeline.scores.evidence import other_tests
 from market_pipeline.scores.losses import score
+from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.ranks import score_ranks
 from market_pipeline.scores.signals import RISE, served, signal_rows
 from market_pipeline.scores.trading import follow
@@ -30,6 +31,7 @@ from market_pipeline.warehouse import Warehouse
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
+TRIED = "select model, settings from tried where market = $market"
 PRODUCTS = """
 select horizon, model, origin, avg(2 * s.realised * f.mean) as product
 from scores s join forecasts f using (market, symbol, origin, horizon, model)
@@ -129,9 +131,11 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
-        daily = warehouse.read(DAILY_LOSSES, {"market": market.name})
-        rows, titles = judge(daily, market.sessions), champions(daily, market.sessions)
         named = {"market": market.name}
+        daily = warehouse.read(DAILY_LOSSES, named)
+        settings = settings_of(daily["model"].unique().to_pylist())
+        retired = retired_contests(warehouse.read(TRIED, named), settings)
+        rows, titles = judge(daily, market.sessions, retired), champions(daily, market.sessions, retired)
         asked = sorted({model for model in daily["model"].unique().to_pylist() if "direction" in claims_of(model)})
         calls = warehouse.read(CALLS, named | {"models": asked})
         other = other_tests(daily, titles, warehouse.read(PRODUCTS, named), calls, market.sessions)
@@ -139,12 +143,14 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
             transaction.replace_all("leaderboard", rows)
             transaction.replace_all("champions", titles)
             transaction.replace_all("tests", other)
+            transaction.upsert("tried", settings)
         shown = rows.to_pandas().round(4).to_string(index=False)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
                 "verdicts": dg.MetadataValue.md(f"```\n{shown}\n```"),
                 "champions": dg.MetadataValue.md(f"```\n{titles.to_pandas().to_string(index=False)}\n```"),
+                "contests of settings tried before": retired,
                 "survivorship": SURVIVORSHIP,
             }
         )
