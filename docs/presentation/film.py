@@ -3,6 +3,8 @@
 Knows pictures; nothing of what they show.
 """
 
+# ruff: noqa: INP001, S603  a script's neighbour; it runs ffmpeg
+
 import io
 import shutil
 import subprocess

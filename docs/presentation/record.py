@@ -7,120 +7,34 @@ system's Chromium, and lets ffmpeg make the film. Takes some four minutes on two
 (Debian's packages of these names); speaks to no host but this one.
 """
 
+# ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and says how long it took
+
 import datetime as dt
-import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from film import Film, ffmpeg, still
+from house import House, Server, serving, wait_for
 from playwright.sync_api import Page
 from rich.text import Text
+from screens import ROWS, browser, card, chromium, terminal
+
 from market_pipeline.markets import load_markets, packaged_config
-from screens import COLUMNS, ROWS, browser, card, chromium, terminal
 
 HERE = Path(__file__).parent
 LOCATION = "locations/market_pipeline.definitions/asset-groups"
 
-BACKFILLS = "{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results { id status runs { id } } } } }"
-READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-
 QUERY = """
 import duckdb
 mart = duckdb.connect("data/mart.duckdb", read_only=True)
-print(mart.sql("select symbol, horizon, trend, p_up, low_80, high_80, model, verdict from signals order by all limit 8"))
-print(mart.sql("select model, horizon, avg(covered_80::int) as held_80 from scores group by all order by all limit 8"))
+print(mart.sql('''select symbol, horizon, trend, round(low_80, 3) low, round(high_80, 3) high, model, verdict
+                  from signals order by all limit 5'''))
+print(mart.sql("select model, round(avg(covered_80::int), 3) held_80 from scores group by 1 order by 1 limit 5"))
 """
-
-
-@dataclass(frozen=True)
-class House:
-    """The demo's folder, and how commands are run in it."""
-
-    folder: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MARKET_PIPELINE_")}
-        source = {"MARKET_PIPELINE_SOURCE": "simulated"}
-        look = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        return kept | source | look | {"COLUMNS": str(COLUMNS), "PYTHONWARNINGS": "ignore"}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", "from market_pipeline.cli import main; main()", *arguments]
-
-    def run(self, *arguments: str) -> list[str]:
-        """The lines that a command prints; raises RuntimeError when it fails."""
-        ended = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
-        if ended.returncode:
-            raise RuntimeError(f"market-pipeline {' '.join(arguments)} failed: {ended.stderr[-800:]}{ended.stdout[-800:]}")
-        return ended.stdout.rstrip().replace(str(self.folder) + "/", "").split("\n")
-
-
-@dataclass(frozen=True)
-class Server:
-    """The running web server of a house."""
-
-    url: str
-
-    def ask(self, query: str) -> dict[str, Any]:
-        body = json.dumps({"query": query}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            data: dict[str, Any] = json.load(answer)["data"]
-        return data
-
-    def is_ready(self) -> bool:
-        try:
-            return bool(self.ask(READY)["repositoriesOrError"]["nodes"])
-        except (OSError, KeyError):
-            return False
-
-    def newest_backfill(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask(BACKFILLS)["partitionBackfillsOrError"]["results"][0]
-        return found
-
-
-@contextmanager
-def serving(house: House) -> Iterator[Server]:
-    """The web server and daemon on a free port, ended with all that they started."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (house.folder / "server.log").open("wb") as log:
-        command = house.command("ui", "--port", str(port))
-        process = subprocess.Popen(
-            command, cwd=house.folder, env=house.environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield Server(f"http://127.0.0.1:{port}")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with suppress(ProcessLookupError):  # children that outlived the leader
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(what: str, done: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > until:
-            raise RuntimeError(f"{what} did not come within {seconds:.0f} seconds.")
-        time.sleep(0.5)
 
 
 def typed(page: Page, film: Film, command: str, lines: list[str], caption: str, hold: float = 3.0) -> bytes:
@@ -183,12 +97,13 @@ def graph(page: Page, film: Film, server: Server) -> None:
     page.goto(f"{server.url}/{LOCATION}/stocks")
     page.get_by_text("leaderboard", exact=True).first.wait_for()
     page.wait_for_timeout(4000)
-    page.mouse.move(990, 535)
+    page.mouse.move(990, 500)
     page.keyboard.down("Control")
     for _ in range(2):  # a little nearer, and the nodes say more
-        page.mouse.wheel(0, -60)
+        page.mouse.wheel(0, -30)
         page.wait_for_timeout(300)
     page.keyboard.up("Control")
+    page.mouse.move(300, 800)
     page.wait_for_timeout(2500)
     picture = page.screenshot()
     still(picture, HERE / "graph.png")
@@ -232,11 +147,12 @@ def run_page(page: Page, film: Film, server: Server) -> None:
     still(picture, HERE / "run.png")
     film.show(picture, "The run: one step for the whole range, then its checks", 5)
     page.goto(f"{server.url}/assets/stocks/prices?view=checks")
-    page.get_by_text("every_bar_is_possible").first.wait_for()
+    page.get_by_text("every_session_is_complete").first.click()
+    page.get_by_text("Latest execution").first.wait_for()
     page.wait_for_timeout(2500)
     picture = page.screenshot()
     still(picture, HERE / "checks.png")
-    film.show(picture, "Checks are sentences; one that fails shows the offending rows", 5)
+    film.show(picture, "Checks are sentences; one that does not hold shows the rows", 5)
 
 
 def report(page: Page, film: Film, house: House) -> None:
@@ -275,7 +191,12 @@ def one_symbol(page: Page, film: Film, house: House) -> None:
 
 def notebook(page: Page, film: Film, house: House) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", QUERY], cwd=house.folder, env=house.environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", QUERY],
+        cwd=house.folder,
+        env=house.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     code = [f"\x1b[34m>>>\x1b[0m {line}" for line in QUERY.strip().split("\n")]
     picture = typed(page, film, "python", [*code, *ended.stdout.split("\n")], "The mart: query it from anywhere", 5)
@@ -285,8 +206,8 @@ def notebook(page: Page, film: Film, house: House) -> None:
 def closing(page: Page, film: Film) -> None:
     picture = card(
         page,
-        "Most forecasts of markets are luck",
-        "This pipeline says which are not, and serves the random walk for the rest.",
+        "Most forecasts of markets are no better than a random walk",
+        "This pipeline says which ones are, and serves the random walk for the rest.",
         "Next: the README, the technical report, and your own symbols.",
     )
     film.show(picture, "Apache-2.0. Nothing here is financial advice.", 5)

@@ -3,6 +3,8 @@
 Knows how to look; nothing of what is worth seeing.
 """
 
+# ruff: noqa: INP001  a script's neighbour
+
 import html
 import io
 import shutil
@@ -10,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from film import HEIGHT, STRIP, WIDTH
+from house import COLUMNS
 from playwright.sync_api import Page, Route, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-COLUMNS, ROWS = 124, 30
+ROWS = 30
+"""Lines of the terminal."""
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -23,9 +27,16 @@ FLAGS = [
 ]  # fmt: skip
 
 THEME = TerminalTheme(
-    (24, 27, 38), (214, 220, 236),
-    [(60, 66, 86), (240, 113, 120), (129, 199, 132), (236, 196, 108), (122, 162, 247), (190, 149, 255), (102, 204, 212), (200, 206, 222)],
-    [(112, 120, 146), (255, 139, 146), (158, 222, 160), (255, 218, 138), (152, 186, 255), (210, 178, 255), (140, 226, 232), (240, 243, 250)],
+    (24, 27, 38),
+    (214, 220, 236),
+    [
+        (60, 66, 86), (240, 113, 120), (129, 199, 132), (236, 196, 108),
+        (122, 162, 247), (190, 149, 255), (102, 204, 212), (200, 206, 222),
+    ],
+    [
+        (112, 120, 146), (255, 139, 146), (158, 222, 160), (255, 218, 138),
+        (152, 186, 255), (210, 178, 255), (140, 226, 232), (240, 243, 250),
+    ],
 )  # fmt: skip
 
 PAGE = """<!doctype html><meta charset="utf-8"><style>
@@ -40,9 +51,10 @@ pre {{ margin: 0; font: 15px/19px "DejaVu Sans Mono", monospace; color: #d6dcec;
 <i style="background:#81c784"></i>{title}</div><div id="screen">{lines}</div></div>"""
 
 CARD = """<!doctype html><meta charset="utf-8"><style>
-body {{ margin: 0; height: {height}px; display: flex; flex-direction: column; justify-content: center; padding: 0 110px;
-  background: #16213a; color: #fff; font-family: "DejaVu Sans", sans-serif; }}
-h1 {{ font-size: 52px; margin: 0 0 22px; }} p {{ font-size: 25px; line-height: 1.45; color: #c9d6f2; margin: 0 0 14px; }}
+body {{ margin: 0; height: {height}px; display: flex; flex-direction: column; justify-content: center;
+  padding: 0 110px; background: #16213a; color: #fff; font-family: "DejaVu Sans", sans-serif; }}
+h1 {{ font-size: 52px; margin: 0 0 22px; }}
+p {{ font-size: 25px; line-height: 1.45; color: #c9d6f2; margin: 0 0 14px; }}
 code {{ font: 23px "DejaVu Sans Mono", monospace; color: #fff; }}
 </style><h1>{title}</h1>{body}"""
 
@@ -71,7 +83,9 @@ def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
-    raise RuntimeError("Chromium is needed to take the pictures. Install it: apt-get install chromium (Debian, Ubuntu).")
+    raise RuntimeError(
+        "Chromium is needed to take the pictures. Install it: apt-get install chromium (Debian, Ubuntu)."
+    )
 
 
 def terminal(page: Page, title: str, lines: list[str]) -> bytes:
