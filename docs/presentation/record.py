@@ -99,9 +99,11 @@ def graph(page: Page, film: Film, server: Server) -> None:
     page.wait_for_timeout(4000)
     page.mouse.move(990, 500)
     page.keyboard.down("Control")
-    for _ in range(2):  # a little nearer, and the nodes say more
-        page.mouse.wheel(0, -30)
-        page.wait_for_timeout(300)
+    for _ in range(20):  # just near enough that the nodes say more than their names
+        if page.get_by_text("Asset checks").count():
+            break
+        page.mouse.wheel(0, -10)
+        page.wait_for_timeout(600)
     page.keyboard.up("Control")
     page.mouse.move(300, 800)
     page.wait_for_timeout(2500)
@@ -135,7 +137,7 @@ def backfill(page: Page, film: Film, server: Server, span: str) -> None:
 
 
 def run_page(page: Page, film: Film, server: Server) -> None:
-    wait_for("The backfill's end", lambda: server.newest_backfill()["status"].startswith(("COMPLETED", "FAILED")), 240)
+    wait_for("The backfill's end", lambda: server.newest_backfill()["status"].startswith(("COMPLETED", "FAILED")), 900)
     ended = server.newest_backfill()
     if ended["status"] != "COMPLETED_SUCCESS" or len(ended["runs"]) != 1:
         raise RuntimeError(f"The backfill ended otherwise than as one run that succeeds: {ended}")
@@ -227,7 +229,7 @@ def main() -> None:
         with serving(house) as server, browser(server.url) as page:
             opening(page, film)
             demo(page, film, lines, seconds)
-            wait_for("The web server", server.is_ready, 180)
+            wait_for("The web server", server.is_ready, 300)
             graph(page, film, server)
             backfill(page, film, server, month_before(lines))
             run_page(page, film, server)

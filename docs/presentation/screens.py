@@ -66,7 +66,7 @@ def browser(home: str) -> Iterator[Page]:
         found = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
             page = found.new_page(viewport={"width": WIDTH, "height": HEIGHT - STRIP})
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(120_000)
 
             def stay_here(route: Route) -> None:
                 known = route.request.url.startswith((home, "data:", "blob:", "file:"))
