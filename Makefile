@@ -1,11 +1,11 @@
-# Three words: demo, test, ui. Each makes the environment first when there is none.
+# Four words: demo, test, ui, docs. Each makes the environment first when there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test ui clean
+.PHONY: demo test ui docs clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -18,6 +18,10 @@ test: $(READY)
 
 ui: $(READY)
 	@$(BIN)/market-pipeline ui
+
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .ci/mkdocs.yml
+	@echo "site    site/index.html; with its search: python3 -m http.server --directory site --bind 127.0.0.1"
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or say which: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -54,6 +54,7 @@ def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
         "yfinance",
         "matplotlib",
         "scipy.stats",
+        "plotly",
         "statsforecast",
         "numba",
     )

@@ -87,10 +87,7 @@ class FilesSource:
         if sum(map(reading.expected, names)) <= AGAIN * reading.expected(symbols):
             rows = (pa.concat_tables(reading.rows(group), promote_options="default") for group in names)
         else:
-            group_of = np.zeros(len(symbols), np.uint16)
-            for group, places in enumerate(groups):
-                group_of[places] = group
-            rows = by_group(reading.rows(symbols), reading.schema, group_of)
+            rows = by_group(reading.rows(symbols), reading.schema, groups)
         said = 0
         for piece in ahead(partial(reading.answer, market, first, last), zip(groups, rows, strict=True)):
             yield replace(piece, notes=tuple(reading.notes[said:]))

@@ -73,12 +73,11 @@ def test_a_design_is_the_packages(bars: int, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("seed", "bars", "options"),
     [
-        (1, 750, {"yearly_seasonality": 3}),
-        (2, 300, {}),
-        (3, 130, {}),
-        (4, 400, {"changepoint_prior_scale": 0.02}),
-        (5, 200, {"changepoint_prior_scale": 0.5, "weekly_seasonality": False}),
-        (6, 600, {"yearly_seasonality": 4, "seasonality_prior_scale": 0.1, "n_changepoints": 12}),
+        (1, 300, {}),
+        (2, 130, {}),
+        (3, 200, {"changepoint_prior_scale": 0.02, "weekly_seasonality": False}),
+        (4, 200, {"changepoint_prior_scale": 0.5, "n_changepoints": 15}),
+        (5, 600, {"yearly_seasonality": 2, "seasonality_prior_scale": 0.1, "n_changepoints": 12}),
     ],
     ids=str,
 )
@@ -128,10 +127,10 @@ def test_its_own_range_is_the_one_that_the_package_simulates() -> None:
     design = design_for(days)
     model, stan = by_stan(level[0], days, {})
     np.random.seed(0)  # noqa: NPY002  the package draws from the global generator
-    model.uncertainty_samples = 4000
-    theirs = model.predictive_samples(pd.DataFrame({"ds": pd.to_datetime(DAYS[750:770])}), vectorized=False)["yhat"]
-    low, high = np.quantile(theirs[TARGETS], (0.1, 0.9), axis=1)
-    np.testing.assert_allclose(own_half_width(design, stan)[0], (high - low) / 2, rtol=0.05)
+    model.uncertainty_samples = 1500
+    targets = pd.DataFrame({"ds": pd.to_datetime(DAYS[750 + TARGETS])})
+    low, high = np.quantile(model.predictive_samples(targets, vectorized=False)["yhat"], (0.1, 0.9), axis=1)
+    np.testing.assert_allclose(own_half_width(design, stan)[0], (high - low) / 2, rtol=0.1)
 
 
 def batch_of_many() -> list[tuple[Design, np.ndarray]]:
