@@ -120,10 +120,10 @@ def test_skill_is_named_where_it_is_proven_and_nowhere_else(page: Page) -> None:
 def test_every_comparison_stands_with_its_p_values_and_a_sentence(page: Page) -> None:
     rows = page.table("Comparisons of stocks with the random walk, in words")
     assert [row[:7] for row in rows[1:]] == [
-        ["5", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
-        ["5", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
-        ["5", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
-        ["20", "rank", "linear", "3", "–", "–", "… too little data"],
+        ["5 sessions", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
+        ["5 sessions", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
+        ["5 sessions", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
+        ["20 sessions", "rank", "linear", "3", "–", "–", "… too little data"],
     ]
     assert [row[8] for row in rows[1:]] == ["Clark–West 0.012 e-value 1.3", "", "", ""]
     assert all(len(row[7]) > 40 and row[7].endswith(".") for row in rows[1:])
