@@ -48,7 +48,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def first_page() -> str:
     """The README, its links read from within docs/."""
     text = (TOP / "README.md").read_text(encoding="utf-8")
-    text = re.sub(r"(\]\(|src=\")docs/", r"\1", text)
+    text = re.sub(r"(\]\(|src=\"|srcset=\")docs/", r"\1", text)
     return text.replace("](CHANGELOG.md", "](changelog.md")
 
 

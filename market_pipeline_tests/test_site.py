@@ -1,11 +1,13 @@
 """The site as a reader meets it: built strictly, no broken link, nothing from elsewhere, a complete reference."""
 
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -20,7 +22,7 @@ from market_pipeline.models.catalogue import FORECASTERS
 from market_pipeline_tests.pages import PAGES, TOP
 from market_pipeline_tests.said_errors import said_errors
 
-LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
 """What a page fetches when it is opened, by tag."""
 
 LARGEST = 200_000
@@ -42,6 +44,17 @@ class Page(HTMLParser):
             self.links.add(found["href"])
         if tag in LOADS and found.get("rel") not in {"canonical", "next", "prev"}:
             self.loads.add(found.get(LOADS[tag], ""))
+
+
+@pytest.fixture(scope="module")
+def hook() -> ModuleType:
+    """The hook itself, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("site_hook", TOP / ".ci" / "site.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +138,33 @@ def test_no_error_is_listed_that_nobody_raises() -> None:
     for sentence in strangers:  # those that a source hands over in words
         pieces = [piece.strip() for piece in sentence.split("…") if piece.strip()]
         assert all(piece in code for piece in pieces), sentence
+
+
+def test_a_notebook_becomes_a_page_of_its_words_code_and_answers(hook: ModuleType) -> None:
+    answers = [
+        {"output_type": "stream", "text": ["one\n", "two\n"]},
+        {"output_type": "display_data", "data": {"image/png": "aGk=\n", "text/plain": "<Figure>"}},
+        {"output_type": "execute_result", "data": {"text/html": "<table>", "text/plain": ["   p\n", "0  1"]}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# First look\n", "Words."]},
+        {"cell_type": "code", "source": ["mart.signals()"], "outputs": answers},
+        {"cell_type": "code", "source": [], "outputs": []},
+    ]
+    assert hook.notebook_page({"cells": cells}).split("\n\n") == [
+        "# First look\nWords.",
+        "```python\nmart.signals()\n```",
+        "```text\none\ntwo\n```",
+        '<img alt="Output of the cell above" src="data:image/png;base64,aGk=">',
+        "```text\n   p\n0  1\n```",
+    ]
+
+
+def test_the_nav_lists_what_is_there_and_nothing_else(hook: ModuleType) -> None:
+    nav = [{"Start": ["index.md", "absent.md"]}, {"Runs": ["runs/*.md"]}, {"Nothing": ["nothing/*.md"]}]
+    assert hook.expanded(nav, ["runs/b.md", "runs/a.md", "index.md"]) == [
+        {"Start": ["index.md"]}, {"Runs": ["runs/a.md", "runs/b.md"]},
+    ]  # fmt: skip
 
 
 def test_pictures_are_small() -> None:
