@@ -1,11 +1,22 @@
-# Three words: demo, test, ui. Each makes the environment first when there is none.
+<<<<<<< HEAD
+# Four words: demo, test, ui, docs. Each makes the environment first when there is none.
+=======
+# Four words: demo, test, ui, bench. Each makes the environment first when there is none.
+>>>>>>> bench
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+# How much of the benchmark's full workload: make bench SIZE=1
+SIZE ?= 0.2
+PEERS := .venv-bench/ready
 
-.PHONY: demo test ui clean
+<<<<<<< HEAD
+.PHONY: demo test ui docs clean
+=======
+.PHONY: demo test ui bench clean
+>>>>>>> bench
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -19,6 +30,21 @@ test: $(READY)
 ui: $(READY)
 	@$(BIN)/market-pipeline ui
 
+<<<<<<< HEAD
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .ci/mkdocs.yml
+	@echo "site    site/index.html; with its search: python3 -m http.server --directory site --bind 127.0.0.1"
+=======
+bench: $(READY) $(PEERS)
+	@$(BIN)/python benchmarks/bench.py --size $(SIZE) --peers .venv-bench/bin/python --write docs/benchmarks.md
+
+$(PEERS): benchmarks/peers.lock $(READY)
+	@echo "Making the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."
+	@$(BIN)/python -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
+	@touch $@
+>>>>>>> bench
+
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or say which: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making the environment in .venv (once, about two minutes) ..."
@@ -28,4 +54,4 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

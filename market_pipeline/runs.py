@@ -4,25 +4,29 @@ They run in this process, through the same definitions and the same instance as 
 """
 
 import datetime as dt
+import os
 import shutil
+import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
+from market_pipeline.event_log import gather_events
 from market_pipeline.markets import Market
 from market_pipeline.partitions import range_tags
 from market_pipeline.settings import Settings
 from market_pipeline.warehouse import Warehouse
 
 UNPARTITIONED = ("leaderboard", "signals", "mart")
+BY_MONTH = ("models", "forecasts")
 ROOMS = ("prices", "cross_check", "indicators", "models", "forecasts", "scores", *UNPARTITIONED)
 
 
@@ -39,9 +43,19 @@ class PlannedRun:
     def title(self) -> str:
         return f"{self.market}: {', '.join(self.rooms)}"
 
+    @property
+    def parts_of(self) -> dict[str, int]:
+        """Room to the parts of its work that are told one by one: months, where the log has a line for each."""
+        months = 12 * (self.last.year - self.first.year) + self.last.month - self.first.month + 1
+        return {room: months if room in BY_MONTH else 1 for room in self.rooms}
+
+    @property
+    def parts(self) -> int:
+        return sum(self.parts_of.values())
+
 
 Progress = Callable[[int, int, str], None]
-"""Called with the steps done, the steps in all, and the newest line of the run's log."""
+"""Called with the parts done, the parts in all, and the newest line of the run's log."""
 
 
 def plan(
@@ -125,7 +139,26 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(dagster_yaml(), home / "dagster.yaml")
-    return dg.DagsterInstance.from_config(str(home))
+    gather_events()
+    # What is configured relative to the home asks the environment, as in every process of the web server.
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = str(home)
+    try:
+        return dg.DagsterInstance.from_config(str(home))
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = before
+
+
+def last_beat(settings: Settings) -> dt.datetime | None:
+    """When the daemon of this home last gave a sign of life, UTC; None where none ever did."""
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        return None
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+    return dt.datetime.fromtimestamp(max(beats), dt.UTC) if beats else None
 
 
 def dagster_yaml() -> Path:
@@ -140,7 +173,8 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
     keys = [dg.AssetKey("mart" if room == "mart" else [planned.market, room]) for room in planned.rooms]
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    log = RunLog(instance, run_id, frozenset("__".join(key.path) for key in keys))
+    parts = dict(zip(("__".join(key.path) for key in keys), planned.parts_of.values(), strict=True))
+    log = RunLog(instance, run_id, parts)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             job.execute_in_process,
@@ -151,23 +185,45 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
             run_id=run_id,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-        while not running.done():
-            wait([running], timeout=0.3)
-            log.advance()
-            progress(log.done, len(keys), log.newest)
+        try:
+            while not running.done():
+                wait([running], timeout=0.3)
+                log.advance()
+                progress(log.done, planned.parts, log.newest)
+        except KeyboardInterrupt:
+            _give_up(instance, run_id)
         result = running.result()
     log.advance()
     if not result.success:
         raise MarketPipelineError(log.failure or f"The Dagster run {run_id} failed; the web server shows its log.")
 
 
+def _give_up(instance: dg.DagsterInstance, run_id: str) -> NoReturn:
+    """Leave at once, the run marked as cancelled: its thread would work on to its end, for no thread can be stopped.
+
+    What is being written is in a transaction, so that nothing half remains.
+    """
+    if run := instance.get_run_by_id(run_id):
+        instance.report_run_canceled(run, "Interrupted in the terminal.")
+    sys.stderr.write("\nInterrupted. What was stored is whole: run the same command again to go on.\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
 class RunLog:
     """What a run has said so far, read from the instance's event log."""
 
-    def __init__(self, instance: dg.DagsterInstance, run_id: str, steps: frozenset[str]) -> None:
-        self.instance, self.run_id, self.steps = instance, run_id, steps
-        self.done, self.newest, self.failure = 0, "", ""
+    def __init__(self, instance: dg.DagsterInstance, run_id: str, parts: Mapping[str, int]) -> None:
+        """`parts` has the parts of each step's work."""
+        self.instance, self.run_id, self.parts = instance, run_id, parts
+        self.newest, self.failure = "", ""
+        self._told = dict.fromkeys(parts, 0)
         self._cursor: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Parts that are done: all of a step that has ended, else one for each line it has logged."""
+        return sum(min(told, self.parts[step]) for step, told in self._told.items())
 
     def advance(self) -> None:
         """Read the events since the last call."""
@@ -182,8 +238,10 @@ class RunLog:
         event = entry.dagster_event
         if event is None:
             self.newest = entry.user_message
-        elif event.event_type_value == dg.DagsterEventType.STEP_SUCCESS.value:
-            self.done += event.step_key in self.steps
+            if entry.step_key in self._told and self.parts[entry.step_key] > 1:
+                self._told[entry.step_key] += 1
+        elif event.event_type_value == dg.DagsterEventType.STEP_SUCCESS.value and event.step_key in self._told:
+            self._told[event.step_key] = self.parts[event.step_key]
         elif event.event_type_value == dg.DagsterEventType.STEP_FAILURE.value and not self.failure:
             self.failure = _words_of(event.step_failure_data.error)
 

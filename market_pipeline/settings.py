@@ -30,7 +30,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the MARKET_PIPELINE_* variables; an empty variable counts as unset."""
-        home = Path(environment.get("MARKET_PIPELINE_HOME") or "data").absolute()
+        home = home_of(environment)
         source = environment.get("MARKET_PIPELINE_SOURCE") or remembered_source(home) or "yahoo"
         if source not in SOURCES:
             raise ConfigurationError(
@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def mart(self) -> Path:
-        return self.home / "mart.duckdb"
+        return mart_of(self.home)
 
     @property
     def models(self) -> Path:
@@ -71,6 +71,16 @@ class Settings:
     @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
+
+
+def home_of(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of MARKET_PIPELINE_HOME, or `data` below the working directory."""
+    return Path(environment.get("MARKET_PIPELINE_HOME") or "data").absolute()
+
+
+def mart_of(home: Path) -> Path:
+    """What is published to readers of a home; they need no other setting."""
+    return home / "mart.duckdb"
 
 
 def remembered_source(home: Path) -> str | None:

@@ -52,6 +52,7 @@ KEYS = {
     "leaderboard": ("horizon", "model", "question"),
     "champions": ("horizon", "question", "since"),
     "tests": ("horizon", "model", "question", "test"),
+    "tried": ("model", "settings"),
     "strategies": ("horizon",),
     "signals": ("symbol", "horizon"),
 }

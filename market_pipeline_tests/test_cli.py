@@ -1,16 +1,25 @@
 """The commands as a person meets them: real processes, real runs, and one paragraph when something is wrong."""
 
 import datetime as dt
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import click
 import duckdb
 import pytest
 
+from market_pipeline.cli import main
+from market_pipeline.commands.completion import symbol_names
 from market_pipeline.markets import load_markets
 from market_pipeline.mart.read import query
+from market_pipeline.runs import open_instance
+from market_pipeline.settings import Settings
 
 SMALL = """
 [stocks]
@@ -70,6 +79,70 @@ def test_the_forecast_of_a_symbol_carries_its_verdict(filled: Path) -> None:
     assert result.returncode == 0
     assert "AUTOREG (stocks) at the close of 2025-03-10" in result.stdout
     assert "too little data" in result.stdout
+
+
+def test_a_script_reads_json_and_nothing_else(filled: Path) -> None:
+    one = json.loads(command(filled, "forecast", "AUTOREG", "--json").stdout)
+    assert [row["horizon"] for row in one] == [1, 5, 20]
+    assert one[0]["as_of"] == "2025-03-10"
+    assert 0 < one[0]["p_up"] < 1
+    assert {row["symbol"] for row in json.loads(command(filled, "forecast", "--json").stdout)} == {"AUTOREG", "SIM1"}
+    judged = json.loads(command(filled, "verdicts", "--json", "--market", "stocks").stdout)
+    assert {row["verdict"] for row in judged} == {"insufficient_data"}
+    words = ("--market", "stocks", "--start", "2025-03-10", "--end", "2025-03-10", "--assets", "mart", "--json")
+    ended = command(filled, "backfill", *words)
+    told = json.loads(ended.stdout)
+    assert told["runs"][0] | {"seconds": 0} == {
+        "market": "stocks", "assets": ["mart"], "first": "2025-03-10", "last": "2025-03-10", "seconds": 0,
+    }  # fmt: skip
+    assert Path(told["mart"]).exists()
+    assert "[1 of 1] stocks: mart" in ended.stderr
+
+
+def test_a_shell_is_offered_the_symbols_of_the_mart(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(filled / "data"))
+    context = click.Context(main)
+    assert [item.value for item in symbol_names(context, main.params[0], "si")] == ["SIM1"]
+
+
+def test_verdicts_are_a_table_and_an_unknown_market_is_named(filled: Path) -> None:
+    result = command(filled, "verdicts")
+    assert result.returncode == 0
+    assert "Verdicts: skill against the random walk" in result.stdout
+    assert "has no verdicts of a market 'bonds'. It has stocks" in refused(
+        command(filled, "verdicts", "--market", "bonds")
+    )
+
+
+def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path: Path) -> None:
+    tmp_path.joinpath("markets.toml").write_text(SMALL, encoding="utf-8")
+    environment = {
+        **os.environ, "MARKET_PIPELINE_HOME": str(tmp_path / "data"), "MARKET_PIPELINE_SOURCE": "simulated",
+        "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
+    }  # fmt: skip
+    words = ("backfill", "--market", "stocks", "--start", "2025-01-02", "--end", "2025-03-10")
+    line = [sys.executable, "-c", "from market_pipeline.cli import main; main()", *words]
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "models" not in (told := process.stdout.readline()):  # the first run is over, the long one has begun
+        assert told, process.communicate()[1]
+    instance = open_instance(Settings(home=tmp_path / "data", source="simulated"))
+    while len(instance.get_runs()) < 2:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "Interrupted. What was stored is whole" in said
+    assert "Traceback" not in said
+    assert [run.status.value for run in instance.get_runs()] == ["CANCELED", "SUCCESS"]
+
+
+def test_the_ui_says_which_port_to_take_instead(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"ui --port {port + 1}" in refused(command(tmp_path, "ui", "--port", str(port)))
 
 
 def test_a_part_of_the_chain_can_be_named(filled: Path) -> None:
@@ -176,7 +249,7 @@ def test_a_symbol_that_does_not_exist_is_recorded_and_stops_no_other(tmp_path: P
 
 
 def test_doctor_is_content_with_an_empty_home(tmp_path: Path) -> None:
-    result = command(tmp_path, "doctor")
+    result = command(tmp_path, "doctor", "--port", "1")
     assert result.returncode == 0
     assert "source simulated" in result.stdout
 

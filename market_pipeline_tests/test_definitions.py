@@ -8,6 +8,7 @@ import pytest
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.settings import Settings
+from market_pipeline.warehouse import Warehouse
 
 THREE = """
 [stocks]
@@ -55,6 +56,61 @@ def test_every_asset_is_described_owned_and_one_run_for_a_range(definitions: dg.
         assert node.owners, key
         assert node.kinds, key
         assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
+
+
+def test_every_asset_is_labelled_grouped_and_says_what_its_columns_are(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.group_name == (key.path[0] if len(key.path) > 1 else "readers"), key
+        assert {"market", "grain"} <= set(node.tags), key
+        if key.path == ["mart"]:
+            assert "| `forecasts` |" in node.metadata["tables"].md_str
+            continue
+        schema = node.metadata["dagster/column_schema"]
+        assert [column.name for column in schema.columns if not column.description] == [], key
+        assert {"market"} < {column.name for column in schema.columns}, key
+
+
+def test_the_columns_that_are_shown_are_those_of_the_table(definitions: dg.Definitions, tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
+    for room in CHAIN:
+        node = definitions.resolve_asset_graph().get(dg.AssetKey(["stocks", room]))
+        shown = node.metadata["dagster/column_schema"].columns
+        name = node.metadata["dagster/table_name"]
+        stored = warehouse.read("from duckdb_columns() where table_name = $name order by column_index", {"name": name})
+        told = [(column.name, column.type.upper(), column.constraints.nullable) for column in shown]
+        columns = stored.select(["column_name", "data_type", "is_nullable"]).to_pylist()
+        assert told == [tuple(column.values()) for column in columns], room
+
+
+def test_a_columns_ancestors_exist(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+
+    def columns(key: dg.AssetKey) -> set[str]:
+        return {column.name for column in graph.get(key).metadata["dagster/column_schema"].columns}
+
+    for room in ("indicators", "scores", "leaderboard", "signals"):
+        key = dg.AssetKey(["stocks", room])
+        lineage = graph.get(key).metadata["dagster/column_lineage"].deps_by_column
+        assert set(lineage) <= columns(key)
+        for ancestors in lineage.values():
+            for ancestor in ancestors:
+                assert ancestor.column_name in columns(ancestor.asset_key)
+                assert ancestor.asset_key in graph.get_ancestor_asset_keys(key)
+
+
+def test_whatever_runs_by_itself_is_explained_and_starts_as_the_launch_pad_offers_it(
+    definitions: dg.Definitions,
+) -> None:
+    repository = definitions.get_repository_def()
+    for named in (*repository.schedule_defs, *repository.sensor_defs):
+        assert len(named.description or "") > 30, named.name
+    for name in repository.job_names:
+        if not name.startswith("__"):
+            job = definitions.resolve_job_def(name)
+            assert len(job.description or "") > 30, name
+            dg.validate_run_config(job, {})
 
 
 def test_every_room_is_checked_and_what_would_mislead_downstream_blocks(definitions: dg.Definitions) -> None:

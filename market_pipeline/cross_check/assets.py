@@ -5,6 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from market_pipeline.cross_check.compare import disagreements
+from market_pipeline.display import labels, surface, table
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.sources.exchange import ExchangeSource
@@ -15,6 +16,7 @@ CLOSES = """
 select symbol, session, close from prices
 where market = $market and final and session between $first and $last
 """
+LINEAGE = {name: (("prices", name),) for name in ("market", "symbol", "session", "close")}
 AGREES = "the_second_source_agrees"
 
 
@@ -31,7 +33,8 @@ def cross_check_asset(market: Market, second: ExchangeSource | None = None) -> d
         backfill_policy=dg.BackfillPolicy.single_run(),
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata={"dagster/table_name": "disagreements"},
+        metadata=surface(market.name, "disagreements", LINEAGE),
+        tags=labels(market.name, "session"),
         check_specs=[
             dg.AssetCheckSpec(
                 AGREES,
@@ -55,10 +58,10 @@ def cross_check_asset(market: Market, second: ExchangeSource | None = None) -> d
             transaction.replace("disagreements", found, span.first, span.last, symbols=answered)
         for symbol, cause in failed.items():
             context.log.warning("%s has no second opinion: %s", symbol, cause)
-        first = found.slice(0, 10).select(["symbol", "session", "close", "other_close", "difference"]).to_pandas()
+        first = found.slice(0, 10).select(["symbol", "session", "close", "other_close", "difference"])
         told = {"closes compared": compared, "closes that differ": found.num_rows, "did not answer": failed}
         if found.num_rows:
-            told["first of them"] = dg.MetadataValue.md(f"```\n{first.to_string(index=False)}\n```")
+            told["first of them"] = table(first)
         return dg.MaterializeResult(
             metadata=told,
             check_results=[

@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from market_pipeline.display import labels, rows_by, surface, tell
 from market_pipeline.errors import HistoryError
 from market_pipeline.forecasts.issue import is_live, issue
 from market_pipeline.forecasts.ledger import ledger_rows
@@ -36,7 +37,8 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],
-        metadata={"dagster/table_name": "forecasts"},
+        metadata=surface(market.name, "forecasts"),
+        tags=labels(market.name, "session"),
     )
     def forecasts(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
@@ -47,7 +49,7 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         months = months_between(market.sessions, span.first, span.last)
         registry = registered(warehouse, market, months)
         panel = read_panel(warehouse, market, span.last, since=span.first)
-        written = 0
+        written, numbers = 0, dict[str, Mapping[str, float]]()
         for month in months:
             mine = origins[origins.astype("datetime64[M]") == np.datetime64(month.first, "M")]
             parameters = {
@@ -59,14 +61,11 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
             ranks = rank_rows(known.history, market, mine)
             pins = ledger_rows(known.history, mine, registry[month.first], is_live(market, mine, now), now)
             written += store(warehouse, market, rows, ranks, pins, mine)
+            numbers |= rows_by(rows, "origin")
             context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/partition_row_count": written,
-                "origins": len(origins),
-                "origins before the first trained month": int(len(origins) - _trained(origins, months)),
-            }
-        )
+        untrained = int(len(origins) - _trained(origins, months))
+        tell(context, numbers, {"rows of the run": written, "origins before the first trained month": untrained})
+        return dg.MaterializeResult()
 
     return forecasts
 

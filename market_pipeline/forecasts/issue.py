@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, ensemble
+from market_pipeline.models.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
 from market_pipeline.models.distribution import HORIZONS, QUANTILES, Distribution
-from market_pipeline.models.prophet import PROPHET
 from market_pipeline.models.protocol import Forecaster, Origins, Parameters
 from market_pipeline.models.samples import Panel
 from market_pipeline.panel import Days, to_rows
@@ -40,7 +39,7 @@ def issue(
     live = is_live(market, origins, now)
     tables = []
     for model, by_horizon in said.items():
-        through = origins if model == PROPHET.name else np.full(len(origins), trained_through)
+        through = origins if model in REFITTED else np.full(len(origins), trained_through)
         for horizon, distribution in by_horizon.items():
             rows = distribution_rows(market.symbols, origins, distribution)
             place = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))

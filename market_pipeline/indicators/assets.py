@@ -2,12 +2,15 @@
 
 import dagster as dg
 
-from market_pipeline.indicators.compute import compute_indicators
+from market_pipeline.display import labels, lineage_of, rows_by, surface, tell
+from market_pipeline.indicators.lineage import LINEAGE
+from market_pipeline.indicators.writing import write_indicators
 from market_pipeline.markets import Market
-from market_pipeline.panel import to_rows
 from market_pipeline.partitions import session_partitions, span_of
-from market_pipeline.prices.history import read_history, require_past
+from market_pipeline.prices.history import require_past
 from market_pipeline.warehouse import Warehouse
+
+WRITTEN = "select session from indicators where market = $market and session between $first and $last"
 
 
 def indicators_asset(market: Market) -> dg.AssetsDefinition:
@@ -21,7 +24,8 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([market.name, "prices"])],
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata={"dagster/table_name": "indicators"},
+        metadata=surface(market.name, "indicators", LINEAGE),
+        tags=labels(market.name, "session"),
     )
     def indicators(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
@@ -29,18 +33,10 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
         """One row per bar: every indicator of the catalogue, scale-free, from all bars up to its session."""
         span = span_of(context)
         require_past(warehouse, market, span.first)
-        history = read_history(warehouse, market, span.last)
-        grids = compute_indicators(history)
-        asked = history.sessions >= market.sessions_between(span.first, span.last)[0]
-        rows = to_rows(
-            market.symbols,
-            history.sessions[asked],
-            {name: grid[:, asked] for name, grid in grids.items()},
-            history.present[:, asked],
-        )
-        written = warehouse.replace("indicators", rows, market.name, span.first, span.last)
-        return dg.MaterializeResult(
-            metadata={"dagster/partition_row_count": written, "indicators": len(grids), "sessions": int(asked.sum())}
-        )
+        written = write_indicators(warehouse, market, span.first, span.last)
+        bars = warehouse.read(WRITTEN, {"market": market.name, "first": span.first, "last": span.last})
+        told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, LINEAGE)}
+        tell(context, rows_by(bars, "session"), told)
+        return dg.MaterializeResult()
 
     return indicators

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from market_pipeline.display import contents, labels
 from market_pipeline.markets import Market
-from market_pipeline.mart.publish import publish
+from market_pipeline.mart.publish import TABLES, publish
 from market_pipeline.mart.report import write_report
 from market_pipeline.settings import Settings
 from market_pipeline.warehouse import Warehouse
@@ -18,8 +19,11 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=[dg.AssetKey([market.name, "signals"]) for market in markets],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="readers",
         kinds={"duckdb", "html"},
         owners=["team:data"],
+        tags=labels("all", "mart"),
+        metadata={"tables": contents(("prices", *TABLES))},
     )
     def mart(
         warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
@@ -32,6 +36,7 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
                 "mart": dg.MetadataValue.path(str(settings.mart)),
                 "report": dg.MetadataValue.path(str(settings.report)),
                 "bytes": settings.mart.stat().st_size,
+                "dagster/row_count": sum(rows.values()),
                 **{f"rows of {table}": count for table, count in rows.items()},
             }
         )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from market_pipeline import __version__
 from market_pipeline.markets import Market
+from market_pipeline.mart.changes import COLUMNS, COMPARED, changes
 from market_pipeline.panel import to_grids, to_rows
 from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
@@ -33,8 +34,8 @@ from prices join adjusted using (market, symbol, session) where final order by m
 NOT_FOR_READERS = "alter table mart.coverage drop attempts; alter table mart.coverage drop asked_at"
 META = """
 create table mart.meta as
-select $now::timestamp as published_at, $source as source, $version as code_version,
-    market, max(session) as newest_session
+select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
+    $version as code_version, market, max(session) as newest_session
 from prices where final group by market order by market
 """
 COMMENTS = """
@@ -49,6 +50,7 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
 
     Raises WarehouseError when the warehouse stays locked; the published file is then the one before.
     """
+    earlier = earlier_tables(path)
     adjusted = pa.concat_tables([adjusted_closes(warehouse, market, now.date()) for market in markets])
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
@@ -60,7 +62,15 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
             for table in TABLES:
                 connection.execute(f"create table mart.{table} as from {table} order by all")
             connection.execute(NOT_FOR_READERS)
-            values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "version": __version__}
+            now_there = _compared(connection, "mart.")
+            connection.register("found", COLUMNS.empty_table() if earlier is None else changes(earlier[1], now_there))
+            connection.execute("create table mart.changes as from found")
+            values = {
+                "now": now.replace(tzinfo=None),
+                "before": earlier and earlier[0],
+                "source": warehouse.source,
+                "version": __version__,
+            }
             connection.execute(META, values)
             comments = connection.execute(COMMENTS).fetchall()
             connection.execute("use mart")
@@ -69,13 +79,28 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
                 connection.execute(f"comment on column {table}.{column} is '{text}'")
             for room, name in (("mart", "table.sql"), ("indicators", "levels.sql")):
                 connection.execute((files("market_pipeline") / room / name).read_text(encoding="utf-8"))
-            rows = {name: _count(connection, name) for name in ("prices", *TABLES)}
+            rows = {name: _count(connection, name) for name in ("prices", *TABLES, "changes")}
             connection.execute("checkpoint mart")
         _flush(new)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
     return rows
+
+
+def earlier_tables(path: Path) -> tuple[dt.datetime, Mapping[str, pa.Table]] | None:
+    """When the mart at `path` was published, and what is compared of it.
+
+    None where there is nothing to compare with: no mart, or one that is damaged, of another version or without prices.
+    """
+    if not path.exists():
+        return None
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            published = connection.execute("select max(published_at) from meta").fetchone()
+            return (published[0], _compared(connection)) if published and published[0] else None
+    except duckdb.Error:  # it is about to be replaced, and meta.compared_with will say that nothing was compared
+        return None
 
 
 def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:
@@ -96,6 +121,13 @@ def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.
     scale = close[each, newest] / history.close[each, newest]
     rows = to_rows(market.symbols, history.sessions, {"adj_close": history.close * scale[:, None]}, history.present)
     return rows.append_column("market", pa.repeat(market.name, rows.num_rows))
+
+
+def _compared(connection: duckdb.DuckDBPyConnection, mart: str = "") -> dict[str, pa.Table]:
+    return {
+        table: connection.execute(f"select distinct {', '.join(columns)} from {mart}{table}").to_arrow_table()  # noqa: S608
+        for table, columns in COMPARED.items()
+    }
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

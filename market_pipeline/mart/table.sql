@@ -19,3 +19,10 @@ comment on view forecast_prices is 'Forecasts in price units: the origin''s adju
 comment on column forecast_prices.origin_price is 'Adjusted close at the origin, quote currency';
 comment on column prices.adj_close is 'Close adjusted for all splits and dividends up to the newest session, quote currency';
 comment on table meta is 'When this file was published, from what, by which version.';
+
+comment on column meta.compared_with is 'When the publication that `changes` compares with was made, UTC; NULL without one';
+comment on table changes is 'What this publication has that the one before had not, or had otherwise.';
+comment on column changes.kind is 'session: a new one; champion, verdict: another than before; quarantine, restatement: a bar newly so';
+comment on column changes.field is 'Column of prices that was restated; bar for one that came late';
+comment on column changes.before is 'Champion, verdict or value until then; NULL for none';
+comment on column changes.after is 'Champion, verdict or value since then; the rule that a quarantined bar broke';

@@ -6,7 +6,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from market_pipeline.mart.report import price
+from market_pipeline.mart.sentences import price
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}

@@ -1,10 +1,13 @@
 """The `models` asset of a market: train each month's forecasters on the sessions before it."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import dagster as dg
 import numpy as np
+import pyarrow as pa
 
+from market_pipeline.display import labels, surface, tell
 from market_pipeline.markets import Market
 from market_pipeline.models.reading import read_panel, training_start
 from market_pipeline.models.training import months_between, train
@@ -32,7 +35,8 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"scikitlearn", "duckdb"},
         owners=["team:forecasting"],
-        metadata={"dagster/table_name": "models"},
+        metadata=surface(market.name, "models"),
+        tags=labels(market.name, "month"),
     )
     def models(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
@@ -40,7 +44,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         """Fitted models, trained only on sessions before their month; artifacts on disk, one registry row each."""
         span = span_of(context)
         months = months_between(market.sessions, span.first, span.last)
-        seconds = 0.0
+        numbers = dict[str, Mapping[str, float]]()
         if months:
             require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
             panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
@@ -48,10 +52,18 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
             past = panel.until(np.datetime64(month.cutoff))
             rows = train(past, month, settings.models / market.name, dt.datetime.now(dt.UTC))
             warehouse.replace("models", rows, market.name, month.first, month.first)
-            seconds += sum(rows["seconds"].to_pylist())
+            numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
-        return dg.MaterializeResult(
-            metadata={"months trained": len(months), "training time": dg.MetadataValue.float(seconds)}
-        )
+        tell(context, numbers, {"months of the run": len(months)})
+        return dg.MaterializeResult()
 
     return models
+
+
+def numbers_of(rows: pa.Table) -> dict[str, float]:
+    """What the UI plots of a month's registry rows."""
+    return {
+        "dagster/partition_row_count": rows.num_rows,
+        "seconds of training": sum(rows["seconds"].to_pylist()),
+        "bytes of models": sum(rows["bytes"].to_pylist()),
+    }

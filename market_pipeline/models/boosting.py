@@ -10,7 +10,7 @@ from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.direction import chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, base_rate, purged_split, training_samples
+from market_pipeline.models.samples import Panel, Samples, base_rate, features_at, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 
 
@@ -33,14 +33,14 @@ class Boosting:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
             score, target = self._trees(samples, early).predict(samples.features[late]), samples.target[late]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon)
+            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon, age=samples.age[late])
             learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             learned[f"trees_{horizon}"] = self._trees(samples, np.arange(len(samples.target)))
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         volatility = ewma_volatility(known.history)[:, origins.position]
-        features = np.moveaxis(known.features[:, :, origins.position], 0, -1)  # (symbols, origins, features)
+        features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
         said = {}
         for horizon in HORIZONS:
             predicted = parameters[f"trees_{horizon}"].predict(features.reshape(-1, features.shape[-1]))

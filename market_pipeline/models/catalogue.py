@@ -1,6 +1,7 @@
 """Every forecaster of the house, in the order of the tables."""
 
 from market_pipeline.models.boosting import BOOSTING
+from market_pipeline.models.classical import ETS, THETA
 from market_pipeline.models.distribution import Distribution
 from market_pipeline.models.drift import DRIFT
 from market_pipeline.models.garch import GARCH
@@ -13,7 +14,12 @@ from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
 
 BASELINE = RANDOM_WALK.name
 
-FORECASTERS: tuple[Forecaster, ...] = (RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, PROPHET)
+FORECASTERS: tuple[Forecaster, ...] = (
+    RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, ETS, THETA, PROPHET,
+)  # fmt: skip
+
+REFITTED = (ETS.name, THETA.name, PROPHET.name)
+"""Fitted anew at each origin, on all that is known there."""
 
 MEMBERS = (EWMA.name, GARCH.name, HAR.name)
 """Three views of the range, equally weighted in the ensemble."""

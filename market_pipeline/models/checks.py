@@ -9,8 +9,10 @@ from market_pipeline.checks import holds_when_empty
 from market_pipeline.markets import Market
 from market_pipeline.models.artifacts import load
 from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline.models.covariate_shift import FAR, RECENT, distances
 from market_pipeline.models.look_ahead import saw_its_future
 from market_pipeline.models.reading import read_panel, training_start
+from market_pipeline.models.training import WINDOW
 from market_pipeline.partitions import span_of_check
 from market_pipeline.settings import Settings
 from market_pipeline.warehouse import Warehouse
@@ -27,6 +29,7 @@ select model, month, trained_through, path, sha256 from models where market = $m
 and fitted_at >= (select max(fitted_at) from models where market = $market) - interval 1 day order by month, model
 """
 """The fits of the newest runs; older ones may rest on bars that were restated since, or on other code."""
+TRAINED = "select max(trained_through) as cutoff from models where market = $market"
 NEWEST = "select max(session) as day from prices where market = $market and final"
 
 
@@ -38,6 +41,7 @@ def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
         holds_when_empty(asset, "training_ends_before_the_month", STRICTLY_BEFORE, parameters=mine),
         holds_when_empty(asset, "a_model_and_month_appear_once", ONCE, parameters=mine),
         look_ahead_check(market),
+        covariate_shift_check(market),
     ]
 
 
@@ -70,6 +74,35 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         saw = saw_its_future(forecaster, stored, wide, np.datetime64(cutoff), market)
         return dg.AssetCheckResult(
             passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}
+        )
+
+    return check
+
+
+def covariate_shift_check(market: Market) -> dg.AssetChecksDefinition:
+    """Warns when an indicator's last month lies elsewhere than what the newest models were trained on."""
+
+    @dg.asset_check(
+        asset=[market.name, "models"],
+        name="the_indicators_are_where_training_saw_them",
+        description=f"The last {RECENT} sessions before the newest month against the training window, by the distance "
+        f"of Kolmogorov and Smirnov; a diagnosis for when a model comes to lose. Warns from {FAR} on.",
+    )
+    def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        rows = warehouse.read(TRAINED, {"market": market.name}).to_pylist()
+        if rows[0]["cutoff"] is None:
+            return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: no model is trained"})
+        cutoff = rows[0]["cutoff"]
+        panel = read_panel(warehouse, market, cutoff, since=training_start(market, cutoff))
+        found = distances(panel, WINDOW)
+        far = [name for name, distance in found.items() if distance >= FAR]
+        return dg.AssetCheckResult(
+            passed=not far,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "shifted": ", ".join(far) or "none",
+                "farthest": ", ".join(f"{name} {distance:.2f}" for name, distance in list(found.items())[:5]),
+            },
         )
 
     return check

@@ -5,8 +5,11 @@ import numpy as np
 from market_pipeline.models.distribution import FINE_LEVELS, LEVELS
 from market_pipeline.panel import Grid
 
+HALF_LIFE = 180
+"""Sessions after which an error counts half: markets drift, and the last year tells more than the decade before."""
 
-def conformal_quantiles(errors: Grid, overlap: int, *, symmetric: bool = False) -> Grid:
+
+def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, symmetric: bool = False) -> Grid:
     """Quantiles at FINE_LEVELS of standardised errors that have come due, of any shape; NaN ones are left out.
 
     Split conformal prediction (Lei et al. 2018; one-sided as in Romano, Patterson & Candès 2019): of n errors the
@@ -16,16 +19,34 @@ def conformal_quantiles(errors: Grid, overlap: int, *, symmetric: bool = False) 
     level for which no such error exists, because (n + 1) (1 - level) < 1, is refused: then every quantile is NaN, and
     the model says nothing. (Taking the larger of two errors for a 95 % range, as is often done, yields 67 %.)
 
+    With `age`, sessions since each error's origin (broadcast to `errors`), older errors weigh less (Barber, Candès,
+    Ramdas & Tibshirani 2023, "Conformal Prediction beyond Exchangeability"), and n is Kish's (1965) effective number.
     With `symmetric` both tails are pooled and the median is 0, for a distribution without a direction.
     """
-    found = errors[np.isfinite(errors)]
-    count = len(found) / overlap
+    known = np.isfinite(errors)
+    found = errors[known]
+    weights = np.ones(len(found)) if age is None else 0.5 ** (np.broadcast_to(age, errors.shape)[known] / HALF_LIFE)
+    count = weights.sum() ** 2 / max(float((weights**2).sum()), 1e-300) / overlap
     if (count + 1) * (1 - max(LEVELS)) < 1:
         return np.full(len(FINE_LEVELS), np.nan)
     above = np.minimum((count + 1) * np.maximum(FINE_LEVELS, 1 - FINE_LEVELS) / count, 1.0)
     if symmetric:
         sides: Grid = np.sign(FINE_LEVELS - 0.5)
-        return np.asarray(sides * np.quantile(np.abs(found), np.clip(2 * above - 1, 0, 1)), np.float64)
+        return np.asarray(sides * _weighted(np.abs(found), weights, np.clip(2 * above - 1, 0, 1)), np.float64)
     levels = np.where(FINE_LEVELS >= 0.5, above, 1 - above)
     levels[FINE_LEVELS == 0.5] = 0.5
-    return np.asarray(np.quantile(found, levels), np.float64)
+    return _weighted(found, weights, levels)
+
+
+def ages(sessions: int) -> Grid:
+    """The age of each column of a grid that ends at the newest session; (sessions,)."""
+    return np.arange(sessions)[::-1].astype(np.float64)
+
+
+def _weighted(values: Grid, weights: Grid, levels: Grid) -> Grid:
+    """The smallest value below which each share of the weights lies: numpy's weighted "inverted_cdf", but fast."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    place = np.searchsorted(reached, levels * reached[-1] * (1 - 1e-12))
+    smallest: Grid = values[order][np.minimum(place, len(values) - 1)]
+    return smallest

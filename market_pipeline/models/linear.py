@@ -9,7 +9,7 @@ from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.direction import chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, base_rate, purged_split, training_samples
+from market_pipeline.models.samples import Panel, Samples, base_rate, features_at, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Features, Grid
 
@@ -36,7 +36,7 @@ class Linear:
             early, late = purged_split(samples, horizon)
             trial = self._coefficients(samples, early)
             score, target = predicted(trial, samples.features[late]), samples.target[late]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon)
+            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon, age=samples.age[late])
             learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             everything = self._coefficients(samples, np.arange(len(samples.target)))
             learned |= {f"{name}_{horizon}": value for name, value in everything.items()}
@@ -44,7 +44,7 @@ class Linear:
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         volatility = ewma_volatility(known.history)[:, origins.position]
-        features = np.moveaxis(known.features[:, :, origins.position], 0, -1)  # (symbols, origins, features)
+        features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
         said = {}
         for horizon in HORIZONS:
             parts = {name: parameters[f"{name}_{horizon}"] for name in ("centre", "spread", "coefficients")}

@@ -10,7 +10,7 @@ from market_pipeline.models.direction import chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.linear import predicted, scaled, scaling
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, base_rate, purged_split, training_samples
+from market_pipeline.models.samples import Panel, Samples, base_rate, features_at, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Grid
 
@@ -33,7 +33,9 @@ class Logistic:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
             score, target = predicted(self._coefficients(samples, early), samples.features[late]), samples.target[late]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(samples.target, horizon, symmetric=True)
+            learned[f"residuals_{horizon}"] = conformal_quantiles(
+                samples.target, horizon, age=samples.age, symmetric=True
+            )
             learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             everything = self._coefficients(samples, np.arange(len(samples.target)))
             learned |= {f"{name}_{horizon}": value for name, value in everything.items()}
@@ -41,7 +43,7 @@ class Logistic:
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         volatility = ewma_volatility(known.history)[:, origins.position]
-        features = np.moveaxis(known.features[:, :, origins.position], 0, -1)  # (symbols, origins, features)
+        features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
         spoken = np.isfinite(volatility)
         said = {}
         for horizon in HORIZONS:

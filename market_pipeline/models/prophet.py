@@ -1,21 +1,34 @@
 """Prophet on the log price of each symbol, refitted at every origin."""
 
+import logging
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from market_pipeline.errors import ConfigurationError
 from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
-from market_pipeline.models.prophet_exact import design_of, expected, fit, simulated
+from market_pipeline.models.prophet_design import design_of, settings_of, uncovered
+from market_pipeline.models.prophet_exact import expected, fits, own_half_width
+from market_pipeline.models.prophet_stan import said_by_stan
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, forward_returns
 from market_pipeline.panel import Days, Grid
 from market_pipeline.prices.history import History
 
-FEW = 500
+LOG = logging.getLogger(__name__)
+
+FEW, FEW_BY_STAN = 5000, 4
 """Fits that are done sooner than worker processes start."""
+
+BATCH = 128
+"""Fits that take their steps together: enough to forget what a call costs, few enough for the processor's cache."""
+
+PARTS = 4
+"""Tasks for each processor: the last ones to end are short."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +45,12 @@ class Prophet:
     """Bars to fit."""
     least: int = 120
     """Bars below which it says nothing."""
+    engine: str = "exact"
+    """"exact", or "stan" for the prophet package's own solver, about a thousand times slower."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the prophet package by its own names; one without an exact solution goes through Stan."""
     draws: int = 400
-    """Simulated paths that the width of its ranges is read from."""
+    """Simulated paths that the width of Stan's ranges is read from; the exact engine has a formula."""
     trials: int = 25
     """Past origins, the longest horizon apart, whose errors say how wide its ranges have to be."""
     tried: int = 60
@@ -60,52 +77,100 @@ class Prophet:
 
     def _said(self, history: History, origins: Origins) -> Mapping[int, tuple[Grid, Grid]]:
         """Mean log return and half the width of its own 80 % range; (symbols, origins) each."""
-        from joblib import Parallel, delayed
+        from joblib import Parallel, cpu_count, delayed
 
         count = len(origins.position)
         if not count:
             return dict.fromkeys(HORIZONS, (np.empty((len(history.symbols), 0)), np.empty((len(history.symbols), 0))))
-        level = np.log(history.close)
-        jobs = -1 if len(level) * count > FEW else 1
+        if self.engine not in ("exact", "stan"):
+            raise ConfigurationError(f'Prophet\'s engine is "exact" or "stan", not "{self.engine}".')
+        odd = uncovered(self.options) if self.engine == "exact" else []
+        if odd:
+            LOG.warning("Prophet goes through Stan, series by series: no exact solution with %s.", ", ".join(odd))
+        at_origins, few = (_by_stan, FEW_BY_STAN) if odd or self.engine == "stan" else (_exactly, FEW)
+        level, targets = np.log(history.close), np.stack([origins.targets[horizon] for horizon in HORIZONS], axis=1)
+        jobs = cpu_count() if len(level) * count > few else 1
+        parts = np.array_split(np.arange(count), min(count, PARTS * jobs if jobs > 1 else 1))
         answers = Parallel(n_jobs=jobs)(
-            delayed(_at_origin)(
-                self,
-                history.symbols,
-                history.sessions[: position + 1],
-                level[:, : position + 1],
-                np.array([origins.targets[horizon][place] for horizon in HORIZONS]),
-            )
-            for place, position in enumerate(origins.position)
+            delayed(at_origins)(self, history.symbols, history.sessions, level, origins.position[part], targets[part])
+            for part in parts
         )
-        means, widths = (np.stack(parts, axis=1) for parts in zip(*answers, strict=True))
-        return {horizon: (means[:, :, place], widths[:, :, place]) for place, horizon in enumerate(HORIZONS)}
+        mean, width = (np.concatenate(said, axis=1) for said in zip(*answers, strict=True))
+        width = np.where(width > 0, width, np.nan)
+        return {horizon: (mean[:, :, place], width[:, :, place]) for place, horizon in enumerate(HORIZONS)}
+
+    def bars_at(self, present: np.ndarray, position: int) -> np.ndarray:
+        """The bars to fit at an origin, of a symbol with bars at the positions `present`; none if it says nothing."""
+        end = int(np.searchsorted(present, position, side="right"))
+        silent = end < self.least or present[end - 1] != position
+        return present[:0] if silent else present[max(0, end - self.window) : end]
 
 
-def _at_origin(
-    settings: Prophet, symbols: tuple[str, ...], sessions: Days, level: Grid, targets: Days
+def _exactly(
+    settings: Prophet, symbols: tuple[str, ...], sessions: Days, level: Grid, positions: np.ndarray, targets: np.ndarray
 ) -> tuple[Grid, Grid]:
-    """Mean and half the width of the 80 % range (symbols, targets) of all symbols at the last of `sessions`.
+    """Mean and half the width of the 80 % range (symbols, origins, targets); `targets` is (origins, targets).
 
     Symbols with bars on the same days share their design.
     """
-    mean = np.full((len(symbols), len(targets)), np.nan)
+    from threadpoolctl import threadpool_limits
+
+    mean = np.full((len(symbols), *targets.shape), np.nan)
     width = mean.copy()
-    designs = {}
+    asked, present = settings_of(settings.options), [np.flatnonzero(~np.isnan(row)) for row in level]
+    # One thread for each product: sums in another order end in other bits.
+    with threadpool_limits(1):
+        for batch in _batches(settings, present, positions):
+            designs = [
+                (design_of(sessions[bars], targets[place], asked), level[rows][:, bars]) for place, rows, bars in batch
+            ]
+            for (place, rows, _), (design, known), found in zip(batch, designs, fits(designs), strict=True):
+                mean[rows, place] = expected(design, found) - known[:, -1:]
+                width[rows, place] = own_half_width(design, found)
+    return mean, width
+
+
+def _batches(
+    settings: Prophet, present: list[np.ndarray], positions: np.ndarray
+) -> Iterator[list[tuple[int, np.ndarray, np.ndarray]]]:
+    """The place of an origin, the symbols with the same bars then, and the bars; as many as make a batch."""
+    batch: list[tuple[int, np.ndarray, np.ndarray]] = []
+    size = 0
+    for place, position in enumerate(positions.tolist()):
+        alike: dict[bytes, tuple[list[int], np.ndarray]] = {}
+        for row, its in enumerate(present):
+            bars = settings.bars_at(its, position)
+            if len(bars):
+                alike.setdefault(bars.tobytes(), ([], bars))[0].append(row)
+        for rows, bars in alike.values():
+            for start in range(0, len(rows), BATCH):
+                some = rows[start : start + BATCH]
+                batch.append((place, np.array(some), bars))
+                size += len(some)
+                if size >= BATCH:
+                    yield batch
+                    batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _by_stan(
+    settings: Prophet, symbols: tuple[str, ...], sessions: Days, level: Grid, positions: np.ndarray, targets: np.ndarray
+) -> tuple[Grid, Grid]:
+    """As `_exactly`, by the prophet package."""
+    mean = np.full((len(symbols), *targets.shape), np.nan)
+    width = mean.copy()
     for row, symbol in enumerate(symbols):
-        bars = np.flatnonzero(~np.isnan(level[row]))
-        if len(bars) < settings.least or bars[-1] != len(sessions) - 1:
-            continue
-        bars = bars[-settings.window :]
-        key = bars.tobytes()
-        if key not in designs:
-            designs[key] = design_of(sessions[bars], targets)
-        found = fit(designs[key], level[row, bars])
-        seed = zlib.crc32(f"{symbol} {sessions[-1]}".encode())
-        returns = simulated(designs[key], found, settings.draws, seed) - level[row, -1]
-        mean[row] = expected(designs[key], found) - level[row, -1]
-        low, high = np.quantile(returns, (0.1, 0.9), axis=1)
-        width[row] = (high - low) / 2
-    return mean, np.where(width > 0, width, np.nan)
+        present = np.flatnonzero(~np.isnan(level[row]))
+        for place, position in enumerate(positions.tolist()):
+            bars = settings.bars_at(present, position)
+            if len(bars):
+                known, seed = level[row, bars], zlib.crc32(f"{symbol} {sessions[position]}".encode())
+                said = said_by_stan(
+                    settings.options, sessions[bars], known, targets[place], draws=settings.draws, seed=seed
+                )
+                mean[row, place], width[row, place] = said[0] - known[-1], said[1]
+    return mean, width
 
 
 PROPHET = Prophet()

@@ -1,121 +1,246 @@
-"""Prophet's own problem, solved exactly: its maximum a posteriori by an active set instead of Stan's L-BFGS.
+"""Prophet's own problem, solved exactly and for many series at once, instead of one by one by Stan's L-BFGS.
 
 Given sigma, Prophet with a linear trend and additive seasons is a quadratic in (k, m, beta) plus an L1 norm on the
-slope changes delta. The former are eliminated, what is left is a lasso in 25 dimensions; sigma has a closed form. Which
-seasons, changepoints and priors there are is asked of the prophet package, once for all series of the same days.
-Knows series and days; knows nothing of markets.
+slope changes delta. The former are eliminated, what is left is a lasso in 25 dimensions; sigma has a closed form on
+each piece of its path. Series of different days share a batch, and no series feels another: every step works on single
+numbers or on matrices of one series. Knows series and days; knows nothing of markets.
 """
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from market_pipeline.panel import Days, Grid
+from market_pipeline.models.prophet_design import Design
+from market_pipeline.models.prophet_path import Lasso, followed, variance_of
+from market_pipeline.models.prophet_range import half_width
+from market_pipeline.panel import Grid
 
-ROUNDS = 200
-"""Alternations between sigma and the rest; about a dozen suffice."""
+ROUNDS = 30
+"""Solutions for a set of active slope changes; three suffice."""
+
+ALTERNATIONS = 200
+"""Of a single series that needs them."""
 
 CLOSE_ENOUGH = 1e-9
-"""Relative change of sigma at which they end."""
+"""Relative change of the noise variance at which they end, and relative tolerance of the conditions of optimality."""
+
+ROUNDING = 1e-14
+"""Of sums, relative to their terms."""
+
+LITTLE_NOISE = 1e-7
+"""Variance, in units of the scale's square."""
+
+STILL = 1e-9
+"""Sigma of a series that never moves, as the prophet package has it."""
 
 
 @dataclass(frozen=True)
-class Design:
-    """What all series of the same days share, in Prophet's units: time runs from 0 to 1 over the history."""
+class Problems:
+    """What the fit of each series needs of its days and levels; see `Products`. All share tau and their shapes."""
 
-    smooth: Grid
-    """(bars, 2 + seasons): time, one, Fourier terms."""
-    hinges: Grid
-    """(bars, changepoints): time since each changepoint, 0 before."""
-    precision: Grid
-    """(2 + seasons,): inverse variances of the normal priors of k, m and beta."""
+    eigenvalues: Grid
+    """(series, smooth)."""
+    crossed: Grid
+    """(series, smooth, changepoints)."""
+    corner: Grid
+    """(series, changepoints, changepoints)."""
+    on_smooth: Grid
+    """(series, smooth): basis' Q'y."""
+    on_hinges: Grid
+    """(series, changepoints): D'y."""
+    square: Grid
+    """(series,): y'y."""
+    count: Grid
+    """(series,): bars."""
     tau: float
-    """Scale of the Laplace prior of the slope changes."""
-    changepoints: Grid
-    future: Grid
-    """(targets, 2 + seasons)."""
 
-    @cached_property
-    def grams(self) -> tuple[Grid, Grid, Grid]:
-        """Inner products: smooth with smooth, smooth with hinges, hinges with hinges."""
-        q, d = self.smooth, self.hinges
-        return q.T @ q, q.T @ d, d.T @ d
-
-    @property
-    def future_hinges(self) -> Grid:
-        """(targets, changepoints)."""
-        return np.maximum(self.future[:, :1] - self.changepoints, 0.0)
+    def some(self, places: np.ndarray) -> "Problems":
+        """Those at the given places."""
+        parts = ("eigenvalues", "crossed", "corner", "on_smooth", "on_hinges", "square", "count")
+        return Problems(**{part: getattr(self, part)[places] for part in parts}, tau=self.tau)
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The maximum a posteriori of one series, in units of its largest absolute value."""
+class Fits:
+    """Maxima a posteriori, in units of each series' largest absolute value."""
 
     smooth: Grid
-    """k, m, beta."""
+    """(series, smooth): k, m, beta."""
     delta: Grid
-    sigma: float
-    scale: float
+    """(series, changepoints)."""
+    sigma: Grid
+    """(series,)."""
+    scale: Grid
+    """(series,)."""
 
 
-def design_of(sessions: Days, targets: Days) -> Design:
-    """The design for histories at `sessions` (bars,) and forecasts at `targets`, as the prophet package makes it."""
-    import pandas as pd
+def fits(designs: Sequence[tuple[Design, Grid]]) -> list[Fits]:
+    """The maxima a posteriori of levels (series, bars) under each design.
 
-    logging.getLogger("prophet").setLevel(logging.WARNING)
-    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # it plots nothing here
-    logging.getLogger("cmdstanpy").disabled = True
-    import prophet
+    Each series' fit is the same to the last bit whatever else is in the batch, as long as BLAS uses one thread: see
+    `threadpoolctl`.
+    """
+    shapes: dict[tuple[int, int, float], list[int]] = {}
+    for place, (design, _) in enumerate(designs):
+        key = (design.smooth.shape[1], design.hinges.shape[1], design.tau)
+        shapes.setdefault(key, []).append(place)
+    found: dict[int, Fits] = {}
+    for places in shapes.values():
+        found |= dict(zip(places, _fits_of_one_shape([designs[place] for place in places]), strict=True))
+    return [found[place] for place in range(len(designs))]
 
-    model = prophet.Prophet(daily_seasonality=False)
-    days = pd.to_datetime(sessions)
-    data = model.preprocess(pd.DataFrame({"ds": days, "y": np.linspace(1.0, 2.0, len(days))}))
-    ahead = model.setup_dataframe(pd.DataFrame({"ds": pd.to_datetime(targets)}))
-    seasons = model.make_all_seasonality_features(ahead)[0].to_numpy(np.float64)
-    time, later = np.asarray(data.t, np.float64), ahead["t"].to_numpy(np.float64)
-    changepoints = np.asarray(data.t_change, np.float64)
-    return Design(
-        smooth=np.column_stack([time, np.ones(len(time)), np.asarray(data.X, np.float64)]),
-        hinges=np.maximum(time[:, None] - changepoints, 0.0),
-        precision=np.concatenate([[1 / 25, 1 / 25], 1 / np.asarray(data.sigmas, np.float64) ** 2]),
-        tau=float(data.tau),
-        changepoints=changepoints,
-        future=np.column_stack([later, np.ones(len(later)), seasons]),
+
+def _fits_of_one_shape(designs: Sequence[tuple[Design, Grid]]) -> list[Fits]:
+    scales = [np.abs(level).max(axis=1) for _, level in designs]
+    scales = [np.where(scale > 0, scale, 1.0) for scale in scales]
+    turned, delta, variance = solved(
+        problems_of([(design, level / scale[:, None]) for (design, level), scale in zip(designs, scales, strict=True)])
+    )
+    ends = np.cumsum([len(level) for _, level in designs])[:-1]
+    parts = zip(designs, scales, *(np.split(part, ends) for part in (turned, delta, variance)), strict=True)
+    return [
+        _still_ones(level, Fits(_product(design.products.basis, turned), delta, np.sqrt(variance), scale))
+        for (design, level), scale, turned, delta, variance in parts
+    ]
+
+
+def _still_ones(level: Grid, found: Fits) -> Fits:
+    """A series that never moves stays where it stands, as the package has it."""
+    still = level.min(axis=1) == level.max(axis=1)
+    found.smooth[still], found.delta[still], found.sigma[still] = 0.0, 0.0, STILL
+    found.smooth[still, 1] = level[still, 0] / found.scale[still]
+    return found
+
+
+def problems_of(designs: Sequence[tuple[Design, Grid]]) -> Problems:
+    """The problems of levels (series, bars) under designs of one shape, in their order."""
+    each = [(design.products, _product(design.products.columns, level), level) for design, level in designs]
+    lengths = [len(level) for _, level in designs]
+
+    def repeated(part: str) -> Grid:
+        return np.repeat(np.stack([getattr(products, part) for products, _, _ in each]), lengths, axis=0)
+
+    width = len(each[0][0].eigenvalues)
+    return Problems(
+        eigenvalues=repeated("eigenvalues"),
+        crossed=repeated("crossed"),
+        corner=repeated("corner"),
+        on_smooth=np.concatenate([sums[:, :width] for _, sums, _ in each]),
+        on_hinges=np.concatenate([sums[:, width:] for _, sums, _ in each]),
+        square=np.concatenate([(level * level).sum(axis=1) for _, _, level in each]),
+        count=np.repeat([float(level.shape[1]) for _, _, level in each], lengths),
+        tau=designs[0][0].tau,
     )
 
 
-def fit(design: Design, level: Grid) -> Fit:
-    """The maximum a posteriori of one series `level` (bars,)."""
-    scale = float(np.abs(level).max()) or 1.0
-    y = level / scale
-    gram, cross, corner = design.grams
-    to_smooth, to_hinges, square = design.smooth.T @ y, design.hinges.T @ y, float(y @ y)
-    smooth, delta, sigma = np.zeros(len(gram)), np.zeros(len(corner)), 0.05
-    for _ in range(ROUNDS):
-        solved = np.linalg.solve(gram + sigma**2 * np.diag(design.precision), np.column_stack([cross, to_smooth]))
-        on_hinges, on_y = solved[:, :-1], solved[:, -1]
-        delta = lasso(corner - cross.T @ on_hinges, to_hinges - cross.T @ on_y, sigma**2 / design.tau, delta)
-        smooth = on_y - on_hinges @ delta
-        error = (
-            square - 2 * (to_smooth @ smooth + to_hinges @ delta)
-            + smooth @ gram @ smooth + 2 * smooth @ cross @ delta + delta @ corner @ delta
-        )  # fmt: skip
-        # n / sigma = error / sigma^3 - 4 sigma, from the normal likelihood and sigma's prior, normal(0, 0.5).
-        count = len(y)
-        newer = float(np.sqrt((-count + np.sqrt(count**2 + 16 * max(float(error), 1e-12))) / 8))
-        settled, sigma = abs(newer - sigma) < CLOSE_ENOUGH * sigma, newer
+def _product(matrix: Grid, vectors: Grid) -> Grid:
+    """`matrix` times each of `vectors` (series, n), or each of (series, m, n) times its own.
+
+    One product of a matrix and a vector for each series: BLAS adds in another order for another number of columns.
+    """
+    return np.asarray(np.matmul(matrix, np.ascontiguousarray(vectors)[..., None])[..., 0])
+
+
+def _reduced(problems: Problems, variance: Grid) -> tuple[Grid, Grid, Grid]:
+    """The quadratic in delta that is left at each noise variance: its curvature, slope and value at 0."""
+    weight = 1 / (problems.eigenvalues + variance[:, None])
+    crossed = np.ascontiguousarray(problems.crossed.transpose(0, 2, 1))
+    curvature = problems.corner - np.matmul(crossed, weight[:, :, None] * problems.crossed)
+    slope = problems.on_hinges - _product(crossed, weight * problems.on_smooth)
+    return curvature, slope, problems.square - (weight * problems.on_smooth**2).sum(axis=1)
+
+
+def _smooth(problems: Problems, variance: Grid, delta: Grid) -> Grid:
+    """The rest (series, smooth) in the turned directions, given the slope changes."""
+    return np.asarray(
+        (problems.on_smooth - _product(problems.crossed, delta)) / (problems.eigenvalues + variance[:, None])
+    )
+
+
+def solved(problems: Problems) -> tuple[Grid, Grid, Grid]:
+    """Turned smooth coefficients (series, smooth), slope changes (series, changepoints), noise variance (series,).
+
+    Follows the lasso's path with the normal priors held as for little noise, then solves for the active set that it
+    ended with, with the priors as its own noise asks, until all conditions of optimality hold.
+    """
+    every = len(problems.count)
+    lasso = Lasso(*_reduced(problems, np.full(every, LITTLE_NOISE)), problems.count, problems.tau)
+    sign, variance = followed(lasso)
+    delta, priors, open_ones = np.zeros(sign.shape), np.zeros(every), np.arange(every)
+    for round_ in range(ROUNDS):
+        some, v = problems.some(open_ones), variance[open_ones]
+        found, newer, signs = _improved(some, v, sign[open_ones], priors[open_ones])
+        settled = _same_variance(some, newer, v) & (signs == sign[open_ones]).all(axis=1) & (round_ > 0)
+        delta[open_ones], variance[open_ones], sign[open_ones] = found, newer, signs
+        priors[open_ones] = (_smooth(some, newer, found) ** 2).sum(axis=1)
+        open_ones = open_ones[~settled]
+        if not len(open_ones):
+            break
+    for place in open_ones:
+        alone = problems.some(np.array([place]))
+        delta[place], variance[place] = alternated(alone, variance[place])
+    return _smooth(problems, variance, delta), delta, variance
+
+
+def _same_variance(problems: Problems, newer: Grid, older: Grid) -> np.ndarray:
+    allowed = CLOSE_ENOUGH * older * problems.count + ROUNDING * problems.square
+    return np.asarray(np.abs(newer - older) * problems.count <= allowed)
+
+
+def _improved(problems: Problems, variance: Grid, sign: Grid, priors: Grid) -> tuple[Grid, Grid, Grid]:
+    """Slope changes and variance that the active set asks for, and the set as it should be next.
+
+    The curvature is that at `variance`; `priors` is b'Pb as it was. Of a set that breaks a condition, the coefficient
+    of the wrong sign leaves, or if there is none the one with the steepest gradient enters.
+    """
+    curvature, slope, square = _reduced(problems, variance)
+    active, every = sign != 0, np.arange(len(sign))
+    among = active[:, :, None] & active[:, None, :]
+    sides = np.stack([np.where(active, slope, 0.0), sign], axis=-1)
+    both = np.linalg.solve(np.where(among, curvature, np.eye(sign.shape[1])), sides)
+    at_none, per_penalty = np.ascontiguousarray(np.moveaxis(both, -1, 0))
+    error = square - (slope * at_none).sum(axis=1)
+    newer = variance_of(error, (sign * per_penalty).sum(axis=1), problems.count + priors, problems.tau)
+    penalty = (newer / problems.tau)[:, None]
+    delta = at_none - penalty * per_penalty
+    wrong = np.where(active, -delta * sign, 0.0)
+    gradient = np.where(active, 0.0, slope - _product(curvature, delta))
+    rounding = ROUNDING * np.abs(problems.on_hinges).max(axis=1, keepdims=True)
+    steep = np.abs(gradient) - penalty * (1 + CLOSE_ENOUGH) - rounding
+    leaves = wrong.max(axis=1) > 0
+    enters = ~leaves & (steep.max(axis=1) > 0)
+    better, worst, steepest = sign.copy(), wrong.argmax(axis=1), steep.argmax(axis=1)
+    better[every[leaves], worst[leaves]] = 0.0
+    better[every[enters], steepest[enters]] = np.sign(gradient[every[enters], steepest[enters]])
+    return delta, newer, better
+
+
+def alternated(problem: Problems, variance: float) -> tuple[Grid, float]:
+    """The slope changes and the variance of a single series by turns, from a first variance.
+
+    Slow and certain: for the few whose active set goes in circles, such as a history that its changepoints all but
+    interpolate.
+    """
+    now, delta = np.array([variance]), np.zeros_like(problem.on_hinges)
+    for _ in range(ALTERNATIONS):
+        curvature, slope, square = _reduced(problem, now)
+        delta[0] = lasso(curvature[0], slope[0], float(now[0]) / problem.tau, delta[0])
+        error = square + (delta * (_product(curvature, delta) - 2 * slope)).sum(axis=1)
+        priors = (_smooth(problem, now, delta) ** 2).sum(axis=1)
+        newer = variance_of(error, np.zeros(1), problem.count + priors, problem.tau)
+        settled, now = _same_variance(problem, newer, now).all(), newer
         if settled:
             break
-    return Fit(smooth, delta, sigma, scale)
+    return delta[0], float(now[0])
 
 
 def lasso(curvature: Grid, slope: Grid, penalty: float, start: Grid) -> Grid:
     """The minimum of x'Hx / 2 - c'x + penalty |x|, by an active set from `start` (Osborne, Presnell & Turlach 2000)."""
     x = start.copy()
     sign = np.sign(x)
-    while True:
+    enough = penalty * (1 + CLOSE_ENOUGH) + ROUNDING * np.abs(slope).max()
+    for _ in range(ALTERNATIONS):
         while (active := np.flatnonzero(sign)).size:
             wanted = np.linalg.solve(curvature[np.ix_(active, active)], slope[active] - penalty * sign[active])
             crossing = wanted * sign[active] < 0
@@ -132,42 +257,30 @@ def lasso(curvature: Grid, slope: Grid, penalty: float, start: Grid) -> Grid:
         pull = slope - curvature @ x
         pull[sign != 0] = 0.0
         strongest = int(np.abs(pull).argmax())
-        if abs(pull[strongest]) <= penalty * (1 + 1e-9):
-            return x
+        if abs(pull[strongest]) <= enough:
+            break
         sign[strongest] = np.sign(pull[strongest])
+    return x
 
 
-def log_posterior(design: Design, level: Grid, found: Fit) -> float:
-    """Prophet's log posterior of a fit, up to a constant: what both this module and Stan maximise."""
-    off = level / found.scale - design.smooth @ found.smooth - design.hinges @ found.delta
-    likelihood = -len(off) * np.log(found.sigma) - float(off @ off) / (2 * found.sigma**2)
-    smooth_prior = -float(design.precision @ found.smooth**2) / 2
-    change_prior = -float(np.abs(found.delta).sum()) / design.tau
-    return float(likelihood + smooth_prior + change_prior - 2 * found.sigma**2)
+def log_posterior(design: Design, level: Grid, found: Fits) -> Grid:
+    """Prophet's log posterior (series,) of fits to `level` (series, bars), up to a constant: what Stan maximises."""
+    off = level / found.scale[:, None] - _product(design.smooth, found.smooth) - _product(design.hinges, found.delta)
+    likelihood = -level.shape[1] * np.log(found.sigma) - (off**2).sum(axis=1) / (2 * found.sigma**2)
+    priors = -(design.precision * found.smooth**2).sum(axis=1) / 2 - np.abs(found.delta).sum(axis=1) / design.tau
+    return np.asarray(likelihood + priors - 2 * found.sigma**2)
 
 
-def expected(design: Design, found: Fit) -> Grid:
-    """The level at each target (targets,)."""
-    level: Grid = (design.future @ found.smooth + design.future_hinges @ found.delta) * found.scale
-    return level
+def expected(design: Design, found: Fits) -> Grid:
+    """The level at each target (series, targets)."""
+    level = _product(design.future, found.smooth) + _product(design.future_hinges, found.delta)
+    return np.asarray(level * found.scale[:, None])
 
 
-def simulated(design: Design, found: Fit, draws: int, seed: int) -> Grid:
-    """Levels at each target (targets, draws): the trend goes on changing as often and as much as it did, plus noise.
-
-    As prophet's `sample_predictive_trend`: a Poisson number of changes at uniform times, Laplace sizes with the mean
-    absolute size of the past; and normal noise. (Its vectorised path takes the targets for evenly spaced, which
-    sessions are not.)
-    """
-    draw = np.random.default_rng(seed)
-    later = design.future[:, 0]
-    span = max(float(later.max()) - 1.0, 0.0)
-    counts = draw.poisson(len(design.changepoints) * span, draws)
-    most = max(int(counts.max()), 1)
-    times = 1.0 + span * draw.random((draws, most))
-    sizes = draw.laplace(0.0, np.abs(found.delta).mean() + 1e-8, (draws, most))
-    sizes *= np.arange(most) < counts[:, None]
-    bends = (np.maximum(later[:, None, None] - times, 0.0) * sizes).sum(axis=-1)
-    noise = found.sigma * draw.standard_normal((len(later), draws))
-    levels: Grid = expected(design, found)[:, None] + (bends + noise) * found.scale
-    return levels
+def own_half_width(design: Design, found: Fits) -> Grid:
+    """Half the width of its own 80 % range of the level at each target (series, targets)."""
+    change = np.abs(found.delta).mean(axis=1) + 1e-8  # the package's own grain
+    ahead = np.maximum(design.future[:, 0] - 1.0, 0.0)
+    sigma, change, ahead = np.broadcast_arrays(found.sigma[:, None], change[:, None], ahead)
+    width = half_width(sigma, change, ahead, np.full(sigma.shape, float(design.hinges.shape[1])))
+    return np.asarray(width * found.scale[:, None])

@@ -4,11 +4,11 @@ The first is the baseline that every verdict is held against; neither claims a d
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.conformal import ages, conformal_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, standardised_returns
@@ -25,16 +25,17 @@ class RandomWalk:
     """
 
     name: str
-    volatility: Callable[[History], Grid]
+    volatility: Callable[[History], Grid] = field(repr=False)
+    window: int = 1000
+    """Sessions whose errors set the quantiles."""
 
     def fit(self, past: Panel) -> Parameters:
         volatility = self.volatility(past.history)
-        return {
-            f"residuals_{horizon}": conformal_quantiles(
-                standardised_returns(past.history, horizon, volatility), horizon, symmetric=True
-            )
-            for horizon in HORIZONS
-        }
+        learned: dict[str, Grid] = {}
+        for horizon in HORIZONS:
+            off = standardised_returns(past.history, horizon, volatility)[:, -self.window :]
+            learned[f"residuals_{horizon}"] = conformal_quantiles(off, horizon, age=ages(off.shape[1]), symmetric=True)
+        return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         volatility = self.volatility(known.history)[:, origins.position]

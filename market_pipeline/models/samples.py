@@ -51,6 +51,12 @@ class Samples:
     base_rate: Grid
     """(samples,), how often the symbol had risen, as known at the origin."""
 
+    @property
+    def age(self) -> Grid:
+        """(samples,), sessions since the origin, the newest being 0."""
+        age: Grid = (self.origin.max(initial=0) - self.origin).astype(np.float64)
+        return age
+
 
 def forward_returns(history: History, horizon: int) -> Grid:
     """Log return from each session to the one `horizon` later (symbols, sessions); NaN unless both have a bar."""
@@ -65,6 +71,21 @@ def realised_returns(history: History, symbol: np.ndarray, origin: Days, target:
     level = np.log(history.close)
     realised: Grid = level[symbol, history.position_of(target)] - level[symbol, history.position_of(origin)]
     return realised
+
+
+def features_at(panel: Panel, positions: np.ndarray) -> Features:
+    """The indicators at some sessions and each one's rank in the market; (2 x features, symbols, positions).
+
+    Ranks run from -1/2 to 1/2, ties share their mean, NaN where there is no indicator. A session's ranks are made of
+    that session alone.
+    """
+    from scipy.stats import rankdata
+
+    own = panel.features[:, :, positions]
+    known = np.isfinite(own)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    rank = (rankdata(np.where(known, own, np.inf), axis=1) - 0.5) / count - 0.5
+    return np.concatenate([own, np.where(known, rank, np.nan).astype(np.float32)])
 
 
 def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -> Samples:
@@ -82,7 +103,7 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -
     taken = np.isfinite(target[:, origins])
     column, row = np.nonzero(taken.T)
     samples = Samples(
-        features=panel.features[:, row, origins[column]].T,
+        features=features_at(panel, origins)[:, row, column].T,
         target=target[row, origins[column]],
         origin=origins[column],
         realised=origins[column] + horizon,

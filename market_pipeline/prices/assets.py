@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from market_pipeline.display import labels, surface, tell
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.partitions import session_partitions, span_of
@@ -76,7 +77,8 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata={"dagster/table_name": "prices"},
+        metadata=surface(market.name, "prices"),
+        tags=labels(market.name, "session"),
     )
     def prices(
         context: dg.AssetExecutionContext,
@@ -109,22 +111,33 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
             context.log.warning("%s did not arrive: %s", symbol, cause)
         totals = {name: sum(coverage[name].to_pylist()) for name in ("expected", "present", "rejected", "missing")}
         restatements = pa.concat_tables(piece.restatements for piece in pieces)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/partition_row_count": totals["present"],
-                "sessions": coverage.num_rows,
-                **{f"bars {name}": count for name, count in totals.items()},
-                "did not arrive": failed,
-                "outcomes": dict(
-                    Counter(status for piece in pieces for status in piece.outcomes["status"].to_pylist())
-                ),
-                "left out of the source": notes,
-                "values restated": restatements.num_rows,
-                "partitions to compute anew": to_recompute(restatements, span.last),
-            }
-        )
+        told = {
+            "sessions of the run": coverage.num_rows,
+            "coverage of the run": totals["present"] / max(totals["expected"], 1),
+            **{f"bars {name}": count for name, count in totals.items()},
+            "did not arrive": failed,
+            "outcomes": dict(Counter(status for piece in pieces for status in piece.outcomes["status"].to_pylist())),
+            "left out of the source": notes,
+            "values restated": restatements.num_rows,
+            "partitions to compute anew": to_recompute(restatements, span.last),
+        }
+        tell(context, numbers_of(coverage), told)
+        return dg.MaterializeResult()
 
     return prices
+
+
+def numbers_of(coverage: pa.Table) -> dict[str, dict[str, float]]:
+    """What the UI plots of each session."""
+    return {
+        row["session"].isoformat(): {
+            "dagster/partition_row_count": row["present"],
+            "bars in quarantine": row["rejected"],
+            "bars that are missing": row["missing"],
+            "coverage": row["present"] / max(row["expected"], 1),
+        }
+        for row in coverage.to_pylist()
+    }
 
 
 def reread_start(market: Market, first: dt.date) -> dt.date:

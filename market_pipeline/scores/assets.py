@@ -1,5 +1,6 @@
 """The assets `scores`, `leaderboard` and `signals` of a market: what came of the forecasts, and what to serve."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import dagster as dg
@@ -8,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from market_pipeline.display import labels, lineage_of, surface, tell
 from market_pipeline.markets import Market
 from market_pipeline.models.catalogue import claims_of
 from market_pipeline.models.distribution import HORIZONS
@@ -19,17 +21,20 @@ from market_pipeline.prices.history import History, read_history
 from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions, reigns
 from market_pipeline.scores.evidence import other_tests
+from market_pipeline.scores.lineage import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.scores.losses import score
+from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.ranks import score_ranks
+from market_pipeline.scores.shown import FELL, leaderboard_shown, numbers_of, signals_shown
 from market_pipeline.scores.signals import RISE, served, signal_rows
 from market_pipeline.scores.trading import follow
-from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.warehouse import Warehouse
 
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
+TRIED = "select model, settings from tried where market = $market"
 PRODUCTS = """
 select horizon, model, origin, avg(2 * s.realised * f.mean) as product
 from scores s join forecasts f using (market, symbol, origin, horizon, model)
@@ -86,22 +91,27 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata={"dagster/table_name": "scores"},
+        metadata=surface(market.name, "scores", SCORES),
+        tags=labels(market.name, "session"),
     )
     def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Every forecast that came due, against what happened: absolute, squared, CRPS and Brier losses, coverage."""
         span = span_of(context)
         history = read_history(warehouse, market, span.last)
-        written = 0
+        written, numbers = 0, dict[str, Mapping[str, float]]()
         for month in months_of(market, span):
             due = warehouse.read(DUE, {"market": market.name, "first": month.first, "last": month.last})
             realised = realised_of(due, history, market)
+            scored = score(due, realised)
             with warehouse.transaction(market.name) as transaction:
-                written += transaction.replace("scores", score(due, realised), month.first, month.last)
+                written += transaction.replace("scores", scored, month.first, month.last)
                 transaction.replace("pit", pit_counts(due, realised), month.first, month.last)
             due = warehouse.read(DUE_RANKS, {"market": market.name, "first": month.first, "last": month.last})
             store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
-        return dg.MaterializeResult(metadata={"dagster/partition_row_count": written})
+            numbers |= numbers_of(scored)
+        told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, SCORES)}
+        tell(context, numbers, told)
+        return dg.MaterializeResult()
 
     return scores
 
@@ -125,13 +135,16 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetDep([market.name, "scores"], partition_mapping=dg.AllPartitionMapping())],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata={"dagster/table_name": "leaderboard"},
+        metadata=surface(market.name, "leaderboard", LEADERBOARD),
+        tags=labels(market.name, "market"),
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
-        daily = warehouse.read(DAILY_LOSSES, {"market": market.name})
-        rows, titles = judge(daily, market.sessions), champions(daily, market.sessions)
         named = {"market": market.name}
+        daily = warehouse.read(DAILY_LOSSES, named)
+        settings = settings_of(daily["model"].unique().to_pylist())
+        retired = retired_contests(warehouse.read(TRIED, named), settings)
+        rows, titles = judge(daily, market.sessions, retired), champions(daily, market.sessions, retired)
         asked = sorted({model for model in daily["model"].unique().to_pylist() if "direction" in claims_of(model)})
         calls = warehouse.read(CALLS, named | {"models": asked})
         other = other_tests(daily, titles, warehouse.read(PRODUCTS, named), calls, market.sessions)
@@ -139,15 +152,10 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
             transaction.replace_all("leaderboard", rows)
             transaction.replace_all("champions", titles)
             transaction.replace_all("tests", other)
-        shown = rows.to_pandas().round(4).to_string(index=False)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows.num_rows,
-                "verdicts": dg.MetadataValue.md(f"```\n{shown}\n```"),
-                "champions": dg.MetadataValue.md(f"```\n{titles.to_pandas().to_string(index=False)}\n```"),
-                "survivorship": SURVIVORSHIP,
-            }
-        )
+            transaction.upsert("tried", settings)
+        shown = leaderboard_shown(rows, titles, daily, warehouse.read(FELL, named))
+        told = {"contests of settings tried before": retired, **shown}
+        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, LEADERBOARD), **told})
 
     return leaderboard
 
@@ -165,7 +173,8 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata={"dagster/table_name": "signals"},
+        metadata=surface(market.name, "signals", SIGNALS),
+        tags=labels(market.name, "market"),
     )
     def signals(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """The newest forecast of each horizon's champion, or of the random walk; and what following it earned."""
@@ -178,15 +187,9 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("signals", rows)
             transaction.replace_all("strategies", earned)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows.num_rows,
-                "following them": dg.MetadataValue.md(
-                    f"```\n{earned.to_pandas().round(3).to_string(index=False)}\n```"
-                ),
-                **{f"champion at {champion.horizon}": champion.model for champion in models},
-            }
-        )
+        until = newest["origin"][0].as_py() if newest.num_rows else market.start
+        shown = signals_shown(rows, earned, models, newest, read_history(warehouse, market, until))
+        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, SIGNALS), **shown})
 
     return signals
 

@@ -43,11 +43,12 @@ class Title:
         self.held.append(row)
 
 
-def champions(daily: pa.Table, sessions: Days) -> pa.Table:
+def champions(daily: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
     """Rows of `champions`: every change of hands of each horizon's question, from mean losses by origin.
 
     A review uses only what had come due by its session: a change shown in the past is one that would have been made
-    then. A challenger must beat the walk with an adjusted p-value below LEVEL, all contests of that review counted; a
+    then. A challenger must beat the walk with an adjusted p-value below LEVEL, all contests of that review and the
+    `retired` ones counted; a
     holder loses the title when its own p-value reaches KEPT_BELOW, or to a challenger that beats it, too, at LEVEL.
     """
     every = contests_of(daily, sessions)
@@ -60,7 +61,7 @@ def champions(daily: pa.Table, sessions: Days) -> pa.Table:
         known = [contest.due(review) for contest in every]
         judged = [contest for contest in known if contest.enough and contest.model != BASELINE]
         raw = [diebold_mariano(c.loss - c.baseline_loss, c.overlap).p_value for c in judged]
-        adjusted = benjamini_hochberg(np.array(raw))
+        adjusted = benjamini_hochberg(np.array(raw), retired)
         found = {
             (c.horizon, c.question, c.model): (c, p, float(a)) for c, p, a in zip(judged, raw, adjusted, strict=True)
         }

@@ -38,7 +38,7 @@ def diebold_mariano(differences: Grid, overlap: int) -> DieboldMariano:
     from arch.covariance.kernel import Bartlett
     from scipy.stats import t as student
 
-    lags = min(max(int(1.5 * overlap), int(4 * (count / 100) ** (2 / 9))), count - 2)
+    lags = _lags(count, overlap)
     variance = float(np.squeeze(Bartlett(differences, bandwidth=lags).cov.long_run)) / count
     steps = overlap + 1
     factor = (count + 1 - 2 * steps + steps * (steps - 1) / count) / count
@@ -94,8 +94,23 @@ def e_value(differences: Grid) -> float:
     return float(np.mean(wealth, axis=0).max(initial=1.0))
 
 
-def benjamini_hochberg(p_values: Grid) -> Grid:
-    """P-values adjusted for their number, so that a share below 5 % of what passes 0.05 is false (1995)."""
+def effective_origins(count: int, overlap: int) -> float:
+    """How many origins without overlap hold as much as `count` that overlap: the degrees of the test's variance."""
+    return min(1.5 * count / (_lags(count, overlap) + 1), count)
+
+
+def benjamini_hochberg(p_values: Grid, retired: int = 0) -> Grid:
+    """P-values adjusted for their number, so that a share below 5 % of what passes 0.05 is false (1995).
+
+    `retired` contests that are over count as having found nothing: who tries a hundred settings and shows the best has
+    tried a hundred.
+    """
     from scipy.stats import false_discovery_control
 
-    return np.asarray(false_discovery_control(p_values), np.float64) if len(p_values) else p_values
+    if not len(p_values):
+        return p_values
+    return np.asarray(false_discovery_control([*p_values, *[1.0] * retired]), np.float64)[: len(p_values)]
+
+
+def _lags(count: int, overlap: int) -> int:
+    return min(max(int(1.5 * overlap), int(4 * (count / 100) ** (2 / 9))), count - 2)

@@ -109,14 +109,23 @@ create table if not exists tests (
     horizon integer not null,
     model varchar not null,
     question varchar not null,
-    test varchar not null check (test in ('clark_west', 'pesaran_timmermann', 'model_confidence_set', 'e_value')),
+    test varchar not null check (test in ('clark_west', 'pesaran_timmermann', 'model_confidence_set', 'e_value',
+        'effective_origins')),
     n_origins integer not null,
     value double not null
 );
 comment on table tests is 'What other tests say beside the verdicts.';
-comment on column tests.test is 'clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come together; model_confidence_set: may it be the best of its question; e_value: how strongly a champion has come to lose';
+comment on column tests.test is 'clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come together; model_confidence_set: may it be the best of its question; e_value: how strongly a champion has come to lose; effective_origins: how many that do not overlap they are worth';
 comment on column tests.n_origins is 'Origins it rests on; for e_value those that do not overlap';
-comment on column tests.value is 'P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is wrong';
+comment on column tests.value is 'P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is wrong; for effective_origins their number';
+
+create table if not exists tried (
+    market varchar not null,
+    model varchar not null,
+    settings varchar not null
+);
+comment on table tried is 'Every setting of every model that was ever judged: each counts when p-values are adjusted for their number.';
+comment on column tried.settings is 'The model as code spells it, with all its settings';
 
 create table if not exists strategies (
     market varchar not null,

@@ -67,18 +67,19 @@ class Contest:
         return 1 - float(self.loss.mean()) / baseline if baseline > 0 else None
 
 
-def leaderboard(daily: pa.Table, sessions: Days) -> pa.Table:
+def leaderboard(daily: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
     """Rows of `leaderboard` from the mean losses of each origin over the symbols that both forecast.
 
     `daily` has horizon, model, question, origin, loss, baseline_loss; `sessions` are the market's, in order. Each
-    one-sided p-value is adjusted over all contests of the market that have origins enough.
+    one-sided p-value is adjusted over all contests of the market that have origins enough, and over `retired` ones of
+    settings that were tried before.
     """
     contests = [contest for contest in contests_of(daily, sessions) if contest.model != BASELINE]
     judged = [contest for contest in contests if contest.enough]
     better = [diebold_mariano(c.loss - c.baseline_loss, c.overlap).p_value for c in judged]
     worse = [diebold_mariano(c.baseline_loss - c.loss, c.overlap).p_value for c in judged]
-    adjusted = benjamini_hochberg(np.array(better))
-    adjusted_worse = benjamini_hochberg(np.array(worse))
+    adjusted = benjamini_hochberg(np.array(better), retired)
+    adjusted_worse = benjamini_hochberg(np.array(worse), retired)
     found = {
         id(contest): (p, float(up), _verdict(float(up), float(down)))
         for contest, p, up, down in zip(judged, better, adjusted, adjusted_worse, strict=True)

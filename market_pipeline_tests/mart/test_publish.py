@@ -27,6 +27,7 @@ CONTRACT = {
     "leaderboard": "market horizon model question n_origins loss baseline_loss skill p_value p_adjusted verdict",
     "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict",
     "coverage": "market session expected present rejected missing",
+    "changes": "market kind symbol session horizon question model field before after",
 }
 
 
@@ -92,6 +93,37 @@ def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(house: House) 
         assert reader.execute("select published_at from meta").fetchone() == (NOW.replace(tzinfo=None),)
     newer = query(house.settings.mart, "select published_at from meta")["published_at"][0].as_py()
     assert newer == NOW.replace(tzinfo=None) + dt.timedelta(days=1)
+
+
+def test_a_mart_says_what_the_one_before_had_not(house: House, tmp_path: Path) -> None:
+    mart = tmp_path / "mart.duckdb"
+    publish(house.warehouse, [house.market], mart, NOW)
+    assert query(mart, "from changes").num_rows == 0
+    assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [None]
+    with duckdb.connect(str(mart)) as earlier:
+        earlier.execute("delete from prices where session > date '2024-03-13'")
+        earlier.execute(
+            "update leaderboard set verdict = 'worse' where (model, horizon, question) = ('ewma', 5, 'range')"
+        )
+    publish(house.warehouse, [house.market], mart, NOW + dt.timedelta(days=1))
+    found = query(mart, "from changes").to_pylist()
+    assert [row["session"] for row in found if row["kind"] == "session"] == [dt.date(2024, 3, 14), LAST]
+    turned = [row for row in found if row["kind"] == "verdict"]
+    assert [(row["model"], row["before"], row["after"]) for row in turned] == [("ewma", "worse", "insufficient_data")]
+    assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [NOW.replace(tzinfo=None)]
+
+
+@pytest.mark.parametrize("damage", ["no database", "create table meta as select 1 as other", "create table x (y int)"])
+def test_a_mart_that_cannot_be_compared_with_is_replaced(house: House, tmp_path: Path, damage: str) -> None:
+    mart = tmp_path / "mart.duckdb"
+    if damage == "no database":
+        mart.write_text(damage, encoding="utf-8")
+    else:
+        with duckdb.connect(str(mart)) as earlier:
+            earlier.execute(damage)
+    publish(house.warehouse, [house.market], mart, NOW)
+    assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [None]
+    assert query(mart, "from changes").num_rows == 0
 
 
 def test_a_publication_that_fails_leaves_the_old_mart_and_no_scrap(

@@ -1,79 +1,28 @@
 """The report says what the mart says, needs nothing else to be read, and never fails for want of rows."""
 
-import datetime as dt
+import json
 import re
 from html.parser import HTMLParser
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
-import duckdb
 import pytest
 
 from market_pipeline.errors import MarketPipelineError
-from market_pipeline.mart.report import DRAWN_SYMBOLS, percent, price, write_report
+from market_pipeline.mart.report import write_report
+from market_pipeline_tests.mart.small_mart import (
+    CHANGED,
+    COVERED,
+    FORECASTS,
+    FULL,
+    HOSTILE,
+    PRICES,
+    SIGNALS,
+    report_of,
+)
 
-HOSTILE = "<b>X</b>"
-AS_OF = dt.date(2024, 3, 6)
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-
-TABLES = """
-create table prices (market varchar, symbol varchar, session date, open double, high double, low double, close double,
-    volume double, dividend double, split_ratio double, adj_close double, source varchar);
-create table forecasts (market varchar, symbol varchar, origin date, horizon integer, target_session date,
-    model varchar, mean double, q025 double, q05 double, q10 double, q25 double, q50 double, q75 double, q90 double,
-    q95 double, q975 double, p_up double, trained_through date, made_at timestamp, mode varchar);
-create table scores (market varchar, symbol varchar, origin date, horizon integer, target_session date, model varchar,
-    realised double, abs_error double, squared_error double, crps double, brier double, covered_50 boolean,
-    covered_80 boolean, covered_95 boolean);
-create table pit (market varchar, target_session date, horizon integer, model varchar, below_q025 integer,
-    below_q05 integer, below_q10 integer, below_q25 integer, below_q50 integer, below_q75 integer, below_q90 integer,
-    below_q95 integer, below_q975 integer, above_q975 integer);
-create table leaderboard (market varchar, horizon integer, model varchar, question varchar, n_origins integer,
-    loss double, baseline_loss double, skill double, p_value double, p_adjusted double, verdict varchar);
-create table signals (market varchar, symbol varchar, as_of date, horizon integer, trend varchar, p_up double,
-    expected_return double, low_80 double, high_80 double, model varchar, verdict varchar);
-create table coverage (market varchar, session date, expected integer, present integer, rejected integer,
-    missing integer);
-create table meta (published_at timestamp, source varchar, code_version varchar, market varchar, newest_session date);
-"""
-PRICES = """
-insert into prices select 'stocks', symbol, date '2024-03-06' - day::integer, c, c, c, c, 1e6, 0, 1, c, $source
-from unnest($symbols) as s(symbol), range($sessions) as r(day), (select 100 + 10 * sin(r.day / 9) as c)
-"""
-FORECASTS = """
-insert into forecasts select 'stocks', symbol, date '2024-03-06', h, date '2024-03-06' + h, model, 0.0125 * h,
-    -0.06 * h, -0.05 * h, -0.031 * h, -0.02 * h, 0.01 * h, 0.03 * h, 0.047 * h, 0.05 * h, 0.08 * h, 0.61,
-    date '2024-02-29', timestamp '2024-03-06 22:00:00', 'live'
-from unnest($symbols) as s(symbol), unnest([1, 5]) as t(h), unnest(['linear', 'random_walk']) as m(model)
-"""
-OTHERS = """
-update forecasts set q025 = 3 * q025, q10 = 3 * q10, q90 = 3 * q90, q975 = 3 * q975 where model = 'random_walk';
-insert into forecasts select * replace (origin - 1 as origin, 2 * q10 as q10) from forecasts
-"""
-SIGNALS = """
-insert into signals select market, symbol, origin, horizon, 'up', p_up, mean, q10, q90, model, 'beats_baseline'
-from forecasts where model = 'linear' and origin = (select max(origin) from forecasts)
-"""
-JUDGED = """
-insert into leaderboard values
-    ('stocks', 5, 'linear', 'return', 240, 0.0093, 0.0106, 0.123, 0.001, 0.004, 'beats_baseline'),
-    ('stocks', 5, 'linear', 'range', 240, 0.0110, 0.0106, -0.034, 0.9, 0.9, 'worse'),
-    ('stocks', 5, 'ewma', 'range', 240, 0.0105, 0.0106, 0.007, 0.3, 0.5, 'no_evidence'),
-    ('stocks', 20, 'linear', 'rank', 3, null, null, null, null, null, 'insufficient_data'),
-    ('stocks', 5, 'random_walk', 'return', 240, 0.0106, 0.0106, 0, null, null, 'no_evidence')
-"""
-DUE = """
-insert into scores select 'stocks', 'AAA', date '2024-01-01' + n::integer, 1, date '2024-01-02' + n::integer, 'linear',
-    0, 0, 0, 0, 0, n < 48, n < 83, n < 97 from range(100) as r(n)
-"""
-FELL = """
-insert into pit values ('stocks', date '2024-01-02', 1, 'linear', 5, 5, 5, 10, 25, 25, 10, 5, 5, 5)
-"""
-COVERED = """
-insert into coverage values ('stocks', '2023-12-29', 12, 12, 0, 0), ('stocks', '2024-03-05', 12, 9, 1, 2),
-    ('stocks', '2024-03-06', 12, 12, 0, 0), ('empty', '2024-03-06', 3, 0, 0, 3)
-"""
 
 
 class Page(HTMLParser):
@@ -85,6 +34,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.scripts: list[str] = []
         self.tables: dict[str, list[list[str]]] = {}
         self.feed(html)
         self.close()
@@ -108,13 +58,26 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" in self.open:
+        if "script" in self.open:
+            self.scripts.append(data)
+        if {"style", "script"} & set(self.open):
             return
         self.words.append(data)
         if "caption" in self.open:
             self.tables[data] = self.rows
         elif ("td" in self.open or "th" in self.open) and "svg" not in self.open:
             self.rows[-1][-1] += data
+
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        """What the chart draws, by market."""
+        found: list[dict[str, Any]] = json.loads(self.scripts[0])
+        return found
+
+    @property
+    def markup(self) -> str:
+        """The page without the contents of its scripts."""
+        return re.sub(r"(<script[^>]*>).*?(</script>)", r"\1\2", self.html, flags=re.DOTALL)
 
     @property
     def text(self) -> str:
@@ -125,45 +88,101 @@ class Page(HTMLParser):
         return [[" ".join(cell.split()).replace("\u202f", " ") for cell in row] for row in rows]
 
     def drawings(self, name: str) -> list[ET.Element]:
-        found = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
+        found = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", self.markup, re.DOTALL)]
         return [svg for svg in found if svg.get("class") == name]
 
 
-def page_of(
-    folder: Path,
-    *inserts: str,
-    source: str = "files",
-    symbols: tuple[str, ...] = ("AAA", HOSTILE),
-    sessions: int = 130,
-) -> Page:
-    """The report of a mart that these inserts filled."""
-    mart, report = folder / "mart.duckdb", folder / "report.html"
-    mart.unlink(missing_ok=True)
-    values = {"source": source, "symbols": list(symbols), "sessions": sessions}
-    with duckdb.connect(str(mart)) as connection:
-        connection.execute(TABLES)
-        connection.execute((files("market_pipeline") / "mart" / "table.sql").read_text(encoding="utf-8"))
-        for insert in inserts:
-            connection.execute(insert, {name: value for name, value in values.items() if f"${name}" in insert})
-        connection.execute(
-            "insert into meta select timestamp '2024-03-07 01:02:03', $source, '9.8.7', market, max(session) "
-            "from prices group by market",
-            {"source": source},
-        )
-    write_report(mart, report)
-    return Page(report.read_text(encoding="utf-8"))
+def page_of(folder: Path, *inserts: str, **of: Any) -> Page:
+    return Page(report_of(folder, *inserts, **of).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return page_of(tmp_path_factory.mktemp("full"), PRICES, FORECASTS, OTHERS, SIGNALS, JUDGED, DUE, FELL, COVERED)
+    return page_of(tmp_path_factory.mktemp("full"), *FULL, afterwards=CHANGED)
 
 
 def test_the_headline_says_source_time_newest_session_and_who_is_served(page: Page) -> None:
     assert "Prices from files , published 2024-03-07 01:02 UTC by version 9.8.7" in page.text
-    rows = page.table("Markets, their newest sessions")
-    assert ["stocks", "2024-03-06", "2", "1 session: linear; 5 sessions: linear"] in rows
-    assert ["empty", "no prices yet", "0", "nothing yet"] in rows
+    assert "Newest session 2024-03-06 , 2 symbols. Served: 1 session: linear; 5 sessions: linear." in page.text
+    assert "empty No prices yet." in page.text
+
+
+def test_skill_is_named_where_it_is_proven_and_nowhere_else(page: Page) -> None:
+    assert page.table("Where there is skill in stocks") == [
+        ["Question", "5 sessions ahead", "20 sessions ahead"],
+        ["return how far it moves, and which way", "✓ linear +12.3 %", "not asked"],
+        ["direction whether it rises", "not asked", "not asked"],
+        ["range how wide the range has to be", "○ none of 2 models", "not asked"],
+        ["rank which symbols lead, which lag", "not asked", "… too little data"],
+    ]
+
+
+def test_every_comparison_stands_with_its_p_values_and_a_sentence(page: Page) -> None:
+    rows = page.table("Comparisons of stocks with the random walk, in words")
+    assert [row[:7] for row in rows[1:]] == [
+        ["5 sessions", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
+        ["5 sessions", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
+        ["5 sessions", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
+        ["20 sessions", "rank", "linear", "3", "–", "–", "… too little data"],
+    ]
+    assert [row[8] for row in rows[1:]] == ["Clark–West 0.012 e-value 1.3", "", "", ""]
+    assert all(len(row[7]) > 40 and row[7].endswith(".") for row in rows[1:])
+
+
+def test_what_changed_is_told_with_what_was(page: Page) -> None:
+    assert "Since the publication of 2024-03-05 22:10 UTC" in page.text
+    for sentence in (
+        "2 new sessions : 2024-03-05 to 2024-03-06.",
+        "return, 5 sessions: random walk → linear",
+        "linear on return, 5 sessions: ○ no evidence of skill → ✓ beats the random walk",
+        "1 bar newly in quarantine : AAA 2024-03-05",
+        "1 value restated by the vendor : AAA 2024-02-01 close.",
+    ):
+        assert sentence in page.text
+    assert "Nothing: no new session" in page.text  # the market without changes
+
+
+def test_a_first_publication_has_nothing_to_compare_with(tmp_path: Path) -> None:
+    assert "There is no earlier publication to compare with." in page_of(tmp_path, PRICES).text
+
+
+def test_who_may_lead_is_told_with_the_other_end_and_no_promise(page: Page) -> None:
+    caption, *_ = [name for name in page.tables if name.startswith("Who may lead in stocks")]
+    assert caption == "Who may lead in stocks, 5 sessions ahead, from 2024-03-06, by joint"
+    rows = page.table("Who may lead in stocks")
+    assert rows[1:3] == [["S0", "10 %", "30 %", ""], ["S1", "11 %", "29 %", ""]]
+    assert len(rows) == 1 + 12
+    assert "Not shown to be better than a fifth in each: do not choose by it." in page.text
+    widths = [float(piece.get("width", "")) for piece in page.drawings("fifths")[0].iter("rect")]
+    assert widths == [10, 20, 20, 20, 30]
+
+
+def test_what_the_signals_earned_stands_beside_holding_all(page: Page) -> None:
+    rows = page.table("What following the signals of stocks would have earned")
+    assert rows[1:] == [
+        ["1 session", "250", "0.0 %", "+8.1 %", "–", "–", "–", "0 %", "0.0×", "5 bp"],
+        ["5 sessions", "250", "+4.2 %", "+8.1 %", "0.61", "31 %", "9.3 %", "40 %", "12.3×", "5 bp"],
+    ]
+    assert "1 session: No trend had been earned at any review, so nothing was traded." in page.text
+    assert "is 31.0 %: no evidence of a gain" in page.text
+    assert page.text.count("holds only what survived until today") == 2
+
+
+def test_doubtful_bars_are_listed_with_their_reason(page: Page) -> None:
+    assert page.table("Newest bars of stocks in quarantine")[1:] == [
+        ["2024-03-05", "AAA", "no price is above the high", "10.00", "11.00", "9.000", "12.00"],
+        ["2024-03-01", "BBB", "every price is a number", "–", "11.00", "9.000", "–"],
+    ]
+    assert page.table("Newest restatements of stocks")[1:] == [
+        ["2024-03-06", "AAA", "2024-02-01", "close", "101.50", "102.25", "vendor fix"]
+    ]
+    assert "No bar is in quarantine, and no value was restated." in page.text  # the other market
+
+
+def test_a_symbol_that_ends_early_is_named(tmp_path: Path) -> None:
+    late = PRICES.replace("'2024-03-06'", "'2024-03-01'").replace("unnest($symbols)", "unnest(['LATE'])")
+    page = page_of(tmp_path, PRICES, late)
+    assert "1 symbol of 3 end before the newest session 2024-03-06: LATE (2024-03-01)." in page.text
 
 
 def test_verdicts_stand_under_their_horizon_and_question(page: Page) -> None:
@@ -171,7 +190,7 @@ def test_verdicts_stand_under_their_horizon_and_question(page: Page) -> None:
     assert top == ["Model", "5 sessions (240 origins)", "20 sessions (3 origins)"]
     assert questions == ["return", "range", "rank"]
     assert models == [
-        ["ewma", "not asked", "+0.7 %○ no evidence", "not asked"],
+        ["ewma", "not asked", "+0.7 %○ no evidence of skill", "not asked"],
         ["linear", "+12.3 %✓ beats the random walk", "−3.4 %× worse than the random walk", "… too little data"],
     ]
 
@@ -179,21 +198,20 @@ def test_verdicts_stand_under_their_horizon_and_question(page: Page) -> None:
 def test_the_tally_counts_each_verdict_without_the_baseline(page: Page) -> None:
     assert "Of 4 comparisons with the random walk" in page.text
     assert "1 ✓ beats the random walk" in page.text
-    assert "1 ○ no evidence" in page.text
+    assert "1 ○ no evidence of skill" in page.text
 
 
 def test_signals_are_the_numbers_of_the_mart(page: Page) -> None:
-    rows = page.table("Newest forecasts of stocks")
-    assert [row[0] for row in rows] == [
-        "Symbol",
-        "1 session from 2024-03-06 · linear · ✓ beats the random walk",
-        *(HOSTILE, "AAA"),
-        "5 sessions from 2024-03-06 · linear · ✓ beats the random walk",
-        *(HOSTILE, "AAA"),
-    ]
-    assert [rows[1][1], rows[4][1]] == ["−5 %0+5 %", "−30 %0+30 %"]
-    assert rows[3] == ["AAA", "↑ up", "61 %", "+1.25 %", "−3.1 % … +4.7 %", ""]
-    assert rows[6] == ["AAA", "↑ up", "61 %", "+6.25 %", "−15.5 % … +23.5 %", ""]
+    near, far = (
+        page.table("Newest forecasts of stocks, 1 session"),
+        page.table("Newest forecasts of stocks, 5 sessions"),
+    )
+    assert [row[0] for row in near] == [row[0] for row in far] == ["Symbol", HOSTILE, "AAA"]
+    assert [near[0][-1], far[0][-1]] == ["80 % range, drawn−5 %0+5 %", "80 % range, drawn−30 %0+30 %"]
+    assert near[2] == ["AAA", "↑ up", "61 %", "+1.25 %", "−3.1 % … +4.7 %", "96.95 … 104.81", ""]
+    assert far[2] == ["AAA", "↑ up", "61 %", "+6.25 %", "−15.5 % … +23.5 %", "85.64 … 126.49", ""]
+    assert "5 sessions ahead from 2024-03-06 · linear ✓ beats the random walk on return" in page.text
+    assert "linear has beaten the random walk on return so far. That is a record, not a promise." in page.text
 
 
 def test_range_bars_of_a_horizon_share_an_axis(page: Page) -> None:
@@ -203,24 +221,31 @@ def test_range_bars_of_a_horizon_share_an_axis(page: Page) -> None:
     assert edges[2:] == [(-51.7, 130.0)] * 2  # −15.5 % … +23.5 % on an axis to 30 %
 
 
-def test_charts_end_where_the_served_model_does(page: Page) -> None:
-    assert "100.00 on 2024-03-06" in page.text
-    assert (
-        page.text.count("80 % in 5 sessions 85.64 … 126.49") == len(page.drawings("fan")) == 2
-    )  # 100 exp(−0.155), 100 exp(0.235)
-    for svg in page.drawings("fan"):
-        edge = next(path for path in svg.iter("path") if path.get("class") == "f80").get("d", "")
-        assert len(re.findall("[ML]", edge)) == 2 * 3  # the origin and two horizons, there and back
+def test_the_chart_and_its_table_hold_what_the_served_model_says(page: Page) -> None:
+    (drawn,) = page.data
+    assert (drawn["name"], drawn["symbols"], len(drawn["sessions"])) == ("stocks", [HOSTILE, "AAA"], 120)
+    assert drawn["sessions"][-1] == "2024-03-06"
+    assert [(fan["horizon"], fan["model"], fan["target"], fan["who"]) for fan in drawn["fans"]] == [
+        (1, "linear", "2024-03-07", [0, 1]),
+        (5, "linear", "2024-03-11", [0, 1]),
+    ]
+    quantiles = drawn["fans"][1]["quantiles"][1]
+    assert quantiles == [74.0818, 85.6415, 90.4837, 105.127, 116.183, 126.491, 149.182]
+    rows = page.table("Ranges of stocks in prices")
+    assert rows[-1] == [
+        *("AAA", "2024-03-11 (5)", "100.00", "74.08", "85.64", "90.48", "105.13", "116.18", "126.49", "149.18")
+    ]
 
 
-def test_only_the_first_symbols_are_drawn_and_the_others_are_named(tmp_path: Path) -> None:
-    symbols = tuple(f"S{n:02}" for n in range(DRAWN_SYMBOLS + 2))
+def test_every_symbol_of_the_mart_can_be_chosen_and_the_data_stay_small(tmp_path: Path) -> None:
+    symbols = tuple(f"S{n:03}" for n in range(400))
     page = page_of(tmp_path, PRICES, FORECASTS, SIGNALS, symbols=symbols, sessions=300)
-    assert len(page.drawings("fan")) == DRAWN_SYMBOLS
-    assert "In the mart, not drawn here: S12, S13." in page.text
-    line = next(path for path in page.drawings("fan")[0].iter("path") if path.get("class") == "price").get("d", "")
-    assert len(re.findall("[ML]", line)) == 120
-    assert len(page.html.encode()) < 250_000
+    (drawn,) = page.data
+    assert drawn["symbols"] == list(symbols)
+    assert [held["value"] for tag, held in page.elements if tag == "option"] == [f"0:{n}" for n in range(400)]
+    assert {len(line) for line in drawn["closes"]} == {120}
+    assert len(page.scripts[0]) < 600_000
+    assert len(page.markup.encode()) < 1_500_000
 
 
 def test_calibration_is_the_share_of_ranges_that_held(page: Page) -> None:
@@ -242,20 +267,36 @@ def test_coverage_adds_up_by_year_and_names_what_is_not_whole(page: Page) -> Non
 
 def test_a_hostile_symbol_is_text(page: Page) -> None:
     assert "b" not in {tag for tag, _ in page.elements}
-    assert page.table("Newest forecasts of stocks")[2][0] == HOSTILE
-    titles = [next(svg.iter("title")).text or "" for svg in page.drawings("fan")]
-    assert any(title.startswith(f"{HOSTILE}: adjusted close") for title in titles)
+    assert page.table("Newest forecasts of stocks")[1][0] == HOSTILE
+    assert "<" not in page.scripts[0]
+
+
+def test_data_cannot_end_their_script(tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)"
+    page = page_of(tmp_path, PRICES, FORECASTS, SIGNALS, symbols=(hostile,))
+    assert page.data[0]["symbols"] == [hostile]
+    assert [tag for tag, _ in page.elements].count("script") == 3
 
 
 def test_nothing_is_fetched_when_the_page_is_read(page: Page) -> None:
-    assert {"script", "link", "img", "iframe", "object", "use", "image"}.isdisjoint({tag for tag, _ in page.elements})
-    assert re.search(r"https?:|url\(|@import|src=|data:", page.html) is None
+    assert {"link", "img", "iframe", "object", "use", "image"}.isdisjoint({tag for tag, _ in page.elements})
+    assert not any("src" in held for tag, held in page.elements if tag == "script")
+    assert re.search(r"https?:|url\(|@import|src=", page.markup) is None
+    policy = next(held["content"] for _, held in page.elements if held.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
     assert all(link.startswith("#") for tag, held in page.elements if tag == "a" and (link := held.get("href") or ""))
+
+
+def test_the_library_is_there_once_and_only_where_there_is_something_to_draw(page: Page, tmp_path: Path) -> None:
+    assert sum("plotly.js v" in script for script in page.scripts) == 1
+    assert page_of(tmp_path).scripts == []
 
 
 def test_headers_have_a_scope_drawings_a_title_and_links_an_end(page: Page) -> None:
     assert all("scope" in held for tag, held in page.elements if tag == "th")
-    pictures = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page.html, re.DOTALL)]
+    pictures = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page.markup, re.DOTALL)]
     assert pictures
     assert all(svg.get("role") == "img" and next(svg.iter("title")).text for svg in pictures)
     named = [held["id"] for _, held in page.elements if "id" in held]
@@ -266,7 +307,9 @@ def test_headers_have_a_scope_drawings_a_title_and_links_an_end(page: Page) -> N
 
 
 def test_the_parts_come_in_order(page: Page) -> None:
-    parts = ["verdicts", "forecasts", "prices", "calibration", "coverage", "query"]
+    parts = [
+        *("skill", "changes", "forecasts", "prices", "verdicts", "ranks", "earned", "calibration", "coverage", "query")
+    ]
     assert [held["id"] for tag, held in page.elements if tag == "h2"] == parts
 
 
@@ -282,12 +325,13 @@ def test_prices_alone_make_a_report_of_plain_sentences(tmp_path: Path) -> None:
     for sentence in (
         "No model has been judged yet",
         "No forecast of stocks has been made yet.",
-        "No forecast from a session shown here.",
+        "No ranks of stocks have been forecast",
+        "Nothing of stocks has been followed yet",
         "No forecast of stocks has come due yet.",
         "No session of stocks has been asked for yet.",
     ):
         assert sentence in page.text
-    assert len(page.drawings("fan")) == 2
+    assert page.data[0]["fans"] == []
 
 
 def test_a_market_without_prices_and_a_mart_without_markets_make_reports(tmp_path: Path) -> None:
@@ -310,8 +354,8 @@ def test_a_baseline_alone_is_no_comparison(tmp_path: Path) -> None:
 def test_a_signal_older_than_the_charts_is_told_and_not_drawn(tmp_path: Path) -> None:
     old = (FORECASTS.replace("'2024-03-06'", "'2023-11-01'"), SIGNALS)
     page = page_of(tmp_path, PRICES, *old, sessions=200)
-    assert "No forecast from a session shown here." in page.text
-    assert "5 sessions from 2023-11-01 · linear" in page.text
+    assert page.data[0]["sessions"][0] > "2023-11-01"
+    assert "5 sessions ahead from 2023-11-01 · linear" in page.text
 
 
 def test_a_report_that_cannot_be_put_in_place_leaves_the_old_one(
@@ -345,19 +389,3 @@ def test_no_mart_is_told_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(MarketPipelineError, match="No mart is published at"):
         write_report(tmp_path / "mart.duckdb", tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("fraction", "text"),
-    [(0.0123, "+1.2\u202f%"), (-0.5, "−50.0\u202f%"), (-0.0001, "0.0\u202f%"), (None, "–"), (float("nan"), "–")],
-)
-def test_fractions_are_shown_as_per_cent(fraction: float | None, text: str) -> None:
-    assert percent(fraction, sign=True) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(103412.4, "103,412"), (9999.5, "9,999.50"), (164.213, "164.21"), (1.08724, "1.087"), (3.2e-5, "0.00003200")],
-)
-def test_prices_are_never_shown_in_powers_of_ten(value: float, text: str) -> None:
-    assert price(value) == text

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.conformal import HALF_LIFE, ages, conformal_quantiles
 from market_pipeline.models.direction import STEEPEST, chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import FINE_LEVELS
 
@@ -48,3 +48,24 @@ def test_a_score_earns_the_slope_that_it_has() -> None:
     slope = earned_slope(base, score, draw.random(50_000) < truth)
     assert slope == pytest.approx(0.4, abs=0.03)
     assert chance_of_a_rise(base, np.zeros(1), STEEPEST)[0] == pytest.approx(0.55)
+
+
+def test_recent_errors_count_for_more_and_all_of_them_for_fewer() -> None:
+    draw = np.random.default_rng(5)
+    errors = np.concatenate([draw.standard_normal((4, 1000)), 3 * draw.standard_normal((4, 250))], axis=1)
+    flat, recent = conformal_quantiles(errors, 1), conformal_quantiles(errors, 1, age=ages(1250))
+    assert recent[-6] > 1.3 * flat[-6], "the wild last year shows"
+    few = np.full((1, 1250), np.nan)
+    few[0, ::25] = 1.0
+    assert np.isfinite(conformal_quantiles(few, 1)).all()
+    assert np.isnan(conformal_quantiles(few, 1, age=ages(1250))).all(), "fifty of which most are old are too few"
+
+
+def test_weighted_quantiles_are_those_of_numpy() -> None:
+    draw = np.random.default_rng(6)
+    errors, age = draw.standard_normal(300), draw.integers(0, 500, 300).astype(float)
+    weights = 0.5 ** (age / HALF_LIFE)
+    count = weights.sum() ** 2 / (weights**2).sum()
+    above = np.minimum((count + 1) * FINE_LEVELS[51:] / count, 1)
+    wanted = np.quantile(errors, above, weights=weights, method="inverted_cdf")
+    np.testing.assert_array_equal(conformal_quantiles(errors, 1, age=age)[51:], wanted)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from market_pipeline.models.catalogue import FORECASTERS, ensemble
+from market_pipeline.models.classical import ETS, THETA, first_of_month
 from market_pipeline.models.distribution import FINE_LEVELS, HORIZONS, LEVELS, location_scale
 from market_pipeline.models.linear import LINEAR
 from market_pipeline.models.prophet import PROPHET, Prophet
@@ -12,7 +13,9 @@ from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
 from market_pipeline.models.samples import Panel
 from market_pipeline_tests.panels import walk_panel, with_garbage_after
 
-DAILY = [forecaster for forecaster in FORECASTERS if forecaster is not PROPHET]
+MONTHLY = (ETS, THETA)
+CHEAP = [forecaster for forecaster in FORECASTERS if forecaster is not PROPHET]
+DAILY = [forecaster for forecaster in CHEAP if forecaster not in MONTHLY]
 
 
 def origins_of(panel: Panel, first: int, last: int) -> Origins:
@@ -23,7 +26,7 @@ def origins_of(panel: Panel, first: int, last: int) -> Origins:
     )
 
 
-@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+@pytest.mark.parametrize("forecaster", CHEAP, ids=lambda forecaster: forecaster.name)
 def test_the_future_changes_no_forecast(forecaster: Forecaster) -> None:
     panel = walk_panel()
     parameters = forecaster.fit(panel.until(panel.history.sessions[350]))
@@ -39,7 +42,7 @@ def test_the_future_changes_no_forecast(forecaster: Forecaster) -> None:
                 np.testing.assert_array_equal(getattr(garbled[horizon], field), truth)
 
 
-@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+@pytest.mark.parametrize("forecaster", CHEAP, ids=lambda forecaster: forecaster.name)
 def test_training_sees_nothing_after_its_last_session(forecaster: Forecaster) -> None:
     panel = walk_panel()
     cut = panel.history.sessions[350]
@@ -50,12 +53,17 @@ def test_training_sees_nothing_after_its_last_session(forecaster: Forecaster) ->
         np.testing.assert_array_equal(one[horizon].quantiles, other[horizon].quantiles)
 
 
-@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+@pytest.mark.parametrize("forecaster", CHEAP, ids=lambda forecaster: forecaster.name)
 def test_every_forecast_is_a_distribution_where_there_is_a_bar(forecaster: Forecaster) -> None:
     panel = walk_panel(symbols=20)
     asked = origins_of(panel, 300, 419)
     said = forecaster.forecast(forecaster.fit(panel.until(panel.history.sessions[299])), panel, asked)
     present = panel.history.present[:, asked.position]
+    if forecaster in MONTHLY:
+        silent = ~first_of_month(panel.history.sessions)[asked.position]
+        assert np.isnan(said[1].mean[:, silent]).all()
+        present = present & ~silent
+        assert present.sum() > 40
     for horizon in HORIZONS:
         distribution = said[horizon]
         assert np.isnan(distribution.mean[~present]).all()
@@ -72,6 +80,20 @@ def test_ranges_hold_as_often_as_they_say_on_a_random_walk(forecaster: Forecaste
     known = np.isfinite(realised) & np.isfinite(said.mean)
     inside = (realised >= said.quantiles[..., 2]) & (realised <= said.quantiles[..., 6])
     assert inside[known].mean() == pytest.approx(0.80, abs=0.02)
+
+
+@pytest.mark.parametrize("forecaster", MONTHLY, ids=lambda forecaster: forecaster.name)
+def test_a_classical_forecast_of_a_walk_is_its_last_price_and_holds(forecaster: Forecaster) -> None:
+    panel = walk_panel(symbols=40, sessions=500)
+    asked = origins_of(panel, 300, 498)
+    said = forecaster.forecast(forecaster.fit(panel.until(panel.history.sessions[299])), panel, asked)[1]
+    level = np.log(panel.history.close)
+    realised = level[:, asked.position + 1] - level[:, asked.position]
+    known = np.isfinite(realised) & np.isfinite(said.mean)
+    inside = (realised >= said.quantiles[..., 2]) & (realised <= said.quantiles[..., 6])
+    assert known.sum() > 300
+    assert np.abs(said.mean[known]).mean() < 0.005  # a step has 0.02
+    assert inside[known].mean() == pytest.approx(0.80, abs=0.07)
 
 
 def test_the_random_walks_claim_no_drift_and_no_direction_of_their_own() -> None:

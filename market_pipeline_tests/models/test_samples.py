@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.models.samples import base_rate, forward_returns, purged_split, realised_returns, training_samples
+from market_pipeline.models.samples import (
+    base_rate,
+    features_at,
+    forward_returns,
+    purged_split,
+    realised_returns,
+    training_samples,
+)
 from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_garbage_after
 
 DAYS = np.busday_offset(np.datetime64(MONDAY), np.arange(6))
@@ -65,3 +72,12 @@ def test_the_base_rate_counts_only_returns_already_realised() -> None:
     np.testing.assert_allclose(base_rate(history, 1), [[1 / 2, 2 / 3, 3 / 4, 3 / 5, 4 / 6, 5 / 7]])
     # Over two sessions: up (1→3), flat (2→2), flat (3→3), up (2→4).
     np.testing.assert_allclose(base_rate(history, 2), [[1 / 2, 1 / 2, 2 / 3, 2 / 4, 2 / 5, 3 / 6]])
+
+
+def test_ranks_stand_beside_the_indicators_and_know_their_session_alone() -> None:
+    panel = walk_panel(symbols=5)
+    panel.features[1, :, 200] = [3.0, np.nan, 1.0, 1.0, 9.0]
+    wide = features_at(panel, np.array([150, 200, 201]))
+    np.testing.assert_array_equal(wide[: len(panel.features)], panel.features[:, :, [150, 200, 201]])
+    np.testing.assert_allclose(wide[len(panel.features) + 1, :, 1], [0.125, np.nan, -0.25, -0.25, 0.375])
+    np.testing.assert_array_equal(features_at(panel, np.array([200])), wide[:, :, 1:2])

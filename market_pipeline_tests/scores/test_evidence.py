@@ -57,8 +57,9 @@ def test_every_kind_of_test_has_its_rows() -> None:
     found = other_tests(both, champions(both, SESSIONS), products, calls, SESSIONS).to_pylist()
     assert {(row["model"], row["test"]) for row in found} == {
         ("linear", "clark_west"), ("har", "model_confidence_set"), ("ewma", "model_confidence_set"), ("har", "e_value"),
+        *((model, "effective_origins") for model in ("linear", "har", "ewma")),
     }  # fmt: skip
-    assert all(row["value"] <= 1 for row in found if row["test"] != "e_value")
+    assert all(row["value"] <= 1 for row in found if row["test"] not in {"e_value", "effective_origins"})
 
 
 def test_the_walk_reigns_without_a_trend() -> None:

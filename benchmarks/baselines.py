@@ -1,0 +1,28 @@
+"""B6: what the pipeline forecasts beside every model, for a month of origins of many symbols."""
+
+from pathlib import Path
+
+import numpy as np
+from generated import TEN_YEARS, history_of, many, market_of
+from stopwatch import Stopwatch
+
+ORIGINS = 21
+
+
+def ours(folder: Path, size: float) -> dict[str, float]:
+    """Random walk, EWMA and drift: fitted once, forecast at each origin and horizon."""
+    from market_pipeline.models.distribution import HORIZONS
+    from market_pipeline.models.drift import DRIFT
+    from market_pipeline.models.protocol import Origins
+    from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
+    from market_pipeline.models.samples import Panel
+
+    history, market = history_of(many(size), TEN_YEARS), market_of(many(size))
+    panel = Panel(history, np.empty((0, *history.close.shape), np.float32), ())
+    position = np.arange(TEN_YEARS - ORIGINS, TEN_YEARS)
+    targets = {horizon: market.session_after(history.sessions[position], horizon) for horizon in HORIZONS}
+    with Stopwatch() as watch:
+        past = panel.until(history.sessions[TEN_YEARS - ORIGINS - 1])
+        for model in (RANDOM_WALK, EWMA, DRIFT):
+            model.forecast(model.fit(past), panel, Origins(position, targets))
+    return {"seconds": watch.seconds}

@@ -1,0 +1,157 @@
+"""What a home's forecasts were worth, as the tables of docs/results.md: coverage, skill, ranks, trading.
+
+    python benchmarks/results.py HOME [market ...]
+
+Reads the warehouse only. Served is who would have been served then: at each origin the champion of the range as the
+reviews up to that session had it, and the random walk before the first.
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from arch.bootstrap import StationaryBootstrap
+
+SERVED = """
+with reigns as (
+    select horizon, model, since,
+        coalesce(lead(since) over (partition by horizon order by since), date '9999-01-01') as until
+    from champions where market = $market and question = 'range'
+), served as (
+    select s.* from scores s left join reigns r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
+    where s.market = $market and s.model = coalesce(r.model, 'random_walk')
+)
+select horizon, string_agg(distinct model, ', ' order by model) as models, count(*) as forecasts,
+    count(distinct origin) as origins,
+    avg(covered_50::int) as held_50, avg(covered_80::int) as held_80, avg(covered_95::int) as held_95
+from served group by horizon order by horizon
+"""
+COVERAGE = """
+select horizon, model, count(*) as forecasts, avg(covered_50::int) as held_50, avg(covered_80::int) as held_80,
+    avg(covered_95::int) as held_95 from scores where market = $market group by all order by all
+"""
+SKILL = """
+select question, model, horizon, n_origins, skill, p_value, p_adjusted, verdict,
+    (select value from tests t where t.market = l.market and t.horizon = l.horizon and t.model = l.model
+        and t.question = l.question and t.test = 'effective_origins') as worth
+from leaderboard l where market = $market order by all
+"""
+CHAMPIONS = "select horizon, question, since, model, reason from champions where market = $market order by all"
+RANKS = """
+select j.horizon, j.origin, j.rps, b.rps as base from rank_scores j
+join rank_scores b using (market, origin, horizon)
+where market = $market and j.model = 'joint' and b.model = 'random_walk'
+order by j.horizon, j.origin
+"""
+STRATEGIES = "select * exclude (market) from strategies where market = $market order by horizon"
+TESTS = """
+select test, question, model, horizon, n_origins, value from tests
+where market = $market and test <> 'effective_origins' order by all
+"""
+REPEATS = 2000
+
+
+def table(head: str, rows: list[tuple[str, ...]]) -> None:
+    names = [name.strip() for name in head.split("|")]
+    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def coverage(connection: duckdb.DuckDBPyConnection, market: str) -> None:
+    print(f"### {market}: did the ranges hold?\n")
+    served = connection.execute(SERVED, {"market": market}).fetchall()
+    table(
+        "horizon | served | forecasts | origins | 50 % held | 80 % held | 95 % held",
+        [(str(h), m, f"{n:,}", f"{o:,}", percent(a), percent(b), percent(c)) for h, m, n, o, a, b, c in served],
+    )
+    found = connection.execute(COVERAGE, {"market": market}).fetchall()
+    table(
+        "horizon | model | forecasts | 50 % held | 80 % held | 95 % held",
+        [(str(h), m, f"{n:,}", percent(a), percent(b), percent(c)) for h, m, n, a, b, c in found],
+    )
+
+
+def skill(connection: duckdb.DuckDBPyConnection, market: str) -> None:
+    print(f"### {market}: skill against the random walk\n")
+    rows = connection.execute(SKILL, {"market": market}).fetchall()
+    table(
+        "question | model | horizon | origins | worth | skill | p | p adjusted | verdict",
+        [
+            (
+                q,
+                m,
+                str(h),
+                f"{n:,}",
+                f"{worth or 0:.0f}",
+                f"{100 * s:+.2f} %",
+                f"{p:.3f}",
+                f"{a:.3f}",
+                v.replace("_", " "),
+            )
+            if p is not None
+            else (q, m, str(h), f"{n:,}", "", f"{100 * s:+.2f} %", "", "", v.replace("_", " "))
+            for q, m, h, n, s, p, a, v, worth in rows
+        ],
+    )
+    titles = connection.execute(CHAMPIONS, {"market": market}).fetchall()
+    table("horizon | question | since | champion | why", [tuple(map(str, row)) for row in titles])
+    other = connection.execute(TESTS, {"market": market}).fetchall()
+    table(
+        "test | question | model | horizon | origins | value", [(*map(str, row[:5]), f"{row[5]:.3g}") for row in other]
+    )
+
+
+def ranks(connection: duckdb.DuckDBPyConnection, market: str) -> None:
+    print(f"### {market}: ranks\n")
+    rows = connection.execute(RANKS, {"market": market}).fetchnumpy()
+    told = []
+    for horizon in np.unique(rows["horizon"]):
+        mine = rows["horizon"] == horizon
+        years = rows["origin"][mine].astype("datetime64[Y]").astype(int) + 1970
+        losses = np.column_stack([rows["rps"][mine], rows["base"][mine]])
+        for year in [*np.unique(years), None]:
+            part = losses if year is None else losses[years == year]
+            low, high = interval(part, int(horizon))
+            told.append(
+                (str(horizon), "all" if year is None else str(year), f"{len(part):,}", f"{part[:, 0].mean():.5f}",
+                 f"{part[:, 1].mean():.5f}", percent(skill_of(part), 2), f"{percent(low, 2)} to {percent(high, 2)}")
+            )  # fmt: skip
+    table("horizon | year | origins | RPS | of a fifth in each | skill | 95 % interval", told)
+
+
+def skill_of(losses: np.ndarray) -> float:
+    return float(1 - losses[:, 0].mean() / losses[:, 1].mean())
+
+
+def interval(losses: np.ndarray, horizon: int) -> tuple[float, float]:
+    """Of the skill, by a stationary bootstrap (Politis & Romano 1994) with blocks of two horizons, ten at least."""
+    draws = StationaryBootstrap(max(2 * horizon, 10), losses, seed=np.random.default_rng(19940101))
+    found = draws.apply(skill_of, REPEATS)
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def trading(connection: duckdb.DuckDBPyConnection, market: str) -> None:
+    print(f"### {market}: what following the signals would have earned\n")
+    found = connection.execute(STRATEGIES, {"market": market})
+    names = [column[0] for column in found.description or []]
+    table(" | ".join(names), [tuple(f"{value:.3g}" for value in row) for row in found.fetchall()])
+
+
+def main(home: Path, markets: list[str]) -> None:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        held = [row[0] for row in connection.execute("select distinct market from scores order by all").fetchall()]
+        for market in markets or held:
+            for told in (coverage, skill, ranks, trading):
+                told(connection, market)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

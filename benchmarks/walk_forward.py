@@ -1,0 +1,73 @@
+"""B5: walk-forward of the pooled boosting model: six months, each fitted on the 750 sessions before it.
+
+The target is the return in units of the volatility known before it; the features are five lags of it, and its means and
+deviations over 5, 20 and 60 sessions. Both sides fit horizons 1, 5 and 20 and calibrate their ranges on errors that
+they had not learned from, each in its own way: ours holds the newest fifth out, mlforecast forecasts two more windows.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import talib
+from generated import history_of, market_of, some
+from stopwatch import Stopwatch
+
+from market_pipeline.models.boosting import Boosting
+from market_pipeline.models.distribution import HORIZONS
+from market_pipeline.models.protocol import Origins
+from market_pipeline.models.samples import Panel
+from market_pipeline.models.volatility import ewma_volatility
+from market_pipeline.panel import Grid
+from market_pipeline.prices.history import History
+
+SESSIONS, WINDOW, MONTHS, MONTH = 1100, 750, 6, 21
+LAST = SESSIONS - 1 - max(HORIZONS)
+"""The last month's cutoff: the last position whose targets lie within the data."""
+
+
+def data(folder: Path, size: float) -> None:
+    """The target of every symbol, as the other side reads it; the first 100 sessions warm the volatility up."""
+    history = history_of(some(size), SESSIONS)
+    np.savez(folder / "walk.npz", sessions=history.sessions[100:], target=target_of(history)[:, 100:])
+
+
+def target_of(history: History) -> Grid:
+    """Log return of each session in units of the volatility known before it; (symbols, sessions)."""
+    volatility = ewma_volatility(history)
+    returns = np.diff(np.log(history.close), axis=1, prepend=np.nan)
+    return returns / np.concatenate([np.full((len(returns), 1), np.nan), volatility[:, :-1]], axis=1)
+
+
+def ours(folder: Path, size: float) -> dict[str, float]:
+    """Features, fits and forecasts; what it expects one session ahead is left for the other side to compare."""
+    market, history = market_of(some(size)), history_of(some(size), SESSIONS)
+    cutoffs = LAST - MONTH * np.arange(MONTHS)[::-1]
+    expected = []
+    with Stopwatch() as watch:
+        panel = Panel(history, features_of(target_of(history)), tuple(f"f{place}" for place in range(10)))
+        model = Boosting(window=WINDOW, at_most=10**9)
+        for cutoff in cutoffs:
+            past = panel.until(history.sessions[cutoff])
+            origin = history.sessions[[cutoff]]
+            asked = Origins(np.array([cutoff]), {h: market.session_after(origin, h) for h in HORIZONS})
+            expected.append(model.forecast(model.fit(past), past, asked)[1].mean[:, 0])
+    scale = ewma_volatility(history)[:, cutoffs]
+    np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1) / scale)
+    return {"seconds": watch.seconds}
+
+
+def features_of(target: Grid) -> np.ndarray:
+    """(10, symbols, sessions); NaN until the longest of them is known."""
+    made = np.full((10, *target.shape), np.nan, np.float32)
+    for row, values in enumerate(target):
+        start = int(np.flatnonzero(np.isfinite(values))[0])
+        known = values[start:]
+        columns = [known, *(_lagged(known, lag) for lag in range(1, 5))]
+        columns += [talib.SMA(known, length) for length in (5, 20, 60)]
+        columns += [talib.STDDEV(known, length) * np.sqrt(length / (length - 1)) for length in (20, 60)]
+        made[:, row, start:] = columns
+    return made
+
+
+def _lagged(values: Grid, lag: int) -> Grid:
+    return np.concatenate([np.full(lag, np.nan), values[:-lag]])

@@ -1,0 +1,93 @@
+"""What is new beside the publication before: told once, with both values, and never invented."""
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+
+from market_pipeline.mart.changes import COLUMNS, COMPARED, KINDS, changes
+
+DAY, NEXT = dt.date(2024, 3, 5), dt.date(2024, 3, 6)
+FOUND = dt.datetime(2024, 3, 6, 22)  # noqa: DTZ001  as the mart holds it
+
+
+def tables(**rows: list[tuple[Any, ...]]) -> dict[str, pa.Table]:
+    """The tables that are compared, those not named empty."""
+    types = {"session": pa.date32(), "since": pa.date32(), "horizon": pa.int32(), "known_at": pa.timestamp("us")}
+    types |= {"old": pa.float64(), "new": pa.float64()}
+    return {
+        table: pa.Table.from_pylist(
+            [dict(zip(columns, row, strict=True)) for row in rows.get(table, [])],
+            pa.schema([(column, types.get(column, pa.string())) for column in columns]),
+        )
+        for table, columns in COMPARED.items()
+    }
+
+
+def told(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> list[dict[str, Any]]:
+    found = changes(before, after)
+    assert found.schema == COLUMNS
+    return [{name: value for name, value in one.items() if value is not None} for one in found.to_pylist()]
+
+
+def row(kind: str, market: str = "stocks", **values: Any) -> dict[str, Any]:
+    return {"market": market, "kind": kind, **values}
+
+
+FIRST = tables(
+    prices=[("stocks", DAY)],
+    champions=[("stocks", 5, "range", DAY, "garch"), ("stocks", 1, "range", DAY, "ewma")],
+    leaderboard=[("stocks", 5, "range", "garch", "beats_baseline"), ("stocks", 1, "return", "linear", "no_evidence")],
+    quarantine=[("stocks", "AAA", DAY, "no volume is negative")],
+    restatements=[("stocks", "AAA", DAY, "close", 10.0, 10.5, FOUND)],
+)
+
+
+def test_the_same_again_is_no_change() -> None:
+    assert told(FIRST, FIRST) == []
+
+
+def test_each_kind_is_told_with_what_was_and_what_is() -> None:
+    after = tables(
+        prices=[("stocks", DAY), ("stocks", NEXT), ("crypto", NEXT)],
+        champions=[
+            ("stocks", 5, "range", DAY, "garch"),
+            ("stocks", 5, "range", NEXT, "har"),
+            ("stocks", 1, "range", DAY, "ewma"),
+            ("stocks", 1, "range", NEXT, "random_walk"),
+            ("stocks", 20, "return", NEXT, "drift"),
+        ],
+        leaderboard=[
+            ("stocks", 5, "range", "garch", "no_evidence"),
+            ("stocks", 1, "return", "linear", "no_evidence"),
+            ("stocks", 1, "return", "drift", "worse"),
+        ],
+        quarantine=[
+            ("stocks", "AAA", DAY, "no volume is negative"),
+            ("stocks", "BBB", NEXT, "every price is positive"),
+        ],
+        restatements=[
+            ("stocks", "AAA", DAY, "close", 10.0, 10.5, FOUND),
+            ("stocks", "BBB", DAY, "volume", None, 5e6, FOUND),
+        ],
+    )
+    assert told(FIRST, after) == [
+        row("session", "crypto", session=NEXT),
+        row("session", session=NEXT),
+        row("champion", horizon=1, question="range", before="ewma", after="random_walk"),
+        row("champion", horizon=5, question="range", before="garch", after="har"),
+        row("champion", horizon=20, question="return", before="random_walk", after="drift"),
+        row("verdict", horizon=1, question="return", model="drift", after="worse"),
+        row("verdict", horizon=5, question="range", model="garch", before="beats_baseline", after="no_evidence"),
+        row("quarantine", symbol="BBB", session=NEXT, after="every price is positive"),
+        row("restatement", symbol="BBB", session=DAY, field="volume", after="5000000"),
+    ]
+    assert {found["kind"] for found in told(FIRST, after)} == set(KINDS)
+
+
+def test_a_model_that_is_no_longer_judged_and_a_bar_that_was_mended() -> None:
+    after = tables(prices=[("stocks", DAY)], champions=[], leaderboard=[], quarantine=[], restatements=[])
+    found = told(FIRST, after)
+    assert [one for one in found if one["kind"] in ("quarantine", "restatement", "session")] == []
+    gone = [(one["model"], one["before"], one.get("after")) for one in found if one["kind"] == "verdict"]
+    assert gone == [("linear", "no_evidence", None), ("garch", "beats_baseline", None)]

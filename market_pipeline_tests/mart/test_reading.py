@@ -1,0 +1,139 @@
+"""What a notebook gets: tables as pandas frames, clear words when there are none, and never an error of timing."""
+
+import datetime as dt
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from market_pipeline import mart
+from market_pipeline.errors import MarketPipelineError
+from market_pipeline.mart.publish import publish
+from market_pipeline_tests.house import SMALL, House
+
+START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 3, 1), dt.date(2024, 3, 15)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    house = House(tmp_path_factory.mktemp("reading"), SMALL)
+    house.compute(("prices", "indicators"), START, LAST)
+    house.compute(("models",), dt.date(2024, 3, 1), dt.date(2024, 3, 1))
+    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(house.warehouse, [house.market], house.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    return house
+
+
+@pytest.fixture(autouse=True)
+def at_home(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(house.settings.home))
+    monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "bloomberg")  # what is wrong for a run stops no reader
+
+
+def test_the_mart_is_that_of_the_home(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert mart.path() == house.settings.mart
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", "")
+    monkeypatch.chdir(tmp_path)
+    assert mart.path() == tmp_path / "data" / "mart.duckdb"
+
+
+def test_a_table_is_a_frame_of_the_rows_that_were_asked_for() -> None:
+    everything = mart.forecasts()
+    assert everything["symbol"].nunique() == 3
+    of_one = mart.forecasts("autoreg", horizon=5, model="ewma", since="2024-03-04", until=dt.date(2024, 3, 8))
+    assert set(of_one["symbol"]) == {"AUTOREG"}
+    assert of_one["origin"].tolist() == pd.bdate_range("2024-03-04", "2024-03-08").tolist()
+    assert pd.api.types.is_datetime64_any_dtype(of_one["target_session"])
+    assert set(mart.scores("SIM1", horizon=1)["model"]) == set(everything["model"])
+    assert mart.prices("SIM2", until="2023-01-31")["session"].max() == pd.Timestamp("2023-01-31")
+    assert mart.prices(market="bonds").empty
+    assert set(mart.leaderboard()["horizon"]) == {1, 5}
+    assert mart.ranks("SIM1").empty  # fewer than five symbols have no ranks
+
+
+def test_the_newest_forecasts_are_those_of_the_newest_origin_and_can_be_prices() -> None:
+    newest = mart.forecasts("SIM1", newest=True)
+    assert set(newest["origin"]) == {pd.Timestamp(LAST)}
+    prices = mart.forecasts("SIM1", newest=True, in_prices=True)
+    np.testing.assert_allclose(np.log(prices["q90"] / prices["origin_price"]), newest["q90"])
+    assert mart.prices("SIM1")["adj_close"].iloc[-1] == prices["origin_price"].iloc[0]
+
+
+def test_signals_are_all_of_them_or_those_of_one_symbol_with_prices() -> None:
+    assert len(mart.signals()) == 3 * 2
+    one = mart.signals("sim2")
+    assert one["horizon"].tolist() == [1, 5]  # nothing came due at 20
+    assert (one["low_price"] < one["expected_price"]).all()
+
+
+def test_any_query_may_be_asked_and_none_may_write() -> None:
+    counted = mart.sql("select count(*) as bars from prices where symbol = $symbol", symbol="SIM1")
+    assert counted["bars"].item() == len(mart.prices("SIM1"))
+    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        mart.sql("delete from prices")
+
+
+def test_what_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for ask in (mart.forecasts, mart.prices, mart.scores, mart.ranks):
+        with pytest.raises(MarketPipelineError, match=r"has no symbol 'SIM'. Did you mean SIM"):
+            ask("SIM")
+    with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
+        mart.signals("AUTOREGG")
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(tmp_path))
+    with pytest.raises(MarketPipelineError, match=r"make demo.*MARKET_PIPELINE_HOME"):
+        mart.leaderboard()
+
+
+def test_reading_never_fails_while_the_pipeline_publishes(house: House) -> None:
+    """Readers in this process and in others, a file renamed over theirs again and again: each sees one whole mart."""
+    copies = house.settings.home / "next"
+    whole = house.settings.mart.read_bytes()
+    rows = len(mart.forecasts())
+    code = (
+        "from market_pipeline import mart\n"
+        "while True:\n"
+        f"    assert len(mart.forecasts()) == {rows}\n"
+        "    print('read', flush=True)"
+    )
+    others = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    failures, counted, over = list[BaseException](), [0], threading.Event()
+
+    def read_on() -> None:
+        try:
+            while not over.is_set():
+                assert len(mart.forecasts()) == rows
+                counted[0] += 1
+        except BaseException as error:  # noqa: BLE001  whatever it was, the test is to show it
+            failures.append(error)
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    try:
+        for other in others:  # from here on renames meet readers
+            assert other.stdout is not None
+            assert other.stdout.readline() == "read\n", other.communicate()[1]
+        for _ in range(300):
+            copies.write_bytes(whole)
+            copies.replace(house.settings.mart)
+        publish(house.warehouse, [house.market], house.settings.mart, dt.datetime(2024, 3, 17, tzinfo=dt.UTC))
+        for other in others:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "read\n"
+            assert other.poll() is None
+    finally:
+        over.set()
+        reader.join()
+        for other in others:
+            other.kill()
+            other.communicate()
+    assert not failures
+    assert counted[0] > 3
+    assert mart.sql("select published_at from meta")["published_at"].item() == pd.Timestamp("2024-03-17")

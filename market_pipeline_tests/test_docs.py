@@ -1,0 +1,186 @@
+"""What the pages say is tried: commands, queries, code, configuration, on a small house with the names they use."""
+
+import ast
+import configparser
+import datetime as dt
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from market_pipeline.cli import main
+from market_pipeline.markets import load_markets
+from market_pipeline.mart.publish import publish
+from market_pipeline.mart.read import query
+from market_pipeline.mart.report import write_report
+from market_pipeline.runs import ROOMS
+from market_pipeline_tests.house import House
+from market_pipeline_tests.pages import BLOCKS, TOP, Block, blocks
+from market_pipeline_tests.vendor import Vendor
+
+MARKETS = """
+[stocks]
+calendar = "XNYS"
+start = 2023-01-03
+symbols = ["AAPL", "AUTOREG", "KO", "MSFT", "SAP.DE"]
+"""
+FIRST, LAST = dt.date(2024, 6, 3), dt.date(2024, 6, 28)
+SHELL = ("console", "bash", "sh", "shell")
+NOT_RUN = ("", "text", "csv", "mermaid", "diff")
+"""Blocks without anything to run; recipes apply those of `diff`."""
+
+SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS")}
+CHEAP = ("forecast", "doctor", "replay")
+"""Commands of ours that are run, not only parsed."""
+
+each = lambda found: pytest.mark.parametrize("block", found, ids=str)  # noqa: E731  a decorator with its argument
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A month of origins of symbols that the pages name, published; the prices are random walks."""
+    house = House(tmp_path_factory.mktemp("docs"), MARKETS)
+    house.source = Vendor(house.market, LAST)
+    house.compute(("prices", "indicators"), house.market.start, LAST)
+    house.compute(("models",), FIRST, LAST.replace(day=1))
+    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(house.warehouse, [house.market], house.settings.mart, dt.datetime.now(dt.UTC))
+    write_report(house.settings.mart, house.settings.report)
+    return house
+
+
+@pytest.fixture
+def here(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the pages imagine it: data/ and ~/market are the house, and the environment names it."""
+    (tmp_path / "data").symlink_to(house.settings.home)
+    (tmp_path / "market").symlink_to(house.settings.home)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"HOME": house.settings.home, "SOURCE": "simulated", "CONFIG": house.settings.config}.items():
+        monkeypatch.setenv(f"MARKET_PIPELINE_{name}", str(value))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def test_every_block_is_of_a_kind_that_is_tried() -> None:
+    tried = (*SHELL, *NOT_RUN, "python", "sql", "toml", "ini", "json")
+    assert {str(block): block.language for block in BLOCKS if block.language not in tried} == {}
+
+
+def by_page(*languages: str) -> dict[str, list[Block]]:
+    pages = defaultdict[str, list[Block]](list)
+    for block in blocks(*languages):
+        pages[block.page].append(block)
+    return pages
+
+
+PYTHON, CONSOLE = by_page("python"), by_page(*SHELL)
+
+
+@pytest.mark.parametrize("page", PYTHON)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, here: Path) -> None:
+    names: dict[str, Any] = {"__name__": "__page__"}
+    for block in PYTHON[page]:
+        code = compile(ast.parse(block.text), str(block), "exec")
+        if not (block.excuse or block.title):  # a titled one is a file of a recipe
+            exec(code, names)
+
+
+@each(blocks("sql"))
+def test_a_query_has_an_answer(block: Block, house: House) -> None:
+    if block.title == "warehouse":
+        assert house.warehouse.read(block.text).num_columns
+    else:
+        assert query(house.settings.mart, block.text).num_columns
+
+
+@each(blocks("toml", "json"))
+def test_a_markets_file_is_one_and_json_is_json(block: Block, tmp_path: Path) -> None:
+    if block.language == "json":
+        json.loads(block.text)
+        return
+    (tmp_path / "markets.toml").write_text(block.text, encoding="utf-8")
+    assert all(market.sessions.size for market in load_markets(tmp_path / "markets.toml"))
+
+
+@each(blocks("ini"))
+def test_a_unit_starts_a_command_that_exists(block: Block) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys as systemd spells them
+    unit.read_string(block.text)
+    assert set(unit.sections()) == {"Unit", "Service", "Install"}
+    assert_parsed(shlex.split(unit["Service"]["ExecStart"]))
+    assert set(re.findall(r"MARKET_PIPELINE_\w+", block.text)) <= SETTINGS
+
+
+@pytest.mark.parametrize("page", CONSOLE)
+def test_the_commands_of_a_page_are_some_and_the_cheap_ones_run(page: str, here: Path) -> None:
+    for block in CONSOLE[page]:
+        assert block.commands, f"{block}: a console block has its commands behind '$ '"
+        for command in block.commands:
+            try_out(command, block)
+
+
+def try_out(command: str, block: Block) -> None:
+    """Parse a command as whoever runs it does; run it when it is cheap and no excuse stands before its block."""
+    words = shlex.split(command)
+    tool = Path(words[0]).name
+    if tool == "market-pipeline":
+        assert_parsed(words)
+        if words[1] in CHEAP and not block.excuse:
+            run(words[1:])
+    elif tool == "make":
+        assert_targets(words[1:])
+    elif tool == "export":
+        assert {word.partition("=")[0] for word in words[1:]} <= SETTINGS
+    elif tool in {"tar", "mkdir"} and not block.excuse:
+        subprocess.run(["bash", "-c", command], check=True, timeout=60)
+    elif words[0].startswith(".venv/bin/"):
+        assert (Path(sys.executable).parent / tool).is_file()
+        assert all((TOP / word).exists() for word in words if word.startswith("market_pipeline"))
+    else:
+        assert block.excuse, f"{block}: nothing tries {tool!r}, so it needs <!-- not run: why -->"
+
+
+def assert_parsed(words: list[str]) -> None:
+    """Click takes the words; markets and assets are spelt as such."""
+    context = main.make_context("market-pipeline", words[1:2])
+    name, command, _ = main.resolve_command(context, words[1:2])
+    assert command is not None
+    try:
+        parsed = command.make_context(name, words[2:], parent=context)
+    except click.UsageError as error:
+        pytest.fail(f"{' '.join(words)}: {error.format_message()}")
+    except click.exceptions.Exit:  # --help
+        return
+    assets = parsed.params.get("assets") or ""
+    assert set(filter(None, assets.split(","))) <= set(ROOMS)
+
+
+def assert_targets(words: list[str]) -> None:
+    targets = re.search(r"^\.PHONY: (.+)$", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets
+    assert {word for word in words if "=" not in word} <= set(targets[1].split())
+
+
+def run(words: list[str]) -> None:
+    """Run it in this process; only `doctor` may end with 1, for the house is not up to date."""
+    allowed = {0, 1} if words[0] == "doctor" else {0}
+    try:
+        main.main(words)  # as a console does, it ends in an exit
+    except SystemExit as left:
+        status = left.code
+    assert status in allowed, words
+
+
+def test_excuses_are_few_and_have_a_reason() -> None:
+    excused = [block for block in BLOCKS if block.excuse]
+    assert all(len(block.excuse.split()) > 2 for block in excused)
+    assert len(excused) < len(BLOCKS) / 4

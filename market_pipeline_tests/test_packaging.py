@@ -1,0 +1,90 @@
+"""What is shipped works elsewhere: a wheel with all that the package reads, an archive of sources without pictures."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from market_pipeline import __version__
+from market_pipeline_tests.pages import TOP
+
+CARRIED = (".sql", ".toml", ".html", ".yaml", ".typed", ".py")
+"""Files of the package by their ending: all that it reads when it runs."""
+
+LARGEST = 2_000_000
+"""Bytes of the archive of sources; the lock file alone has 400,000."""
+
+
+def python(*words: str, cwd: Path, path: Path | None = None) -> str:
+    """What a Python of its own prints, with nothing of the checkout on its path."""
+    environment = {**os.environ, "PYTHONPATH": str(path or ""), "PYTHONWARNINGS": "ignore", "PIP_NO_INPUT": "1"}
+    result = subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    quiet = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q")
+    python("-m", "pip", "wheel", *quiet, "-w", str(folder), str(TOP), cwd=folder)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    python("-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=TOP)
+    [built] = folder.glob("*.tar.gz")
+    return built
+
+
+def test_the_wheel_carries_everything_the_package_reads(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        carried = set(archive.namelist())
+    package = {
+        str(path.relative_to(TOP)) for path in (TOP / "market_pipeline").rglob("*") if path.suffix in CARRIED
+    } | {"market_pipeline/py.typed", "market_pipeline/dagster.yaml"}
+    assert package <= carried
+    assert {name.split("/")[0] for name in carried} == {"market_pipeline", f"market_pipeline-{__version__}.dist-info"}
+
+
+def test_the_wheel_runs_where_there_is_no_checkout(wheel: Path, tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    words = ("--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", "-q", "--target", str(target))
+    python("-m", "pip", "install", *words, str(wheel), cwd=elsewhere)
+    where = "import market_pipeline as m; print(m.__file__, m.__version__)"
+    assert python("-c", where, cwd=elsewhere, path=target).split() == [
+        str(target / "market_pipeline" / "__init__.py"), __version__,
+    ]  # fmt: skip
+    usage = python(str(target / "bin" / "market-pipeline"), "--help", cwd=elsewhere, path=target)
+    assert "backfill" in usage
+    reads = "from market_pipeline.runs import dagster_yaml; print(dagster_yaml())"
+    assert python("-c", reads, cwd=elsewhere, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
+    home = elsewhere / "home"
+    made = (
+        "from pathlib import Path; from market_pipeline.warehouse import Warehouse; "
+        f"print(Warehouse(Path({str(home)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
+    )
+    assert python("-c", made, cwd=elsewhere, path=target).strip() == "0"
+
+
+def test_the_sources_hold_code_words_and_tests_but_no_pictures(sources: Path) -> None:
+    with tarfile.open(sources) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    for needed in (
+        "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "dagster.yaml", "docs/faq.md",
+        "market_pipeline/cli.py", "market_pipeline_tests/test_packaging.py",
+    ):  # fmt: skip
+        assert needed in names
+    heavy = (".png", ".jpg", ".gif", ".mp4", ".webm", ".ipynb", ".duckdb")
+    assert {name for name in names if name.endswith(heavy) or name.startswith(("data/", "site/", ".venv/"))} == set()
+    assert sources.stat().st_size < LARGEST

@@ -1,0 +1,140 @@
+"""The site as a reader meets it: built strictly, no broken link, nothing from elsewhere, a complete reference."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import click
+import pytest
+import yaml
+
+from market_pipeline.cli import main
+from market_pipeline.indicators.catalogue import NAMES
+from market_pipeline.markets import KEYS
+from market_pipeline.mart.publish import TABLES
+from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline_tests.pages import TOP
+from market_pipeline_tests.said_errors import said_errors
+
+LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+"""What a page fetches when it is opened, by tag."""
+
+LARGEST = 200_000
+"""Bytes of a picture."""
+
+
+class Page(HTMLParser):
+    """What a page links to, what it loads, and the places in it that a link may name."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links, self.loads, self.anchors = set[str](), set[str](), {""}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.anchors |= {found.get("id", ""), found.get("name", "")}
+        if tag == "a" and "href" in found:
+            self.links.add(found["href"])
+        if tag in LOADS and found.get("rel") not in {"canonical", "next", "prev"}:
+            self.loads.add(found.get(LOADS[tag], ""))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` does, elsewhere."""
+    folder = tmp_path_factory.mktemp("site")
+    words = ["-W", "ignore", "-m", "mkdocs", "build", "--strict", "--config-file", str(TOP / ".ci" / "mkdocs.yml")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(TOP)}
+    result = subprocess.run(
+        [sys.executable, *words, "--site-dir", str(folder)],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, "\n".join(line for line in result.stderr.splitlines() if "WARNING" in line)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+
+
+def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[Path, Page]) -> None:
+    broken = []
+    for path, page in pages.items():
+        for link in page.links | page.loads:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or path.name == "404.html":
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            there = pages.get(target)
+            if not target.exists() or (there and unquote(parts.fragment) not in there.anchors):
+                broken.append(f"{path.relative_to(site)}: {link}")
+    assert broken == []
+
+
+def test_a_page_asks_no_other_host_for_anything(site: Path, pages: dict[Path, Page]) -> None:
+    strangers = {load for page in pages.values() for load in page.loads if urlsplit(load).netloc}
+    assert strangers == set()
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+def test_a_search_finds_the_errors_and_the_words(site: Path) -> None:
+    index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
+    for words in ("did not become free within", "hysteresis", "bollinger_position_20"):
+        assert words in index
+
+
+def test_the_reference_has_every_command_setting_table_indicator_and_model(site: Path) -> None:
+    def text(name: str) -> str:
+        return (site / "reference" / f"{name}.html").read_text(encoding="utf-8")
+
+    for name, command in main.commands.items():
+        assert f'id="{name}"' in text("commands")
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                assert parameter.opts[0] in text("commands")
+    code = "".join(path.read_text(encoding="utf-8") for path in (TOP / "market_pipeline").glob("*.py"))
+    for name in set(re.findall(r"MARKET_PIPELINE_[A-Z]+", code)) | KEYS:
+        assert f"<code>{name}</code>" in text("settings"), name
+    for name in (*TABLES, "prices", "meta", "forecast_prices", "models", "outcomes", "disagreements"):
+        assert f'id="{name}"' in text("tables")
+    assert all(f"<code>{name}</code>" in text("indicators") for name in NAMES)
+    assert all(f"<code>{forecaster.name}</code>" in text("models") for forecaster in FORECASTERS)
+    assert "the random walk stands beside every forecast" in text("checks")
+    assert text("tables").count("quote currency") > 10  # comments with units came along
+
+
+def test_every_error_is_listed_with_its_mend() -> None:
+    page = (TOP / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert {sentence: where for sentence, where in said_errors().items() if f"`{sentence}`" not in page} == {}
+
+
+def test_no_error_is_listed_that_nobody_raises() -> None:
+    page = (TOP / "docs" / "errors.md").read_text(encoding="utf-8").split("## From the system")[0]
+    listed = set(re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE))
+    code = "".join(path.read_text(encoding="utf-8") for path in (TOP / "market_pipeline").rglob("*.py"))
+    strangers = listed - set(said_errors())
+    for sentence in strangers:  # those that a source hands over in words
+        pieces = [piece.strip() for piece in sentence.split("…") if piece.strip()]
+        assert all(piece in code for piece in pieces), sentence
+
+
+def test_pictures_are_small() -> None:
+    large = {path.name: path.stat().st_size for path in (TOP / "docs" / "images").glob("*.png")}
+    assert {name: size for name, size in large.items() if size > LARGEST} == {}
+
+
+def test_hooks_before_a_commit_are_local_and_their_tools_are_there() -> None:
+    configuration = yaml.safe_load((TOP / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repository["repo"] for repository in configuration["repos"]] == ["local"]
+    for hook in configuration["repos"][0]["hooks"]:
+        folder, _, tool = hook["entry"].split()[0].rpartition("/")
+        assert (folder, hook["language"]) == (".venv/bin", "system")
+        assert (Path(sys.executable).parent / tool).is_file()
