@@ -102,7 +102,10 @@ class Warehouse:
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
             raise WarehouseError(f"{self.path} cannot be opened: {error}") from error
-        connection.execute("set enable_progress_bar = false")
+        # In Jupyter without ipywidgets it is off, and DuckDB refuses to be told so.
+        shown = connection.execute("select current_setting('enable_progress_bar')").fetchone()
+        if shown and shown[0]:
+            connection.execute("set enable_progress_bar = false")
         return connection
 
     def _prepare(self) -> None:
