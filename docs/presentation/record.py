@@ -4,8 +4,8 @@
 
 Runs the demo in a temporary folder, or copies a `folder` in whose data/ this code has run it before; starts the web
 server on it, looks at the UI, the report and the terminal in the system's Chromium, and lets ffmpeg make the film.
-Takes some four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of these
-names); speaks to no host but this one.
+Takes some four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of
+these names); speaks to no host but this one.
 """
 
 # ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and says how long it took
