@@ -4,9 +4,9 @@ Knows memory and the disk; no table.
 """
 
 import mmap
+from io import BufferedRandom
 from tempfile import gettempdir
 from threading import Lock
-from typing import IO
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Shelf:
     The memory is taken up as it is filled.
     """
 
-    def __init__(self, memory: int, file: IO[bytes]) -> None:
+    def __init__(self, memory: int, file: BufferedRandom) -> None:
         # Not from numpy, which asks for huge pages: where a hypervisor has to find them they cost three times as much.
         self._memory, self._used = np.frombuffer(mmap.mmap(-1, max(memory, 1)), np.uint8), 0
         self._file, self._lock = file, Lock()
@@ -50,7 +50,7 @@ class Shelf:
         with self._lock:
             try:
                 start = self._file.seek(0, 2)
-                self._file.write(block)
+                self._file.write(block.data)
                 self._file.flush()
             except OSError as error:
                 raise SourceError(
@@ -66,4 +66,4 @@ class Shelf:
         elif len(into):
             with self._lock:
                 self._file.seek(start - len(self._memory))
-                self._file.readinto(into)
+                self._file.readinto(into.data)
