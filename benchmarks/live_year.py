@@ -4,9 +4,9 @@
 
 A simulated market of five symbols. Every day of the year the daily schedule (and on the first of a month the monthly
 one) is evaluated at its own hour, and the assets of the job that it requests are computed for the partition that it
-requests, with the forecasts' clock at that hour, so that they are live; with "runs" as a third argument as whole
-Dagster runs with their events and checks, which takes ten times as long. Then a second home gets the same year as one backfill.
-Prints how many rows there are and how many differ in any bit.
+requests, with the forecasts' clock at that hour, so that they are live. With "runs" as a third argument they are whole
+Dagster runs with their events and checks, which takes ten times as long. Then a second home gets the same year as one
+backfill. Prints how many rows there are and how many differ in any bit.
 """
 
 import datetime as dt
