@@ -82,7 +82,7 @@ def test_a_picture_is_a_small_png_within_the_metadata(house: House, asset: str, 
 def test_the_unpartitioned_assets_tell_their_rows_and_verdicts(house: House) -> None:
     board = told(house, "leaderboard")
     assert board["dagster/row_count"] == house.warehouse.read("select count(*) as n from leaderboard")["n"][0].as_py()
-    assert "| random_walk |" in board["champions"]
+    assert board["champions"].startswith("| horizon | question | since | model | reason |")  # no review was held yet
     assert "| insufficient_data |" in board["verdicts"]
     assert told(house, "signals")["champion at 1"] == "random_walk"
     assert told(house, "mart")["rows of forecasts"] > 0

@@ -8,7 +8,7 @@ from market_pipeline.doctor.finding import Finding
 from market_pipeline.markets import Market
 
 PREFIX = "MARKET_PIPELINE_"
-KNOWN = tuple(PREFIX + name for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "TRACEBACK"))
+KNOWN = tuple(PREFIX + name for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS", "TRACEBACK"))
 
 COIN = re.compile(r"([A-Z0-9]{2,6})[/_]?(USDT?|EUR|GBP|JPY|BTC)")
 """A pair without Yahoo's hyphen."""

@@ -14,6 +14,7 @@ from market_pipeline.forecasts.ledger import ledger_rows
 from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.markets import Market
 from market_pipeline.models.artifacts import load
+from market_pipeline.models.catalogue import FORECASTERS
 from market_pipeline.models.reading import read_panel
 from market_pipeline.models.training import Month, months_between
 from market_pipeline.partitions import session_partitions, span_of
@@ -84,18 +85,25 @@ def store(
 def registered(
     warehouse: Warehouse, market: Market, months: tuple[Month, ...]
 ) -> Mapping[dt.date, list[dict[str, str]]]:
-    """The registry rows of each month; raises HistoryError when one has none."""
+    """The registry rows of each month; raises HistoryError when one has none, or lacks one of the forecasters."""
     rows = warehouse.read(
         "select model, month, path, sha256 from models where market = $market", {"market": market.name}
     ).to_pylist()
     by_month = {month.first: [row for row in rows if row["month"] == month.first] for month in months}
-    if untrained := [month for month, found in by_month.items() if not found]:
+    untrained = [month for month, found in by_month.items() if lacking(found)]
+    if untrained:
+        names = ", ".join(lacking(by_month[untrained[0]])) if by_month[untrained[0]] else "models"
         raise HistoryError(
-            f"{market.name}: no models were trained for {untrained[0]:%Y-%m} ({len(untrained)} months in all). "
+            f"{market.name}: no {names} were trained for {untrained[0]:%Y-%m} ({len(untrained)} months in all). "
             f"Train them first: materialise {market.name}/models from {untrained[0]} to {untrained[-1]}, or let "
             f"market-pipeline backfill --market {market.name} do it with the rest."
         )
     return by_month
+
+
+def lacking(rows: list[dict[str, str]]) -> list[str]:
+    """The forecasters that a month's registry rows do not have, such as one that was added since."""
+    return sorted({forecaster.name for forecaster in FORECASTERS} - {row["model"] for row in rows})
 
 
 def _trained(origins: np.ndarray, months: tuple[Month, ...]) -> int:

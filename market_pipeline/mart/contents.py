@@ -85,6 +85,11 @@ class Ranking:
     symbols: int
     leaders: Rows
 
+    @property
+    def directed(self) -> bool:
+        """True where either end is likelier than the other for somebody, as far as a page in per cent can show."""
+        return any(abs(row["p_q5"] - row["p_q1"]) >= 0.01 for row in self.leaders)
+
 
 @dataclass(frozen=True)
 class MarketPage:

@@ -55,7 +55,6 @@ def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> 
             "one, name it in MARKET_PIPELINE_HOME."
         )
     with duckdb.connect(str(mart), read_only=True) as connection:
-        connection.execute("set enable_progress_bar = false")
         return connection.execute(sql, dict(parameters or {})).to_arrow_table()
 
 

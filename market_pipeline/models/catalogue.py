@@ -8,15 +8,20 @@ from market_pipeline.models.garch import GARCH
 from market_pipeline.models.har import HAR
 from market_pipeline.models.linear import LINEAR
 from market_pipeline.models.logistic import LOGISTIC
+from market_pipeline.models.own import own_forecasters
 from market_pipeline.models.prophet import PROPHET
 from market_pipeline.models.protocol import Forecaster
 from market_pipeline.models.random_walk import EWMA, RANDOM_WALK
 
 BASELINE = RANDOM_WALK.name
 
-FORECASTERS: tuple[Forecaster, ...] = (
+_HOUSE: tuple[Forecaster, ...] = (
     RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, ETS, THETA, PROPHET,
 )  # fmt: skip
+
+_OWN = own_forecasters({*(forecaster.name for forecaster in _HOUSE), "ensemble", "joint"})
+
+FORECASTERS: tuple[Forecaster, ...] = (*_HOUSE, *_OWN)
 
 REFITTED = (ETS.name, THETA.name, PROPHET.name)
 """Fitted anew at each origin, on all that is known there."""
@@ -33,6 +38,7 @@ _CLAIMS = {
     **dict.fromkeys((EWMA.name, GARCH.name, HAR.name, ENSEMBLE), ("range",)),
     LOGISTIC.name: ("direction",),
     JOINT: ("rank",),
+    **{forecaster.name: tuple(forecaster.claims) for forecaster in _OWN if hasattr(forecaster, "claims")},
 }
 
 

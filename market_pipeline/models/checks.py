@@ -62,6 +62,8 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         span = span_of_check(context)
         rows = warehouse.read(FITTED, {"market": market.name}).to_pylist()
         rows = [row for row in rows if span is None or span.first <= row["month"] <= span.last]
+        by_name = {forecaster.name: forecaster for forecaster in FORECASTERS}
+        rows = [row for row in rows if row["model"] in by_name]
         if not rows:
             return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run trained no model"})
         row = rows[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(rows))]
@@ -70,7 +72,7 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         beyond = min(max(newest, cutoff), cutoff + dt.timedelta(days=31))
         wide = read_panel(warehouse, market, beyond, since=training_start(market, cutoff))
         stored = load(settings.models / row["path"], row["sha256"])
-        [forecaster] = [forecaster for forecaster in FORECASTERS if forecaster.name == row["model"]]
+        forecaster = by_name[row["model"]]
         saw = saw_its_future(forecaster, stored, wide, np.datetime64(cutoff), market)
         return dg.AssetCheckResult(
             passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}

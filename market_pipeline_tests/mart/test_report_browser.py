@@ -71,6 +71,7 @@ def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report
     for seen in (*(f"h2#{part}" for part in PARTS), *SEEN):
         assert page.locator(seen).is_visible(), seen
     assert sitting.drawn()["traces"] == ["95 %", "80 %", "50 %", "median", "close"]
+    assert "days ago" in page.locator("header").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert sitting.complaints == []
 
@@ -141,6 +142,8 @@ def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) 
     painted = sitting.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = (int(part) for part in re.findall(r"\d+", painted)[:3])
     assert sitting.drawn()["paper"] == f"#{red:02x}{green:02x}{blue:02x}"
+    sitting.page.emulate_media(media="print", color_scheme="dark")
+    sitting.page.wait_for_function("document.getElementById('chart').layout.paper_bgcolor === '#fff'")
 
 
 @pytest.mark.parametrize(("wish", "scrolls"), [("reduce", "auto"), ("no-preference", "smooth")])

@@ -130,7 +130,7 @@
       draw();
     });
   }
-  for (const query of [dark, narrow, coarse]) query.addEventListener("change", draw);
+  for (const query of [dark, narrow, coarse, matchMedia("print")]) query.addEventListener("change", draw);
   document.getElementById("explorer").hidden = false;
   document.getElementById("unscripted").hidden = true;
   age();
