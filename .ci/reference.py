@@ -4,6 +4,7 @@ Knows the package's commands, settings, tables, assets, checks and indicators; n
 """
 
 import datetime as dt
+import inspect
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 import dagster as dg
 
+from market_pipeline import mart
 from market_pipeline.cli import main
 from market_pipeline.definitions import build_definitions, chain_of, checks_of
 from market_pipeline.indicators.catalogue import CATALOGUE
@@ -84,6 +86,7 @@ def pages() -> dict[str, str]:
             "reference/commands.md": commands(),
             "reference/indicators.md": indicators(),
             "reference/models.md": models(),
+            "reference/reading.md": reading(),
             "reference/settings.md": settings_page(),
             "reference/tables.md": tables(settings),
         }
@@ -224,6 +227,16 @@ def models() -> str:
             _table(("model", "what it is", "claims"), rows),
         ]
     )
+
+
+def reading() -> str:
+    """The functions that notebooks call."""
+    found = {name: one for name, one in vars(mart).items() if inspect.isfunction(one) and not name.startswith("_")}
+    parts = ["# Reading in Python", inspect.cleandoc(mart.__doc__ or "")]
+    for name, function in found.items():
+        signature = str(inspect.signature(function)).replace("'", "").replace("pd.DataFrame", "DataFrame")
+        parts += [f"## {name}", f"```text\nmart.{name}{signature}\n```", inspect.cleandoc(function.__doc__ or "")]
+    return _joined(parts)
 
 
 def _what_it_is(model: Forecaster) -> str:

@@ -5,6 +5,7 @@ Knows MkDocs and where pages lie; what a generated page says is `reference.py`'s
 
 import importlib.util
 import json
+import posixpath
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
@@ -32,9 +33,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links out of the folder lead to the pages made of those files."""
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links out of the folder lead to the pages made of those files; those to what is yet to come to nothing."""
     up = "../" * page.file.src_uri.count("/")
+    for coming in config.extra["coming"]:
+        if files.get_file_from_path(coming) is None:
+            near = posixpath.relpath(coming, posixpath.dirname(page.file.src_uri) or ".")
+            markdown = re.sub(rf"\[([^]]*)\]\({re.escape(near)}(#[^)]*)?\)", r"\1", markdown)
     for name, made in {"README.md": "index.md", "CHANGELOG.md": "changelog.md"}.items():
         markdown = re.sub(rf"\]\((?:\.\./)+{re.escape(name)}", f"]({up}{made}", markdown)
     return markdown
@@ -43,7 +48,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 def first_page() -> str:
     """The README, its links read from within docs/."""
     text = (TOP / "README.md").read_text(encoding="utf-8")
-    text = re.sub(r"(\]\(|src=\")docs/", r"\1", text)
+    text = re.sub(r"(\]\(|src=\"|srcset=\")docs/", r"\1", text)
     return text.replace("](CHANGELOG.md", "](changelog.md")
 
 

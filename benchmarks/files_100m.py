@@ -1,11 +1,12 @@
 """How fast, and in how much memory, the `files` source reads generated bars, beside DuckDB on the same files.
 
-    python benchmarks/files_100m.py /folder/with/10-GB-free [million rows]
+    python benchmarks/files_100m.py /folder/with/10-GB-free [million rows] [--without "duckdb, sorted"]
 
 The bars are made up: random walks of 5,000 symbols. Each reading is a process of its own; the readers take turns,
 three rounds, and the median counts. The files are deleted.
 """
 
+import argparse
 import datetime as dt
 import os
 import resource
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def measured(reader: str, place: Path) -> tuple[float, ...]:
     return tuple(map(float, run.stdout.split()))
 
 
-def main(folder: Path, millions: float) -> None:
+def main(folder: Path, millions: float, readers: Sequence[str]) -> None:
     print("| file | rows | reader | seconds | million rows/s | peak memory |\n|---|---|---|---|---|---|")
     for suffix, share in ((".parquet", 1), (".csv", CSV_SHARE)):
         for layout in LAYOUTS:
@@ -108,13 +109,15 @@ def main(folder: Path, millions: float) -> None:
             sessions = int(millions * 1e6 / share / SYMBOLS)
             write(place / f"bars{suffix}", sessions, layout)
             os.sync()
-            rounds = [{reader: measured(reader, place) for reader in READERS} for _ in range(ROUNDS)]
-            for reader in READERS:
+            rounds = [{reader: measured(reader, place) for reader in readers} for _ in range(ROUNDS)]
+            for reader in readers:
                 rows, seconds, peak = (
                     statistics.median(column) for column in zip(*(r[reader] for r in rounds), strict=True)
                 )
                 told = f"{suffix[1:]}, {layout} | {int(rows):,} | {reader} | {seconds:.1f}"
                 print(f"| {told} | {rows / seconds / 1e6:.2f} | {peak:.2f} GB |", flush=True)
+            ratio = statistics.median(r["duckdb"][1] / r["ours"][1] for r in rounds)
+            print(f"Rate of ours against duckdb, {suffix[1:]}, {layout}: {ratio:.2f}", file=sys.stderr, flush=True)
             (place / f"bars{suffix}").unlink()
             place.rmdir()
 
@@ -126,4 +129,11 @@ if __name__ == "__main__":
         taken = time.perf_counter() - began
         print(count, taken, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2))
     else:
-        main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 100)
+        asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        asked.add_argument("folder", type=Path, help="where the files are made and deleted")
+        asked.add_argument("millions", type=float, nargs="?", default=100, help="rows of a Parquet file, in millions")
+        asked.add_argument(
+            "--without", action="append", default=[], choices=["duckdb, sorted"], help="a reader to skip"
+        )
+        given = asked.parse_args()
+        main(given.folder, given.millions, [reader for reader in READERS if reader not in given.without])

@@ -15,6 +15,9 @@ def ours(folder: Path, size: float) -> dict[str, float]:
 
     market, warehouse = market_of(many(size)), warehouse_of(house(folder))
     last = market.sessions[TEN_YEARS - 1].item()
+    with warehouse.connect(read_only=False) as connection:  # as the floor, into an empty table
+        connection.execute("delete from indicators")
+        connection.execute("checkpoint")
     with Stopwatch() as watch:
         written = write_indicators(warehouse, market, market.start, last)
     if written != many(size) * TEN_YEARS:

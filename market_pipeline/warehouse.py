@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.settings import remember_source
+
+PIECE = 500_000
+"""Rows of a piece of a streamed answer."""
 
 ROOMS = ("prices", "cross_check", "indicators", "models", "forecasts", "scores")
 
@@ -139,6 +143,12 @@ class Warehouse:
         with self.connect() as connection:
             return connection.execute(sql, dict(parameters or {})).to_arrow_table()
 
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.Table]:
+        """The answer to a query, piece by piece: what is larger than its grids is never there as a whole."""
+        with self.connect() as connection:
+            for piece in connection.execute(sql, dict(parameters or {})).to_arrow_reader(PIECE):
+                yield pa.Table.from_batches([piece])
+
     @contextmanager
     def transaction(self, market: str) -> Iterator["Transaction"]:
         """All replacements inside happen together or not at all."""
@@ -189,7 +199,7 @@ class Transaction:
         self.connection.execute(f"delete from {table} where {mine} and not ({keep})", span)
         self.connection.register("arriving", rows)
         try:
-            self._refuse_duplicates(table)
+            self._refuse_duplicates(table, rows)
             where = f"{column} between $first and $last"
             bounds = {"first": first, "last": last, "market": self.market}
             if keep != "false":
@@ -226,7 +236,7 @@ class Transaction:
     def append(self, table: str, rows: pa.Table) -> int:
         self.connection.register("arriving", rows)
         try:
-            self._refuse_duplicates(table)
+            self._refuse_duplicates(table, rows)
             self.connection.execute(
                 f"insert into {table} by name select $market as market, * from arriving", {"market": self.market}
             )
@@ -234,8 +244,8 @@ class Transaction:
             self.connection.unregister("arriving")
         return int(rows.num_rows)
 
-    def _refuse_duplicates(self, table: str) -> None:
-        if table not in KEYS:
+    def _refuse_duplicates(self, table: str, rows: pa.Table) -> None:
+        if table not in KEYS or not repeated(rows.select(KEYS[table])):
             return
         key = ", ".join(KEYS[table])
         twice = self.connection.execute(
@@ -247,6 +257,23 @@ class Transaction:
                 "appear once. Nothing was written."
             )
 
+
+def repeated(keys: pa.Table) -> bool:
+    """Whether a combination of values stands in more than one row; a missing value counts as a value."""
+    number = np.zeros(keys.num_rows, np.int64)
+    combinations = 1
+    for column in keys.columns:
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        combinations *= len(encoded.dictionary) or 1
+        if combinations > MOST_NUMBERED:
+            return True
+        number = number * len(encoded.dictionary) + encoded.indices.to_numpy()
+    step = np.diff(number)
+    return not (step > 0).all() and not np.diff(np.sort(number)).all()
+
+
+MOST_NUMBERED = 2**62
+"""Combinations of key values that a number can tell apart; with more of them, DuckDB is asked."""
 
 _prepared: set[tuple[Path, str, int]] = set()
 

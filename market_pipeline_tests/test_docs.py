@@ -37,7 +37,7 @@ NOT_RUN = ("", "text", "csv", "mermaid", "diff")
 """Blocks without anything to run; recipes apply those of `diff`."""
 
 SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS")}
-CHEAP = ("forecast", "doctor", "replay")
+CHEAP = ("forecast", "verdicts", "doctor", "replay", "completion")
 """Commands of ours that are run, not only parsed."""
 
 each = lambda found: pytest.mark.parametrize("block", found, ids=str)  # noqa: E731  a decorator with its argument

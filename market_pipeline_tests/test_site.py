@@ -1,11 +1,13 @@
 """The site as a reader meets it: built strictly, no broken link, nothing from elsewhere, a complete reference."""
 
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -17,10 +19,10 @@ from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.markets import KEYS
 from market_pipeline.mart.publish import TABLES
 from market_pipeline.models.catalogue import FORECASTERS
-from market_pipeline_tests.pages import TOP
+from market_pipeline_tests.pages import PAGES, TOP
 from market_pipeline_tests.said_errors import said_errors
 
-LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
 """What a page fetches when it is opened, by tag."""
 
 LARGEST = 200_000
@@ -42,6 +44,17 @@ class Page(HTMLParser):
             self.links.add(found["href"])
         if tag in LOADS and found.get("rel") not in {"canonical", "next", "prev"}:
             self.loads.add(found.get(LOADS[tag], ""))
+
+
+@pytest.fixture(scope="module")
+def hook() -> ModuleType:
+    """The hook itself, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("site_hook", TOP / ".ci" / "site.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +120,7 @@ def test_the_reference_has_every_command_setting_table_indicator_and_model(site:
         assert f'id="{name}"' in text("tables")
     assert all(f"<code>{name}</code>" in text("indicators") for name in NAMES)
     assert all(f"<code>{forecaster.name}</code>" in text("models") for forecaster in FORECASTERS)
+    assert all(f'id="{name}"' in text("reading") for name in ("signals", "forecasts", "leaderboard", "sql"))
     assert "the random walk stands beside every forecast" in text("checks")
     assert text("tables").count("quote currency") > 10  # comments with units came along
 
@@ -126,6 +140,33 @@ def test_no_error_is_listed_that_nobody_raises() -> None:
         assert all(piece in code for piece in pieces), sentence
 
 
+def test_a_notebook_becomes_a_page_of_its_words_code_and_answers(hook: ModuleType) -> None:
+    answers = [
+        {"output_type": "stream", "text": ["one\n", "two\n"]},
+        {"output_type": "display_data", "data": {"image/png": "aGk=\n", "text/plain": "<Figure>"}},
+        {"output_type": "execute_result", "data": {"text/html": "<table>", "text/plain": ["   p\n", "0  1"]}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# First look\n", "Words."]},
+        {"cell_type": "code", "source": ["mart.signals()"], "outputs": answers},
+        {"cell_type": "code", "source": [], "outputs": []},
+    ]
+    assert hook.notebook_page({"cells": cells}).split("\n\n") == [
+        "# First look\nWords.",
+        "```python\nmart.signals()\n```",
+        "```text\none\ntwo\n```",
+        '<img alt="Output of the cell above" src="data:image/png;base64,aGk=">',
+        "```text\n   p\n0  1\n```",
+    ]
+
+
+def test_the_nav_lists_what_is_there_and_nothing_else(hook: ModuleType) -> None:
+    nav = [{"Start": ["index.md", "absent.md"]}, {"Runs": ["runs/*.md"]}, {"Nothing": ["nothing/*.md"]}]
+    assert hook.expanded(nav, ["runs/b.md", "runs/a.md", "index.md"]) == [
+        {"Start": ["index.md"]}, {"Runs": ["runs/a.md", "runs/b.md"]},
+    ]  # fmt: skip
+
+
 def test_pictures_are_small() -> None:
     large = {path.name: path.stat().st_size for path in (TOP / "docs" / "images").glob("*.png")}
     assert {name: size for name, size in large.items() if size > LARGEST} == {}
@@ -138,3 +179,17 @@ def test_hooks_before_a_commit_are_local_and_their_tools_are_there() -> None:
         folder, _, tool = hook["entry"].split()[0].rpartition("/")
         assert (folder, hook["language"]) == (".venv/bin", "system")
         assert (Path(sys.executable).parent / tool).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_a_link_of_a_page_leads_to_a_file_for_those_who_read_it_in_the_repository(page: Path) -> None:
+    """But for the reference, which is made with the site, and pages that are yet to come."""
+    words = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", words)
+    targets = [urlsplit(one or other) for one, other in links]
+    coming = yaml.safe_load((TOP / ".ci" / "mkdocs.yml").read_text(encoding="utf-8"))["extra"]["coming"]
+    allowed = {(TOP / "docs" / path).resolve() for path in coming}
+    for link in targets:
+        target = (page.parent / unquote(link.path)).resolve()
+        if not link.scheme and link.path and target.parent != TOP / "docs" / "reference":
+            assert target.exists() or target in allowed, link.path

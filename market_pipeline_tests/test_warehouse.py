@@ -11,7 +11,7 @@ import pytest
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.settings import remembered_source
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.warehouse import Warehouse, repeated
 
 DAY, NEXT = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
@@ -122,7 +122,7 @@ def test_a_connection_closes_whatever_happens(warehouse: Warehouse) -> None:
 WRITER = """
 import datetime as dt, sys
 from pathlib import Path
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.warehouse import Warehouse, repeated
 from market_pipeline_tests.test_warehouse import coverage
 warehouse, turn = Warehouse(Path(sys.argv[1]), "simulated"), 0
 days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(300)]
@@ -144,3 +144,29 @@ def test_a_writer_killed_at_any_moment_leaves_whole_ranges(warehouse: Warehouse)
         rows = stored(warehouse)
         assert len(rows) in (0, 300)
         assert len({present for _, present in rows}) <= 1
+
+
+@pytest.mark.parametrize(
+    ("symbols", "numbers", "twice"),
+    [
+        (["a", "b", "a"], [1, 1, 2], False),
+        (["b", "a", "b"], [1, 1, 1], True),
+        (["a", "b", "c", "a"], [3, 2, 1, 3], True),
+        ([None, "a", None], [1, 1, 1], True),
+        ([None, "a", None], [1, 1, 2], False),
+        ([], [], False),
+    ],
+)
+def test_a_key_that_is_repeated_is_noticed_in_any_order(
+    symbols: list[str | None], numbers: list[int], *, twice: bool
+) -> None:
+    keys = pa.table({"symbol": pa.array(symbols, pa.string()), "number": pa.array(numbers, pa.int64())})
+    assert repeated(keys) is twice
+
+
+def test_a_streamed_answer_is_the_whole_answer(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse.replace("coverage", coverage(DAY, NEXT), "m", DAY, NEXT)
+    monkeypatch.setattr("market_pipeline.warehouse.PIECE", 1)
+    sql = "select session, present from coverage where market = $market order by session"
+    pieces = list(warehouse.stream(sql, {"market": "m"}))
+    assert pa.concat_tables(pieces).equals(warehouse.read(sql, {"market": "m"}))

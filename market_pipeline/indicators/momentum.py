@@ -1,8 +1,7 @@
 """Momentum: how far and how fast the price has come. TA-Lib, Momentum group."""
 
 import numpy as np
-import talib
-from talib._ta_lib import MA_Type
+from talib import _ta_lib as talib
 
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid
@@ -18,7 +17,7 @@ def momentum(bars: Bars) -> dict[str, Grid]:
     moved = np.logical_or.accumulate(close != close[0])
     reach = talib.MAX(high, 14) - talib.MIN(low, 14)
     stirred = talib.MAX(talib.TRANGE(high, low, close), 7) > 0
-    stochastic_k, stochastic_d = talib.STOCH(high, low, close, 14, 3, MA_Type.SMA, 3, MA_Type.SMA)
+    stochastic_k, stochastic_d = talib.STOCH(high, low, close, 14, 3, talib.MA_Type.SMA, 3, talib.MA_Type.SMA)
     autocorrelation = np.full_like(close, np.nan)
     # The first two bars have no return, or none before it.
     autocorrelation[2:] = talib.CORREL(returns[2:], returns[1:-1], 60)

@@ -1,7 +1,7 @@
 """Trend: where the price stands against its averages, how steadily it moves. TA-Lib, Overlap and Momentum groups."""
 
 import numpy as np
-import talib
+from talib import _ta_lib as talib
 
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid

@@ -1,7 +1,7 @@
 """Volatility: how far the price swings. TA-Lib, Volatility, Overlap and Statistic groups."""
 
 import numpy as np
-import talib
+from talib import _ta_lib as talib
 
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid

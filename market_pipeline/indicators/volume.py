@@ -4,7 +4,7 @@ Computed on the bars whose volume is known; an unknown one has none of these, an
 """
 
 import numpy as np
-import talib
+from talib import _ta_lib as talib
 
 from market_pipeline.indicators.bars import Bars
 from market_pipeline.panel import Grid

@@ -2,22 +2,39 @@
 
 import datetime as dt
 
+import numpy as np
+import pyarrow as pa
+
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.markets import Market
-from market_pipeline.panel import to_rows
-from market_pipeline.prices.history import read_history
+from market_pipeline.panel import Days, to_rows
+from market_pipeline.prices.history import History, read_history
 from market_pipeline.warehouse import Warehouse
+
+AT_ONCE = 1_500_000
+"""Bars whose indicators are in memory together: half a gigabyte, and as much again as rows."""
 
 
 def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> int:
-    """Replace the indicators of the sessions from `first` to `last`, from all bars up to each; rows written."""
+    """Replace the indicators of the sessions from `first` to `last`, from all bars up to each; rows written.
+
+    All of them in one transaction. A market that is too large to be computed at once holds the warehouse meanwhile.
+    """
     history = read_history(warehouse, market, last)
-    grids = compute_indicators(history)
-    asked = history.sessions >= market.sessions_between(first, last)[0]
-    rows = to_rows(
-        market.symbols,
-        history.sessions[asked],
-        {name: grid[:, asked] for name, grid in grids.items()},
-        history.present[:, asked],
-    )
-    return warehouse.replace("indicators", rows, market.name, first, last)
+    asked = market.sessions_between(first, last)
+    batches = np.array_split(np.arange(len(market.symbols)), 1 + history.close.size // AT_ONCE)
+    if len(batches) == 1:
+        return warehouse.replace("indicators", indicator_rows(history, asked), market.name, first, last)
+    written = 0
+    with warehouse.transaction(market.name) as transaction:
+        transaction.replace("indicators", indicator_rows(history.some(batches[0][:0]), asked), first, last)
+        for batch in batches:
+            written += transaction.append("indicators", indicator_rows(history.some(batch), asked))
+    return written
+
+
+def indicator_rows(history: History, sessions: Days) -> pa.Table:
+    """Rows of `indicators` for each bar of a history at the last of its sessions, which `sessions` are."""
+    start = history.sessions.size - sessions.size
+    grids = {name: grid[:, start:] for name, grid in compute_indicators(history).items()}
+    return to_rows(history.symbols, sessions, grids, history.present[:, start:])

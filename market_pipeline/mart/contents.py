@@ -85,6 +85,11 @@ class Ranking:
     symbols: int
     leaders: Rows
 
+    @property
+    def directed(self) -> bool:
+        """True where either end is likelier than the other for somebody, as far as a page in per cent can show."""
+        return any(abs(row["p_q5"] - row["p_q1"]) >= 0.01 for row in self.leaders)
+
 
 @dataclass(frozen=True)
 class MarketPage:
@@ -133,14 +138,16 @@ def read_markets(mart: Path) -> tuple[MarketPage, ...]:
 def page_of(name: str, newest: dt.date | None, rows: Mapping[str, Rows], closes: pa.Table) -> MarketPage:
     """The page of one market from its rows of each query."""
     symbols = tuple(row["symbol"] for row in rows["symbols"])
+    served = served_of(rows["signals"], rows["leaderboard"])
+    fans = [signal | {"earned": group.earned} for group in served for signal in group.signals]
     return MarketPage(
         name=name,
         newest=newest,
         symbols=symbols,
         stale=[row for row in rows["symbols"] if row["newest"] is None or row["newest"] < newest],
         board=board_of(rows["leaderboard"], rows["tests"]),
-        served=served_of(rows["signals"], rows["leaderboard"]),
-        chart=columns_of(closes, rows["signals"], symbols),
+        served=served,
+        chart=columns_of(closes, fans, symbols),
         rankings=rankings_of(rows["ranks"], rows["leaderboard"]),
         strategies=rows["strategies"],
         calibration=[_with_drawings(row) for row in rows["calibration"]],

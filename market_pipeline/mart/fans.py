@@ -20,10 +20,11 @@ DIGITS = 6
 def columns_of(closes: pa.Table, fans: list[dict[str, Any]], symbols: tuple[str, ...]) -> dict[str, Any]:
     """One market's data for the chart.
 
-    `closes` has symbol, session, adj_close of the newest sessions; `fans` are signals with their rows of
-    `forecast_prices`, all NULL where the origin has no price: nothing is drawn there. `sessions` (n,) as ISO dates;
-    `closes` a list (n,) per symbol, null without a bar; `fans` one entry per horizon, origin, target, model and
-    verdict, with the places of its symbols in `who` and their quantiles, chance of a rise and trend in that order.
+    `closes` has symbol, session, adj_close of the newest sessions; `fans` are signals with the questions that their
+    model has `earned` and their rows of `forecast_prices`, all NULL where the origin has no price: nothing is drawn
+    there. `sessions` (n,) are ISO dates; `closes` a list (n,) per symbol, null without a bar; `fans` have one entry per
+    horizon, origin, target, model and verdict, with the places of its symbols in `who` and, in that order, the origin's
+    price, seven quantiles and the chance of a rise.
     """
     sessions = np.unique(closes["session"].to_numpy().astype("datetime64[D]"))
     grid = to_grids(closes, symbols, sessions, ("adj_close",))["adj_close"]
@@ -34,13 +35,14 @@ def columns_of(closes: pa.Table, fans: list[dict[str, Any]], symbols: tuple[str,
             continue
         key = (row["horizon"], row["origin"], row["target_session"], row["model"], row["verdict"])
         names = ("horizon", "origin", "target", "model", "verdict")
-        empty: dict[str, Any] = {"who": [], "now": [], "quantiles": [], "p_up": [], "trend": []}
-        group = groups.setdefault(key, {**dict(zip(names, map(_plain, key), strict=True)), **empty})
+        empty: dict[str, Any] = {"who": [], "now": [], "quantiles": [], "p_up": []}
+        group = groups.setdefault(
+            key, {**dict(zip(names, map(_plain, key), strict=True)), "earned": row["earned"], **empty}
+        )
         group["who"].append(place[row["symbol"]])
         group["now"].append(rounded(row["origin_price"]))
         group["quantiles"].append([rounded(row[level]) for level in LEVELS])
         group["p_up"].append(round(row["p_up"], 3))
-        group["trend"].append(row["trend"])
     return {
         "sessions": [str(session) for session in sessions],
         "symbols": list(symbols),

@@ -59,16 +59,16 @@ def of_contest(row: Row) -> str:
         came = f"{row['n_origins']} origin{'' if row['n_origins'] == 1 else 's'} came due"
         return f"{came}: a verdict needs {LEAST_ORIGINS}, or {LEAST_APART} that do not overlap."
     skill = row["skill"]
-    found = f"Its loss was {_beside(skill)} the random walk’s."
+    if not skill:
+        return "Its loss was the random walk’s: it says the same here, so there is nothing to test."
+    found = f"Its loss was {_beside(skill)} the random walk’s; luck alone does at least this well"
+    luck = f"{found} {chance(row['p_value'])} of the time"
     if row["verdict"] == "worse":
-        return f"{found} The test turned round says that this is more than bad luck: the walk is the better guide."
-    luck = (
-        f"Were both equally good, luck alone would do this well {chance(row['p_value'])} of the time, "
-        f"{chance(row['p_adjusted'])} with all contests counted:"
-    )
-    if row["verdict"] == "beats_baseline":
-        return f"{found} {luck} rare enough to call it skill."
-    return f"{found} {luck} not rare enough ({100 * LEVEL:g}\u202f% would be) to call it skill."
+        return f"{luck}, too often to be bad luck: the walk is the better guide."
+    if skill < 0:
+        return f"{luck}: no skill is shown."
+    enough = "rare enough" if row["verdict"] == "beats_baseline" else f"not rare enough ({100 * LEVEL:g}\u202f% is)"
+    return f"{luck}, {chance(row['p_adjusted'])} with all contests counted: {enough} to call it skill."
 
 
 def of_served(model: str, verdict: str, earned: Collection[str]) -> str:
@@ -107,14 +107,14 @@ def of_strategy(row: Row) -> str:
     )
 
 
-def _beside(skill: float | None) -> str:
+def _beside(skill: float) -> str:
     r"""How large a loss of this skill is beside the random walk's.
 
-    >>> _beside(0.123), _beside(-0.034), _beside(-20.5), _beside(0.0)
-    ('12.3\u202f% smaller than', '3.4\u202f% larger than', '21.5 times', 'as large as')
+    >>> _beside(0.123), _beside(-0.034), _beside(-20.5), _beside(0.0001)
+    ('12.3\u202f% smaller than', '3.4\u202f% larger than', '21.5 times', 'about as large as')
     """
-    if skill is None or abs(skill) < 0.0005:
-        return "as large as"
+    if abs(skill) < 0.0005:
+        return "about as large as"
     if skill < -1:
         return f"{1 - skill:.1f} times"
     return f"{percent(abs(skill))} {'smaller' if skill > 0 else 'larger'} than"

@@ -8,6 +8,15 @@ from market_pipeline.panel import Grid
 HALF_LIFE = 180
 """Sessions after which an error counts half: markets drift, and the last year tells more than the decade before."""
 
+WARM_UP = 250
+"""Sessions whose errors a tracker starts from."""
+
+RATE = 0.05
+"""How far a tracker moves a quantile, in logarithms, for a session on which every error lay beyond it."""
+
+TRACKED = 1500
+"""Sessions that trackers look back over."""
+
 
 def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, symmetric: bool = False) -> Grid:
     """Quantiles at FINE_LEVELS of standardised errors that have come due, of any shape; NaN ones are left out.
@@ -38,9 +47,30 @@ def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, 
     return _weighted(found, weights, levels)
 
 
-def ages(sessions: int) -> Grid:
-    """The age of each column of a grid that ends at the newest session; (sessions,)."""
-    return np.arange(sessions)[::-1].astype(np.float64)
+def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
+    """Quantiles at FINE_LEVELS, symmetric about 0, of standardised errors (symbols, sessions) that have come due.
+
+    They start as the conformal ones of the first WARM_UP sessions. From then on each follows the errors session by
+    session: it grows when more symbols lay beyond it than it says, and shrinks when fewer did, so that in the long run
+    it holds as often as it says, however the market drifts (quantile tracking: Angelopoulos, Candès & Tibshirani 2023,
+    "Conformal PID Control for Time Series Prediction", eq. 4, on the logarithm). Too few errors are refused as in
+    conformal_quantiles.
+    """
+    errors = errors[:, -TRACKED:]
+    known = np.isfinite(errors)
+    seen = np.flatnonzero(known.any(axis=0))
+    start = conformal_quantiles(errors[:, seen[:WARM_UP]], overlap, symmetric=True)
+    if len(seen) <= WARM_UP or not np.isfinite(start).all():
+        return conformal_quantiles(errors, overlap, symmetric=True)
+    upper = FINE_LEVELS > 0.5
+    beyond = 2 * (1 - FINE_LEVELS[upper])
+    level = np.log(np.maximum(start[upper], 1e-12))
+    for session in seen[WARM_UP:]:
+        sizes = np.sort(np.abs(errors[known[:, session], session]))
+        missed = 1 - np.searchsorted(sizes, np.exp(level), side="right") / len(sizes)
+        level = np.maximum.accumulate(level + RATE * (missed - beyond))
+    half = np.exp(level)
+    return np.concatenate([-half[::-1], [0.0], half])
 
 
 def _weighted(values: Grid, weights: Grid, levels: Grid) -> Grid:

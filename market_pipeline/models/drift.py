@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.conformal import ages, conformal_quantiles
+from market_pipeline.models.conformal import tracked_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, forward_returns
@@ -22,8 +22,6 @@ class Drift:
     """
 
     name: str = "drift"
-    window: int = 1000
-    """Sessions whose errors set the quantiles."""
 
     def fit(self, past: Panel) -> Parameters:
         history = past.history
@@ -32,8 +30,8 @@ class Drift:
         learned: dict[str, Grid] = {"drift": np.array(drift)}
         for horizon in HORIZONS:
             scale = volatility * np.sqrt(horizon)
-            off = ((forward_returns(history, horizon) - drift * horizon) / scale)[:, -self.window :]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, horizon, age=ages(off.shape[1]), symmetric=True)
+            off = (forward_returns(history, horizon) - drift * horizon) / scale
+            learned[f"residuals_{horizon}"] = tracked_quantiles(off, horizon)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from market_pipeline.models.conformal import ages, conformal_quantiles
+from market_pipeline.models.conformal import tracked_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, forward_returns
@@ -57,8 +57,8 @@ class Garch:
             parameters[enough, 0] = [np.mean(row**2) for row, fit in zip(series, enough, strict=True) if fit]
         learned = {"symbols": np.array(history.symbols), "parameters": parameters}
         for horizon in HORIZONS:
-            off = (forward_returns(history, horizon) / _volatility(learned, history, horizon))[:, -self.window :]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, horizon, age=ages(off.shape[1]), symmetric=True)
+            off = forward_returns(history, horizon) / _volatility(learned, history, horizon)
+            learned[f"residuals_{horizon}"] = tracked_quantiles(off, horizon)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.conformal import ages, conformal_quantiles
+from market_pipeline.models.conformal import tracked_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, forward_returns
@@ -51,8 +51,8 @@ class Har:
             coefficients = _least_squares(memories[:, known].T, np.log(following[known]))
             scale = _scale(coefficients, memories, horizon)
             learned[f"coefficients_{horizon}"] = coefficients
-            off = (forward_returns(history, horizon) / scale)[:, -self.window :]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, horizon, age=ages(off.shape[1]), symmetric=True)
+            off = forward_returns(history, horizon) / scale
+            learned[f"residuals_{horizon}"] = tracked_quantiles(off, horizon)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:

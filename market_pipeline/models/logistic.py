@@ -5,12 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.conformal import conformal_quantiles
+from market_pipeline.models.conformal import tracked_quantiles
 from market_pipeline.models.direction import chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.linear import predicted, scaled, scaling
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, base_rate, features_at, purged_split, training_samples
+from market_pipeline.models.samples import (
+    Panel,
+    Samples,
+    base_rate,
+    features_at,
+    purged_split,
+    standardised_returns,
+    training_samples,
+)
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Grid
 
@@ -29,12 +37,13 @@ class Logistic:
 
     def fit(self, past: Panel) -> Parameters:
         learned: dict[str, Grid] = {}
+        volatility = ewma_volatility(past.history)
         for horizon in HORIZONS:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
             score, target = predicted(self._coefficients(samples, early), samples.features[late]), samples.target[late]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(
-                samples.target, horizon, age=samples.age, symmetric=True
+            learned[f"residuals_{horizon}"] = tracked_quantiles(
+                standardised_returns(past.history, horizon, volatility), horizon
             )
             learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
             everything = self._coefficients(samples, np.arange(len(samples.target)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from market_pipeline.models.conformal import ages, conformal_quantiles
+from market_pipeline.models.conformal import tracked_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, standardised_returns
@@ -26,15 +26,13 @@ class RandomWalk:
 
     name: str
     volatility: Callable[[History], Grid] = field(repr=False)
-    window: int = 1000
-    """Sessions whose errors set the quantiles."""
 
     def fit(self, past: Panel) -> Parameters:
         volatility = self.volatility(past.history)
         learned: dict[str, Grid] = {}
         for horizon in HORIZONS:
-            off = standardised_returns(past.history, horizon, volatility)[:, -self.window :]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, horizon, age=ages(off.shape[1]), symmetric=True)
+            off = standardised_returns(past.history, horizon, volatility)
+            learned[f"residuals_{horizon}"] = tracked_quantiles(off, horizon)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:

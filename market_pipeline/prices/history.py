@@ -10,7 +10,7 @@ import numpy as np
 
 from market_pipeline.errors import HistoryError
 from market_pipeline.markets import Market
-from market_pipeline.panel import Days, Grid, Mask, to_grids
+from market_pipeline.panel import Days, Grid, Mask, empty_grids, fill_grids
 from market_pipeline.prices.adjustment import forward_factors, split_factors
 from market_pipeline.warehouse import Warehouse
 
@@ -69,13 +69,15 @@ def read_history(
     As the warehouse has them now, or with `known_at` (UTC) as they were known at that moment.
     """
     table, moment = ("prices", {}) if known_at is None else ("prices_as_of($known_at)", {"known_at": known_at})
-    rows = warehouse.read(
+    sessions = market.sessions_between(market.start, until)
+    bars = empty_grids(market.symbols, sessions, COLUMNS)
+    for rows in warehouse.stream(
         f"select symbol, session, open, high, low, close, volume, dividend, split_ratio from {table} "  # noqa: S608  own names
         "where market = $market and session <= $until and final",
         {"market": market.name, "until": until} | moment,
-    )
-    sessions = market.sessions_between(market.start, until)
-    return adjusted(market.symbols, sessions, to_grids(rows, market.symbols, sessions, COLUMNS))
+    ):
+        fill_grids(bars, rows, market.symbols, sessions)
+    return adjusted(market.symbols, sessions, bars)
 
 
 def adjusted(symbols: tuple[str, ...], sessions: Days, bars: dict[str, Grid]) -> History:

@@ -24,6 +24,7 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from market_pipeline.errors import SourceError
+from market_pipeline.sources.csv_lines import Lines, blocks
 
 SPELLINGS = {
     "ticker": "symbol", "datetime": "date", "timestamp": "date", "vol": "volume",
@@ -41,9 +42,6 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 
 PIECE = 1 << 20
 """Rows of a Parquet file that are decoded at once."""
-
-BLOCK = 16 << 20
-"""Bytes of a CSV file that are parsed at once."""
 
 BYTES_PER_ROW = 45
 """Of a plain CSV file; a packed one has a quarter."""
@@ -296,7 +294,7 @@ def _csv_rows(stamp: Stamp, faults: Faults) -> Iterator[pa.Table]:
     with _opened(stamp) as file:
         for _ in range(head.skip):
             file.readline()
-        for line, block in _blocks(file, head.skip + 1):
+        for line, block in blocks(file, head.skip + 1):
             strange: list[str] = []
 
             def left_out(row: pv.InvalidRow, strange: list[str] = strange) -> str:
@@ -314,38 +312,10 @@ def _csv_rows(stamp: Stamp, faults: Faults) -> Iterator[pa.Table]:
                     if len(ways) == 1:
                         raise
                     ways.pop(0)
-            whole = _Lines(block, line, strange)
+            whole = Lines(block, line, strange)
             for at in whole.strange:
                 faults.add(f"line {at} has not {len(head.names)} fields")
             yield _typed(raw, head, faults, partial(_line_name, whole))
-
-
-def _blocks(file: IO[bytes], line: int) -> Iterator[tuple[int, bytes]]:
-    """The rest of a file in pieces that end with a line, each with the number of its first line."""
-    while block := file.read(BLOCK):
-        block += file.readline()
-        if not block.isspace():
-            yield line, block
-        line += block.count(b"\n")
-
-
-class _Lines:
-    """Where the rows of a block of CSV stand in their file; looked up only once something is wrong."""
-
-    def __init__(self, block: bytes, first: int, strange: Sequence[str]) -> None:
-        self._block, self._first = block, first
-        self.strange: list[int] = []
-        if strange:
-            texts = {text.rstrip("\r\n") for text in strange}
-            self.strange = [at for at, text in self._filled() if text in texts]
-
-    def _filled(self) -> Iterator[tuple[int, str]]:
-        lines = self._block.decode("utf-8", "replace").split("\n")
-        return ((self._first + at, text.rstrip("\r")) for at, text in enumerate(lines) if text.rstrip("\r"))
-
-    def of(self, row: int) -> int:
-        strange = set(self.strange)
-        return next(islice((at for at, _ in self._filled() if at not in strange), row, None))
 
 
 @contextmanager
@@ -379,7 +349,7 @@ def _row_name(before: int, at: int) -> str:
     return f"row {before + at + 1}"
 
 
-def _line_name(lines: _Lines, at: int) -> str:
+def _line_name(lines: Lines, at: int) -> str:
     return f"line {lines.of(at)}"
 
 

@@ -1,46 +1,48 @@
-"""More rows than memory should hold, brought together by symbol: some are kept, the others wait in a temporary file.
+"""More rows than memory should hold, brought together by symbol.
 
-Knows tables and the disk; no source, no market.
+Knows tables; no source, no market.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
-from tempfile import TemporaryFile, gettempdir
-from threading import Lock
-from typing import IO, NamedTuple, TypeVar
+from itertools import chain, pairwise
+from tempfile import TemporaryFile
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.errors import SourceError
+from market_pipeline.sources.shelf import Shelf
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-AT_ONCE = 1 << 19
-"""Rows that are sorted at once, at least."""
+AT_ONCE = 1 << 18
+"""Rows that are sorted at once: few enough for the processor's cache."""
 
 KEPT = 2 << 30
-"""Bytes that stay in memory; what is more goes to the temporary file."""
+"""Bytes that wait in memory; what is more waits in a temporary file."""
 
 
 def by_group(pieces: Iterable[pa.Table], schema: pa.Schema, groups: Sequence[np.ndarray]) -> Iterator[pa.Table]:
     """The rows of all pieces, a table for each group: by symbol, those of a symbol in the order in which they came.
 
-    The column `symbol`, the first of the schema, is a symbol's place; each place is in one of the groups, and stands
-    in its table where it stands there. Columns that a piece lacks are null. What is more than KEPT lies in Python's
-    folder for temporary files (TMPDIR), about 8 bytes a value; raises SourceError when that is full.
+    The first column of the schema, `symbol`, has a symbol's place, the others have dates or float64. Each place is in
+    one of the groups; a group's table has its symbols as they stand there. Columns that a piece lacks are null. What
+    is more than KEPT lies in a temporary file (TMPDIR), 8 bytes a value; raises SourceError when the disk is full.
     """
-    order = np.concatenate(groups)
+    order = np.concatenate(groups).astype(np.int32)
     rank_of = np.empty(len(order), np.uint16 if len(order) <= 1 << 16 else np.int32)
     rank_of[order] = np.arange(len(order))
     with TemporaryFile(prefix="market-pipeline-") as file:
-        runs = list(ahead(partial(_run, schema, rank_of, _Shelf(file)), gathered(pieces)))
-        for low, high in pairwise(np.cumsum([0, *map(len, groups)]).tolist()):
-            yield _merged(runs, schema, order, low, high)
+        shelf = Shelf(KEPT, file)
+        runs = list(ahead(partial(_run, schema, rank_of, shelf), gathered(pieces)))
+        bounds = np.cumsum([0, *map(len, groups)]).tolist()
+        merging = _Merging(runs, shelf, schema, bounds)
+        for low, high in pairwise(bounds):
+            yield merging.table(order[low:high], low)
 
 
 def ahead(make: Callable[[Item], Made], items: Iterable[Item], threads: int = 2) -> Iterator[Made]:
@@ -56,102 +58,103 @@ def ahead(make: Callable[[Item], Made], items: Iterable[Item], threads: int = 2)
 
 
 def gathered(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The pieces, put together until they have AT_ONCE rows; each in one chunk, missing columns null."""
+    """The rows, AT_ONCE of them at a time, or somewhat fewer; each time in one chunk, missing columns null."""
     held: list[pa.Table] = []
-    for piece in pieces:
-        if piece.num_rows:
+    for piece in chain(pieces, [None]):
+        if piece is not None and piece.num_rows:
             held.append(piece)
-        if sum(rows.num_rows for rows in held) >= AT_ONCE:
-            yield pa.concat_tables(held, promote_options="default").combine_chunks()
+        if held and (piece is None or sum(rows.num_rows for rows in held) >= AT_ONCE):
+            whole = pa.concat_tables(held, promote_options="default").combine_chunks()
+            yield from (whole.slice(start, AT_ONCE) for start in range(0, len(whole), AT_ONCE))
             held = []
-    if held:
-        yield pa.concat_tables(held, promote_options="default").combine_chunks()
-
-
-class _Shelf:
-    """Where sorted columns wait: in memory until that is full, then in a file. Several threads may put at once."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._lock, self._kept = file, Lock(), 0
-
-    def put(self, values: np.ndarray) -> "np.ndarray | int":
-        """The values themselves, or where they begin in the file."""
-        with self._lock:
-            if self._kept + values.nbytes <= KEPT:
-                self._kept += values.nbytes
-                return values
-            try:
-                start = self._file.seek(0, 2)
-                self._file.write(values)
-                self._file.flush()
-            except OSError as error:
-                raise SourceError(
-                    f"More rows than memory should hold are brought together in {gettempdir()}, which failed: "
-                    f"{error.strerror}. Make room there, or set TMPDIR to a folder with room."
-                ) from None
-            return start
-
-    def copy(self, column: "np.ndarray | int", start: int, into: np.ndarray) -> None:
-        """Fill `into` with the values of a column from place `start` on."""
-        if isinstance(column, np.ndarray):
-            into[:] = column[start : start + len(into)]
-        elif len(into):
-            with self._lock:
-                self._file.seek(column + start * into.itemsize)
-                self._file.readinto(into)
 
 
 class _Run(NamedTuple):
-    """Rows in the order of their symbols' ranks, column by column."""
+    """Rows in the order of their symbols' ranks, column after column on the shelf."""
 
     ends: np.ndarray
     """Where the rows of each rank begin, and after them the end of the last; (symbols + 1,)."""
-    values: tuple[np.ndarray | int, ...]
-    nulls: tuple[np.ndarray | int | None, ...]
-    """Of each column which values are null; None if none is."""
-    shelf: _Shelf
+    values: tuple[int, ...]
+    """Where each column begins."""
+    nulls: tuple[int | None, ...]
+    """Where begins which of its values are null; None if none is."""
 
 
-def _run(schema: pa.Schema, rank_of: np.ndarray, shelf: _Shelf, rows: pa.Table) -> _Run:
+def _run(schema: pa.Schema, rank_of: np.ndarray, shelf: Shelf, rows: pa.Table) -> _Run:
     rank = rank_of[rows["symbol"].to_numpy()]
-    ends = np.concatenate([[0], np.cumsum(np.bincount(rank, minlength=len(rank_of)))])
-    # A radix sort, for ranks are small integers.
-    order = np.argsort(rank, kind="stable") if (rank[1:] < rank[:-1]).any() else slice(None)
-    values, nulls = list[np.ndarray | int](), list[np.ndarray | int | None]()
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rank, minlength=len(rank_of)))]).astype(np.int32)
+    order = np.argsort(rank, kind="stable")  # a radix sort, for ranks are small integers
+    values, nulls = list[np.ndarray](), list[np.ndarray | None]()
     for name, kind in zip(schema.names[1:], schema.types[1:], strict=True):
         column = rows[name] if name in rows.column_names else pa.chunked_array([pa.nulls(len(rank), kind)])
-        nulls.append(shelf.put(column.is_null().to_numpy()[order]) if column.null_count else None)
-        plain = column.cast(pa.int32()) if pa.types.is_date32(kind) else column
-        values.append(shelf.put(plain.fill_null(0).to_numpy()[order]))
-    return _Run(ends, tuple(values), tuple(nulls), shelf)
+        nulls.append(column.is_null().to_numpy() if column.null_count else None)
+        values.append((column.cast(pa.int32()) if pa.types.is_date32(kind) else column).fill_null(0).to_numpy())
+    parts = [*values, *(part for part in nulls if part is not None)]
+    starts = np.cumsum([0, *(-(-part.nbytes // 8) * 8 for part in parts)]).tolist()
+    block, at = shelf.block(starts[-1])
+    for part, start in zip(parts, starts[:-1], strict=True):
+        _take(part, order, block[start : start + part.nbytes].view(part.dtype))
+    at = shelf.write(block) if at is None else at
+    places = iter([at + start for start in starts])
+    return _Run(
+        ends, tuple(next(places) for _ in values), tuple(None if part is None else next(places) for part in nulls)
+    )
 
 
-def _merged(runs: Sequence[_Run], schema: pa.Schema, order: np.ndarray, low: int, high: int) -> pa.Table:
-    """The rows of the symbols whose ranks are from `low` to before `high`."""
-    counts = np.array([np.diff(run.ends[low : high + 1]) for run in runs]).reshape(len(runs), high - low)
-    starts = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape)
-    lengths = counts.T.ravel()
-    # Block by block the way from where a row comes out to where it stands when run lies after run.
-    moves = starts.T.ravel() - (np.cumsum(lengths) - lengths)
-    index = np.repeat(moves, lengths) + np.arange(lengths.sum())
-    columns = [pa.array(np.repeat(order[low:high], counts.sum(axis=0)), pa.int32())]
-    for place, kind in enumerate(schema.types[1:]):
-        plain = np.int32 if pa.types.is_date32(kind) else kind.to_pandas_dtype()
-        values = _laid(runs, [run.values[place] for run in runs], low, high, plain)[index]
-        nulls = [run.nulls[place] for run in runs]
-        known = all(column is None for column in nulls)
-        mask = None if known else _laid(runs, nulls, low, high, np.bool_)[index]
-        columns.append(pa.array(values, mask=mask).cast(kind))
-    return pa.table(columns, schema)
+def _take(values: np.ndarray, order: np.ndarray, into: np.ndarray) -> None:
+    values.take(order, out=into, mode="clip")  # no place is outside; the mode "raise" would fill a copy first
 
 
-def _laid(
-    runs: Sequence[_Run], columns: Sequence[np.ndarray | int | None], low: int, high: int, kind: type
-) -> np.ndarray:
-    """One column of some ranks, run after run; zero where a run has none."""
-    ends = np.cumsum([0, *(run.ends[high] - run.ends[low] for run in runs)]).tolist()
-    laid = np.zeros(ends[-1], kind)
-    for run, column, (start, end) in zip(runs, columns, pairwise(ends), strict=True):
-        if column is not None:
-            run.shelf.copy(column, int(run.ends[low]), laid[start:end])
-    return laid
+class _Merging:
+    """Tables of whole symbols from the runs; what one needs for a while serves the next again."""
+
+    def __init__(self, runs: Sequence[_Run], shelf: Shelf, schema: pa.Schema, bounds: Sequence[int]) -> None:
+        self._runs, self._shelf, self._schema = runs, shelf, schema
+        ends = sum((run.ends[bounds].astype(np.int64) for run in runs), np.zeros(len(bounds), np.int64))
+        most = int(np.diff(ends).max())
+        self._index, self._laid = np.empty(most, np.intp), np.empty(most, np.float64)
+
+    def table(self, places: np.ndarray, low: int) -> pa.Table:
+        """The rows of the symbols at `places`, whose ranks are `low` and the next ones."""
+        ends = np.array([run.ends[low : low + len(places) + 1] for run in self._runs], np.int64)
+        counts = np.diff(ends.reshape(len(self._runs), len(places) + 1))
+        index = self._order(counts)
+        lengths = counts.sum(axis=1).tolist()
+        columns = [pa.array(np.repeat(places, counts.sum(axis=0)), pa.int32())]
+        for number, kind in enumerate(self._schema.types[1:]):
+            plain = np.dtype(np.int32 if pa.types.is_date32(kind) else np.float64)
+            values = self._column([run.values[number] for run in self._runs], low, lengths, index, plain)
+            nulls = [run.nulls[number] for run in self._runs]
+            known = all(start is None for start in nulls)
+            mask = None if known else self._column(nulls, low, lengths, index, np.dtype(np.bool_))
+            columns.append(pa.array(values, mask=mask).cast(kind))
+        return pa.table(columns, schema=self._schema)
+
+    def _order(self, counts: np.ndarray) -> np.ndarray:
+        """Where each row of the table stands when run lies after run, from the rows of (run, symbol)."""
+        starts = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape).T.ravel()
+        lengths = counts.T.ravel()
+        starts, lengths = starts[lengths > 0], lengths[lengths > 0]
+        index = self._index[: lengths.sum()]
+        index[:] = 1
+        if len(index):
+            before = np.concatenate([[0], starts[:-1] + lengths[:-1] - 1])
+            index[np.cumsum(lengths) - lengths] = starts - before
+        return np.cumsum(index, out=index)
+
+    def _column(
+        self, starts: Sequence[int | None], low: int, lengths: Sequence[int], index: np.ndarray, kind: np.dtype
+    ) -> np.ndarray:
+        """A column that starts in each run where `starts` says; zero where it starts nowhere."""
+        laid = self._laid.view(kind)[: len(index)]
+        at = 0
+        for run, start, length in zip(self._runs, starts, lengths, strict=True):
+            part = laid[at : at + length]
+            if start is None:
+                part[:] = 0
+            else:
+                self._shelf.copy(start + int(run.ends[low]) * kind.itemsize, part)
+            at += length
+        values = np.empty(len(index), kind)
+        _take(laid, index, values)
+        return values

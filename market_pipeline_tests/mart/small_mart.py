@@ -91,6 +91,7 @@ insert into ranks select 'stocks', 'S' || n, date '2024-03-06', 5, date '2024-03
 from range(12) as r(n), unnest(['joint', 'random_walk']) as m(model);
 insert into ranks select * replace (origin - 1 as origin, 0.9 as p_q5) from ranks;
 """
+SYMMETRIC = "update ranks set p_q1 = p_q5"
 FOLLOWED = """
 insert into strategies values
     ('stocks', 1, 250, 0, 0.081, 0, 0, 0, 0, 0, 5, 24),

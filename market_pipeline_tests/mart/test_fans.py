@@ -28,7 +28,13 @@ def closes(**lines: list[float | None]) -> pa.Table:
 def fan(symbol: str, horizon: int, price: float | None = 100.0) -> dict[str, Any]:
     levels = {level: None if price is None else price + place for place, level in enumerate(LEVELS)}
     key = {"symbol": symbol, "horizon": horizon, "origin": DAYS[-1], "target_session": DAYS[-1] + dt.timedelta(horizon)}
-    said = {"model": "ewma", "verdict": "no_evidence", "origin_price": price, "p_up": 0.51234, "trend": "flat"}
+    said = {
+        "model": "ewma",
+        "verdict": "no_evidence",
+        "origin_price": price,
+        "p_up": 0.51234,
+        "earned": ("range",),
+    }
     return {**key, **levels, **said}
 
 
@@ -40,8 +46,9 @@ def test_columns_by_hand() -> None:
     near, far = drawn["fans"]
     assert (near["horizon"], near["origin"], near["target"], near["who"]) == (1, "2024-03-06", "2024-03-07", [0])
     assert (far["horizon"], far["who"]) == (5, [1, 0])
+    assert list(far["earned"]) == ["range"]
     assert far["quantiles"][0] == [100, 101, 102, 103, 104, 105, 106]
-    assert (far["now"], far["p_up"], far["trend"]) == ([100, 100], [0.512, 0.512], ["flat", "flat"])
+    assert (far["now"], far["p_up"]) == ([100, 100], [0.512, 0.512])
 
 
 def test_a_forecast_whose_origin_has_no_price_is_not_drawn() -> None:

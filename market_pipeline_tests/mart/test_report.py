@@ -19,6 +19,7 @@ from market_pipeline_tests.mart.small_mart import (
     HOSTILE,
     PRICES,
     SIGNALS,
+    SYMMETRIC,
     report_of,
 )
 
@@ -120,10 +121,10 @@ def test_skill_is_named_where_it_is_proven_and_nowhere_else(page: Page) -> None:
 def test_every_comparison_stands_with_its_p_values_and_a_sentence(page: Page) -> None:
     rows = page.table("Comparisons of stocks with the random walk, in words")
     assert [row[:7] for row in rows[1:]] == [
-        ["5", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
-        ["5", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
-        ["5", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
-        ["20", "rank", "linear", "3", "–", "–", "… too little data"],
+        ["5 sessions", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
+        ["5 sessions", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
+        ["5 sessions", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
+        ["20 sessions", "rank", "linear", "3", "–", "–", "… too little data"],
     ]
     assert [row[8] for row in rows[1:]] == ["Clark–West 0.012 e-value 1.3", "", "", ""]
     assert all(len(row[7]) > 40 and row[7].endswith(".") for row in rows[1:])
@@ -155,6 +156,12 @@ def test_who_may_lead_is_told_with_the_other_end_and_no_promise(page: Page) -> N
     assert "Not shown to be better than a fifth in each: do not choose by it." in page.text
     widths = [float(piece.get("width", "")) for piece in page.drawings("fifths")[0].iter("rect")]
     assert widths == [10, 20, 20, 20, 30]
+
+
+def test_chances_that_are_the_same_at_both_ends_are_no_view_of_who_leads(page: Page, tmp_path: Path) -> None:
+    words = "It knows how widely each symbol moves, not which way: who may lead may as well lag."
+    assert words not in page.text
+    assert words in page_of(tmp_path, *FULL, SYMMETRIC).text
 
 
 def test_what_the_signals_earned_stands_beside_holding_all(page: Page) -> None:
@@ -317,6 +324,7 @@ def test_the_parts_come_in_order(page: Page) -> None:
 def test_simulated_prices_are_announced_and_real_ones_are_not(tmp_path: Path, source: str, *, shown: bool) -> None:
     page = page_of(tmp_path, PRICES, source=source)
     assert ("Simulated prices: nothing below is a real market." in page.text) is shown
+    assert ("Simulated adjusted closes of the last 120 sessions" in page.text) is shown
     assert any(held.get("class") == "banner" for _, held in page.elements) is shown
 
 

@@ -44,6 +44,7 @@ class Sitting:
     def __init__(self, browser: Any, report: str, **context: Any) -> None:
         self.complaints: list[str] = []
         self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(180_000)  # five megabytes of script, on a machine that may be busy
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._asked)
@@ -70,6 +71,7 @@ def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report
     for seen in (*(f"h2#{part}" for part in PARTS), *SEEN):
         assert page.locator(seen).is_visible(), seen
     assert sitting.drawn()["traces"] == ["95 %", "80 %", "50 %", "median", "close"]
+    assert "days ago" in page.locator("header").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert sitting.complaints == []
 
@@ -114,7 +116,20 @@ def test_pointing_at_the_median_says_the_ranges_and_the_verdict(browser: Any, re
     label = page.locator("#chart .hoverlayer").text_content()
     assert "5 sessions ahead" in label
     assert "80 %: 85.64 … 126.49" in label
-    assert "beats the random walk" in label
+    assert "beats the random walk on return" in label
+    assert "no direction is proven" not in label
+
+
+def test_a_range_that_is_proven_promises_no_direction(browser: Any, tmp_path: Path) -> None:
+    only = "update leaderboard set question = 'range' where question = 'return'"
+    first = "delete from leaderboard where question = 'range'"
+    page = Sitting(
+        browser, report_of(tmp_path, *FULL, first, only).as_uri(), viewport={"width": 1280, "height": 1200}
+    ).page
+    assert "(linear, ✓ beats the random walk on range)" in page.locator("#told").inner_text()
+    page.locator("#chart .scatterlayer .points path").last.hover(force=True)
+    page.locator("#chart .hoverlayer text").first.wait_for()
+    assert "P(up) 61 % (no direction is proven)" in page.locator("#chart .hoverlayer").text_content()
 
 
 def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) -> None:
@@ -127,6 +142,8 @@ def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) 
     painted = sitting.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = (int(part) for part in re.findall(r"\d+", painted)[:3])
     assert sitting.drawn()["paper"] == f"#{red:02x}{green:02x}{blue:02x}"
+    sitting.page.emulate_media(media="print", color_scheme="dark")
+    sitting.page.wait_for_function("document.getElementById('chart').layout.paper_bgcolor === '#fff'")
 
 
 @pytest.mark.parametrize(("wish", "scrolls"), [("reduce", "auto"), ("no-preference", "smooth")])

@@ -17,15 +17,20 @@ def said(row: dict[str, Any]) -> str:
 
 def test_only_a_proven_contest_is_called_skill() -> None:
     assert said(contest("beats_baseline")) == (
-        "Its loss was 1.2 % smaller than the random walk’s. Were both equally good, luck alone would do this well "
-        "less than 0.1 % of the time, 3.1 % with all contests counted: rare enough to call it skill."
+        "Its loss was 1.2 % smaller than the random walk’s; luck alone does at least this well less than 0.1 % of the "
+        "time, 3.1 % with all contests counted: rare enough to call it skill."
     )
     unproven = said(contest("no_evidence", p_value=0.04, p_adjusted=0.2))
-    assert unproven.endswith(
-        "4.0 % of the time, 20.0 % with all contests counted: not rare enough (5 % would be) to call it skill."
+    assert unproven.endswith("20.0 % with all contests counted: not rare enough (5 % is) to call it skill.")
+    assert said(contest("no_evidence", skill=-0.07, p_value=0.9)) == (
+        "Its loss was 7.0 % larger than the random walk’s; luck alone does at least this well 90.0 % of the time: "
+        "no skill is shown."
     )
-    assert "the walk is the better guide" in said(contest("worse", skill=-20.5))
-    assert said(contest("worse", skill=-20.5)).startswith("Its loss was 21.5 times the random walk’s.")
+    assert said(contest("worse", skill=-20.5, p_value=1.0)) == (
+        "Its loss was 21.5 times the random walk’s; luck alone does at least this well more than 99.9 % of the time, "
+        "too often to be bad luck: the walk is the better guide."
+    )
+    assert said(contest("no_evidence", skill=0.0)).endswith("it says the same here, so there is nothing to test.")
 
 
 def test_too_little_data_says_how_much_is_needed() -> None:

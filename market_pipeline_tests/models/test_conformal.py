@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_pipeline.models.conformal import HALF_LIFE, ages, conformal_quantiles
+from market_pipeline.models.conformal import HALF_LIFE, conformal_quantiles, tracked_quantiles
 from market_pipeline.models.direction import STEEPEST, chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import FINE_LEVELS
 
@@ -53,12 +53,13 @@ def test_a_score_earns_the_slope_that_it_has() -> None:
 def test_recent_errors_count_for_more_and_all_of_them_for_fewer() -> None:
     draw = np.random.default_rng(5)
     errors = np.concatenate([draw.standard_normal((4, 1000)), 3 * draw.standard_normal((4, 250))], axis=1)
-    flat, recent = conformal_quantiles(errors, 1), conformal_quantiles(errors, 1, age=ages(1250))
+    age = np.arange(1250.0)[::-1]
+    flat, recent = conformal_quantiles(errors, 1), conformal_quantiles(errors, 1, age=age)
     assert recent[-6] > 1.3 * flat[-6], "the wild last year shows"
     few = np.full((1, 1250), np.nan)
     few[0, ::25] = 1.0
     assert np.isfinite(conformal_quantiles(few, 1)).all()
-    assert np.isnan(conformal_quantiles(few, 1, age=ages(1250))).all(), "fifty of which most are old are too few"
+    assert np.isnan(conformal_quantiles(few, 1, age=age)).all(), "fifty of which most are old are too few"
 
 
 def test_weighted_quantiles_are_those_of_numpy() -> None:
@@ -69,3 +70,40 @@ def test_weighted_quantiles_are_those_of_numpy() -> None:
     above = np.minimum((count + 1) * FINE_LEVELS[51:] / count, 1)
     wanted = np.quantile(errors, above, weights=weights, method="inverted_cdf")
     np.testing.assert_array_equal(conformal_quantiles(errors, 1, age=age)[51:], wanted)
+
+
+def held(errors: np.ndarray, quantiles: np.ndarray) -> list[float]:
+    """Shares of errors within the central 50, 80 and 95 %."""
+    bounds = np.interp((0.75, 0.90, 0.975), FINE_LEVELS, quantiles)
+    return [float((np.abs(errors) <= bound).mean()) for bound in bounds]
+
+
+def test_a_tracked_quantile_of_errors_that_stay_as_they_are_is_theirs() -> None:
+    errors = np.random.default_rng(7).standard_normal((50, 1200))
+    found = tracked_quantiles(errors, 1)
+    np.testing.assert_allclose(held(errors, found), [0.5, 0.8, 0.95], atol=0.015)
+    assert (np.diff(found) >= 0).all()
+    np.testing.assert_array_equal(found, -found[::-1])
+
+
+def test_a_tracked_quantile_follows_a_market_that_became_wilder() -> None:
+    draw = np.random.default_rng(8)
+    errors = np.concatenate([draw.standard_normal((20, 900)), 2 * draw.standard_normal((20, 200))], axis=1)
+    np.testing.assert_allclose(held(errors[:, -150:], tracked_quantiles(errors, 1)), [0.5, 0.8, 0.95], atol=0.04)
+    assert held(errors[:, -150:], conformal_quantiles(errors, 1, symmetric=True))[1] < 0.6
+
+
+def test_in_the_long_run_tracked_ranges_hold_however_the_market_drifts() -> None:
+    """Volatility that no model knows wanders; ranges are set anew every 20 sessions, from what had come due."""
+    draw = np.random.default_rng(9)
+    wander = np.exp(np.cumsum(draw.normal(0, 0.03, 2500)))
+    errors = draw.standard_normal((10, 2500)) * wander
+    found = [held(errors[:, cut : cut + 20], tracked_quantiles(errors[:, :cut], 1)) for cut in range(400, 2480, 20)]
+    np.testing.assert_allclose(np.mean(found, axis=0), [0.5, 0.8, 0.95], atol=0.02)
+
+
+def test_holes_and_too_few_errors() -> None:
+    errors = np.random.default_rng(10).standard_normal((3, 700))
+    errors[:, ::2] = np.nan
+    assert np.isfinite(tracked_quantiles(errors, 5)).all()
+    assert np.isnan(tracked_quantiles(errors[:, :30], 5)).all()

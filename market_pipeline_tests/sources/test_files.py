@@ -11,7 +11,7 @@ import pytest
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
-from market_pipeline.sources import file_rows
+from market_pipeline.sources import csv_lines, file_rows, spill
 from market_pipeline.sources.file_rows import symbol_of
 from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched
@@ -324,7 +324,7 @@ def test_broken_lines_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
 
 def test_broken_lines_are_named_alike_in_any_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_rows, "KEPT", 0)
-    monkeypatch.setattr(file_rows, "BLOCK", 100)
+    monkeypatch.setattr(csv_lines, "BLOCK", 100)
     lines = [line for _ in range(9) for line in long_rows().to_csv(index=False, header=False).splitlines()]
     lines[20] = "AAA,2024-01-01"
     lines[30] = lines[30].replace("2024-01-03", "2024-00-03")
@@ -381,7 +381,12 @@ def test_files_as_stooq_and_kaggle_spell_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["by symbol", "by date", "a file each", "years"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_pieces_are_the_same_bars(tmp_path: Path, layout: str, suffix: str) -> None:
+@pytest.mark.parametrize("kept", [0, 300, spill.KEPT])
+def test_pieces_are_the_same_bars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str, kept: int
+) -> None:
+    monkeypatch.setattr(spill, "KEPT", kept)
+    monkeypatch.setattr(spill, "AT_ONCE", 3)
     draw = np.random.default_rng(5)
     names = [f"S{number}" for number in range(7)]
     rows = pd.concat(

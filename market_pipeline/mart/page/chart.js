@@ -11,7 +11,7 @@
   const coarse = matchMedia("(pointer: coarse)");
   const BANDS = [["95", "--f95", 0, 6], ["80", "--f80", 1, 5], ["50", "--f50", 2, 4]];
   const VERDICTS = {
-    beats_baseline: "✓ it beats the random walk",
+    beats_baseline: "✓ beats the random walk",
     no_evidence: "○ no evidence of skill",
     worse: "× worse than the random walk",
     insufficient_data: "… too little data",
@@ -23,6 +23,9 @@
     const whole = Math.abs(value) >= 1e4 ? 0 : Math.min(12, Math.max(2, 3 - Math.floor(Math.log10(Math.abs(value) || 1))));
     return value.toLocaleString("en-GB", { minimumFractionDigits: whole, maximumFractionDigits: whole });
   };
+  const judged = (fan) => fan.verdict === "beats_baseline" && fan.earned.length
+    ? `✓ beats the random walk on ${fan.earned.join(", ")}` : VERDICTS[fan.verdict] ?? fan.verdict;
+  const directed = (fan) => fan.earned.includes("return") || fan.earned.includes("direction");
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const many = (n) => `${n} session${n === 1 ? "" : "s"}`;
 
@@ -30,7 +33,7 @@
   const fanOf = (market, who) => {
     const ahead = market.fans.filter((fan) => fan.who.includes(who)).map((fan) => {
       const at = fan.who.indexOf(who);
-      return { ...fan, quantiles: fan.quantiles[at], now: fan.now[at], p_up: fan.p_up[at], trend: fan.trend[at] };
+      return { ...fan, quantiles: fan.quantiles[at], now: fan.now[at], p_up: fan.p_up[at] };
     });
     return ahead.length && market.sessions.includes(ahead[0].origin) ? ahead : [];
   };
@@ -52,7 +55,8 @@
         text: ["", ...ahead.map((fan) =>
           `<b>${many(fan.horizon)} ahead</b>, ${fan.target}<br>median ${digits(fan.quantiles[3])}` +
           BANDS.map(([name, , low, high]) => `<br>${name} %: ${digits(fan.quantiles[low])} … ${digits(fan.quantiles[high])}`).reverse().join("") +
-          `<br>P(up) ${Math.round(100 * fan.p_up)} %<br>${escaped(fan.model.replace(/_/g, " "))}: ${VERDICTS[fan.verdict] ?? fan.verdict}`)],
+          `<br>P(up) ${Math.round(100 * fan.p_up)} %${directed(fan) ? "" : " (no direction is proven)"}` +
+          `<br>${escaped(fan.model.replace(/_/g, " "))}: ${judged(fan)}`)],
         hovertemplate: "%{text}<extra></extra>",
       });
       found.at(-1).hoverinfo = "text";
@@ -99,7 +103,7 @@
     if (!ahead.length) return `${close} No forecast from a session shown here.`;
     return `${close} 80 % ranges: ` + ahead.map((fan) =>
       `${many(fan.horizon)} ahead ${digits(fan.quantiles[1])} … ${digits(fan.quantiles[5])} ` +
-      `(${fan.model.replace(/_/g, " ")}, ${VERDICTS[fan.verdict] ?? fan.verdict})`).join("; ") + ".";
+      `(${fan.model.replace(/_/g, " ")}, ${judged(fan)})`).join("; ") + ".";
   };
 
   const draw = () => {
@@ -126,7 +130,7 @@
       draw();
     });
   }
-  for (const query of [dark, narrow, coarse]) query.addEventListener("change", draw);
+  for (const query of [dark, narrow, coarse, matchMedia("print")]) query.addEventListener("change", draw);
   document.getElementById("explorer").hidden = false;
   document.getElementById("unscripted").hidden = true;
   age();

@@ -1,0 +1,109 @@
+"""The demo's folder, the commands that are run in it, and the web server that shows it.
+
+Knows processes; nothing of pictures.
+"""
+
+# ruff: noqa: INP001, S310, S603  a script beside its page, and no stranger's words in what it runs
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COLUMNS = 124
+"""Characters in a line of the terminal."""
+
+BACKFILLS = """
+{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results { id status runs { id } } } } }
+"""
+READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+
+
+@dataclass(frozen=True)
+class House:
+    """The demo's folder, and how commands are run in it."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MARKET_PIPELINE_")}
+        source = {"MARKET_PIPELINE_SOURCE": "simulated"}
+        look = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        return kept | source | look | {"COLUMNS": str(COLUMNS), "PYTHONWARNINGS": "ignore"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", "from market_pipeline.cli import main; main()", *arguments]
+
+    def run(self, *arguments: str) -> list[str]:
+        """The lines that a command prints; raises RuntimeError when it fails."""
+        ended = subprocess.run(
+            self.command(*arguments), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise RuntimeError(
+                f"market-pipeline {' '.join(arguments)} failed: {ended.stderr[-800:]}{ended.stdout[-800:]}"
+            )
+        return ended.stdout.rstrip().replace(str(self.folder) + "/", "").split("\n")
+
+
+@dataclass(frozen=True)
+class Server:
+    """The running web server of a house."""
+
+    url: str
+
+    def ask(self, query: str) -> dict[str, Any]:
+        body = json.dumps({"query": query}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            data: dict[str, Any] = json.load(answer)["data"]
+        return data
+
+    def is_ready(self) -> bool:
+        try:
+            return bool(self.ask(READY)["repositoriesOrError"]["nodes"])
+        except (OSError, KeyError):
+            return False
+
+    def newest_backfill(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(BACKFILLS)["partitionBackfillsOrError"]["results"][0]
+        return found
+
+
+@contextmanager
+def serving(house: House) -> Iterator[Server]:
+    """The web server and daemon on a free port, ended with all that they started."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (house.folder / "server.log").open("wb") as log:
+        command = house.command("ui", "--port", str(port))
+        process = subprocess.Popen(
+            command, cwd=house.folder, env=house.environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield Server(f"http://127.0.0.1:{port}")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with suppress(ProcessLookupError):  # children that outlived the leader
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(what: str, done: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            raise RuntimeError(f"{what} did not come within {seconds:.0f} seconds.")
+        time.sleep(0.5)

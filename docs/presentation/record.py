@@ -1,0 +1,263 @@
+"""The presentation, made anew from real screens: pictures for the walk (index.md) and market-pipeline.mp4.
+
+    python docs/presentation/record.py
+
+Runs the demo in a temporary folder, starts the web server on it, looks at the UI, the report and the terminal in the
+system's Chromium, and lets ffmpeg make the film. Takes some four minutes on two idle cores. Needs Chromium and ffmpeg
+(Debian's packages of these names); speaks to no host but this one.
+"""
+
+# ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and says how long it took
+
+import datetime as dt
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from film import Film, ffmpeg, still
+from house import House, Server, serving, wait_for
+from playwright.sync_api import Page
+from rich.text import Text
+from screens import ROWS, browser, card, chromium, terminal
+
+from market_pipeline.markets import load_markets, packaged_config
+
+HERE = Path(__file__).parent
+LOCATION = "locations/market_pipeline.definitions/asset-groups"
+
+QUERY = """
+import duckdb
+mart = duckdb.connect("data/mart.duckdb", read_only=True)
+print(mart.sql('''select symbol, horizon, trend, round(low_80, 3) low, round(high_80, 3) high, model, verdict
+                  from signals order by all limit 5'''))
+print(mart.sql("select model, round(avg(covered_80::int), 3) held_80 from scores group by 1 order by 1 limit 5"))
+"""
+
+
+def typed(page: Page, film: Film, command: str, lines: list[str], caption: str, hold: float = 3.0) -> bytes:
+    """Show a command, then what it printed, scrolled through; returns the last picture."""
+    prompt = f"\x1b[32m$\x1b[0m \x1b[1m{command}\x1b[0m"
+    film.show(terminal(page, "market-pipeline", [prompt]), caption, 1.2)
+    everything = [prompt, *lines]
+    first = min(ROWS, len(everything))
+    picture = terminal(page, "market-pipeline", everything[:first])
+    film.show(picture, caption, hold)
+    for end in range(first + 3, len(everything) + 3, 3):
+        picture = terminal(page, "market-pipeline", everything[:end])
+        film.show(picture, caption, 0.25)
+    if len(everything) > ROWS:
+        film.show(picture, caption, hold)
+    return picture
+
+
+def opening(page: Page, film: Film) -> None:
+    picture = card(
+        page,
+        "Market Pipeline",
+        "Forecasts of markets, end to end, with Dagster and DuckDB.",
+        "Each forecast carries a verdict: has its model ever beaten a random walk by more than luck?",
+        "What follows is a real run, on a <b>simulated</b> market.",
+    )
+    film.show(picture, "Five minutes, cut to what there is to see", 5)
+    picture = card(
+        page,
+        "Two commands",
+        "<code>$ make demo</code> &nbsp; the main job, through Dagster",
+        "<code>$ make ui</code> &nbsp; the web server on 127.0.0.1:3000",
+        "Python 3.11 to 3.13 is all that is needed: both make the environment from the lock file first.",
+    )
+    still(picture, HERE / "install.png")
+    film.show(picture, "Install", 5)
+
+
+def demo(page: Page, film: Film, lines: list[str], seconds: float) -> None:
+    words = f"The whole chain for two markets: {seconds / 60:.1f} minutes on this machine, cut out here"
+    heading = next(place for place, line in enumerate(lines) if "Verdicts" in line)
+    typed(page, film, "make demo", lines[:heading], words)
+    still(terminal(page, "market-pipeline", lines[:ROWS]), HERE / "demo.png")
+    words = "Skill against the random walk, with the verdict: most of it is luck, and it says so"
+    for end in range(heading + 3, len(lines) + 3, 3):
+        film.show(terminal(page, "market-pipeline", lines[:end]), words, 0.25)
+    still(terminal(page, "market-pipeline", lines[heading : heading + ROWS]), HERE / "verdicts.png")
+    film.show(terminal(page, "market-pipeline", lines), words, 4)
+
+
+def graph(page: Page, film: Film, server: Server) -> None:
+    page.set_viewport_size({"width": 1280, "height": 656})
+    page.goto(f"{server.url}/asset-groups")
+    page.get_by_text("crypto", exact=True).first.wait_for()
+    if (hide := page.get_by_role("button", name="Hide navigation")).count():
+        hide.click()
+    page.wait_for_timeout(4000)  # states and edges are drawn after the names
+    film.show(page.screenshot(), "The Dagster UI: a chain of assets for each market, and the mart that joins them", 4)
+    page.set_viewport_size({"width": 1920, "height": 984})
+    page.goto(f"{server.url}/{LOCATION}/stocks")
+    page.get_by_text("leaderboard", exact=True).first.wait_for()
+    page.wait_for_timeout(4000)
+    page.mouse.move(990, 500)
+    page.keyboard.down("Control")
+    for _ in range(20):  # just near enough that the nodes say more than their names
+        if page.get_by_text("Asset checks").count():
+            break
+        page.mouse.wheel(0, -10)
+        page.wait_for_timeout(600)
+    page.keyboard.up("Control")
+    page.mouse.move(300, 800)
+    page.wait_for_timeout(2500)
+    picture = page.screenshot()
+    still(picture, HERE / "graph.png")
+    film.show(picture, "The chain of one market: partitions, checks, when each was made", 6)
+
+
+def backfill(page: Page, film: Film, server: Server, span: str) -> None:
+    page.set_viewport_size({"width": 1600, "height": 820})
+    page.goto(f"{server.url}/assets/stocks/prices?view=overview")
+    materialize = page.get_by_role("button", name="Materialize").first
+    materialize.wait_for()
+    page.get_by_text("Latest materialization").first.wait_for()
+    page.wait_for_timeout(2500)
+    film.show(page.screenshot(), "An asset: what it is, what came of its last run, its checks", 5)
+    materialize.click()
+    launch = page.get_by_role("button", name="Launch backfill")
+    launch.wait_for()
+    page.wait_for_timeout(2500)
+    chosen = page.get_by_placeholder("No matching partitions").or_(page.locator("[role=dialog] input[type=text]")).first
+    chosen.fill(span)
+    chosen.press("Enter")
+    page.wait_for_timeout(1500)
+    picture = page.screenshot()
+    still(picture, HERE / "backfill.png")
+    film.show(picture, "A backfill of a month: all its sessions in a single run", 5)
+    launch.click()
+    page.get_by_text("Created backfill").wait_for()
+    film.show(page.screenshot(), "Launched", 2)
+
+
+def run_page(page: Page, film: Film, server: Server) -> None:
+    wait_for("The backfill's end", lambda: server.newest_backfill()["status"].startswith(("COMPLETED", "FAILED")), 900)
+    ended = server.newest_backfill()
+    if ended["status"] != "COMPLETED_SUCCESS" or len(ended["runs"]) != 1:
+        raise RuntimeError(f"The backfill ended otherwise than as one run that succeeds: {ended}")
+    page.set_viewport_size({"width": 1600, "height": 820})
+    page.goto(f"{server.url}/runs/{ended['runs'][0]['id']}")
+    page.get_by_text("RUN_SUCCESS").first.wait_for()
+    page.wait_for_timeout(2500)
+    picture = page.screenshot()
+    still(picture, HERE / "run.png")
+    film.show(picture, "The run: one step for the whole range, then its checks", 5)
+    page.goto(f"{server.url}/assets/stocks/prices?view=checks")
+    page.get_by_text("every_session_is_complete").first.click()
+    page.get_by_text("Latest execution").first.wait_for()
+    page.wait_for_timeout(2500)
+    picture = page.screenshot()
+    still(picture, HERE / "checks.png")
+    film.show(picture, "Checks are sentences; one that does not hold shows the rows", 5)
+
+
+def report(page: Page, film: Film, house: House) -> None:
+    """Scroll through the report, resting at its headings."""
+    page.set_viewport_size({"width": 1280, "height": 656})
+    page.goto((house.folder / "data" / "report.html").as_uri())
+    page.wait_for_timeout(2500)
+    still(page.screenshot(), HERE / "report.png")
+    caption = "The report: one HTML file"
+    film.show(page.screenshot(), caption, 3)
+    at = 0.0
+    for heading in page.locator("h2").all()[:8]:
+        if not heading.is_visible():
+            continue
+        top = heading.evaluate("element => element.getBoundingClientRect().top + window.scrollY") - 20
+        for step in range(1, 9):
+            page.evaluate("top => window.scrollTo(0, top)", at + (top - at) * step / 8)
+            film.show(page.screenshot(), caption, 1 / 12)
+        at = top
+        page.wait_for_timeout(300)
+        caption = f"The report: {heading.inner_text().strip()}"
+        film.show(page.screenshot(), caption, 2.5)
+
+
+def one_symbol(page: Page, film: Film, house: House) -> None:
+    page.set_viewport_size({"width": 1280, "height": 656})
+    lines = house.run("forecast", "AUTOREG")
+    picture = typed(page, film, "market-pipeline forecast AUTOREG", lines, "One symbol, in prices, with the verdict", 5)
+    still(picture, HERE / "forecast.png")
+    day = max(days_in(lines)).isoformat()
+    command = ("replay", "--market", "stocks", "--origin", day)
+    lines = house.run(*command)
+    words = "Any stored forecast can be made again, and is the same to the last bit"
+    typed(page, film, f"market-pipeline {' '.join(command)}", lines, words, 4)
+
+
+def notebook(page: Page, film: Film, house: House) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", QUERY],
+        cwd=house.folder,
+        env=house.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code = [f"\x1b[34m>>>\x1b[0m {line}" for line in QUERY.strip().split("\n")]
+    picture = typed(page, film, "python", [*code, *ended.stdout.split("\n")], "The mart: query it from anywhere", 5)
+    still(picture, HERE / "query.png")
+
+
+def closing(page: Page, film: Film) -> None:
+    picture = card(
+        page,
+        "Most forecasts of markets are no better than a random walk",
+        "This pipeline says which ones are, and serves the random walk for the rest.",
+        "Next: the README, the technical report, and your own symbols.",
+    )
+    film.show(picture, "Apache-2.0. Nothing here is financial advice.", 5)
+
+
+def main() -> None:
+    ffmpeg()
+    chromium()
+    with tempfile.TemporaryDirectory(prefix="market-pipeline-") as name:
+        house = House(Path(name))
+        (house.folder / "frames").mkdir()
+        began = time.monotonic()
+        lines = house.run("demo")
+        seconds = time.monotonic() - began
+        print(f"demo: {seconds:.0f} s", flush=True)
+        film = Film(house.folder / "frames")
+        with serving(house) as server, browser(server.url) as page:
+            opening(page, film)
+            demo(page, film, lines, seconds)
+            wait_for("The web server", server.is_ready, 300)
+            graph(page, film, server)
+            backfill(page, film, server, month_before(lines))
+            run_page(page, film, server)
+            report(page, film, house)
+            one_symbol(page, film, house)
+            notebook(page, film, house)
+            closing(page, film)
+        film.write(HERE / "market-pipeline.mp4")
+        size = (HERE / "market-pipeline.mp4").stat().st_size
+        print(f"film: {film.seconds:.0f} s long, {size / 1e6:.1f} MB, made in {time.monotonic() - began:.0f} s in all")
+
+
+def month_before(lines: list[str]) -> str:
+    """The sessions of the month before the demo's newest one, as the UI wants a range of partitions written."""
+    [stocks] = [market for market in load_markets(packaged_config("simulated")) if market.name == "stocks"]
+    last = max(days_in(lines)).replace(day=1) - dt.timedelta(days=1)
+    sessions = stocks.sessions_between(last.replace(day=1), last)
+    return f"[{sessions[0]}...{sessions[-1]}]"
+
+
+def days_in(lines: list[str]) -> list[dt.date]:
+    """Every day that printed lines name, colours left aside."""
+    plain = " ".join(Text.from_ansi(line).plain for line in lines)
+    return [dt.date.fromisoformat(day) for day in re.findall(r"\d{4}-\d{2}-\d{2}", plain)]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RuntimeError as error:
+        sys.exit(f"Error: {error}")
