@@ -53,6 +53,8 @@ SETTINGS = {
                                + ", ".join(f"`{source}`" for source in SOURCES) + "."),
     "MARKET_PIPELINE_FILES": ("", "The folder of CSV or Parquet files that the `files` source reads."),
     "MARKET_PIPELINE_CONFIG": ("the packaged universe", "A TOML file of markets; its keys are below."),
+    "MARKET_PIPELINE_MODELS": ("the house's own alone", "Models of yours, each `my_module:MODEL` or "
+                               "`/path/to/file.py:MODEL`, with spaces between."),
     "MARKET_PIPELINE_ALERTS": ("nobody is told", "Addresses of Apprise, with spaces between."),
 }  # fmt: skip
 """Each variable: what holds when it is unset, and what it says. A test compares the names with the code."""

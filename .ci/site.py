@@ -42,7 +42,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             markdown = re.sub(rf"\[([^]]*)\]\({re.escape(near)}(#[^)]*)?\)", r"\1", markdown)
     for name, made in {"README.md": "index.md", "CHANGELOG.md": "changelog.md"}.items():
         markdown = re.sub(rf"\]\((?:\.\./)+{re.escape(name)}", f"]({up}{made}", markdown)
-    return markdown
+    return re.sub(r"\]\(([./\w-]*notebooks/[\w-]+)\.ipynb", r"](\1.md", markdown)
 
 
 def first_page() -> str:

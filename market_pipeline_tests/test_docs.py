@@ -36,7 +36,7 @@ SHELL = ("console", "bash", "sh", "shell")
 NOT_RUN = ("", "text", "csv", "mermaid", "diff")
 """Blocks without anything to run; recipes apply those of `diff`."""
 
-SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS")}
+SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS")}
 CHEAP = ("forecast", "verdicts", "doctor", "replay", "completion")
 """Commands of ours that are run, not only parsed."""
 

@@ -113,8 +113,8 @@ def test_the_reference_has_every_command_setting_table_indicator_and_model(site:
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert parameter.opts[0] in text("commands")
-    code = "".join(path.read_text(encoding="utf-8") for path in (TOP / "market_pipeline").glob("*.py"))
-    for name in set(re.findall(r"MARKET_PIPELINE_[A-Z]+", code)) | KEYS:
+    code = "".join(path.read_text(encoding="utf-8") for path in (TOP / "market_pipeline").rglob("*.py"))
+    for name in set(re.findall(r"\bMARKET_PIPELINE_[A-Z]+\b", code)) | KEYS:
         assert f"<code>{name}</code>" in text("settings"), name
     for name in (*TABLES, "prices", "meta", "forecast_prices", "models", "outcomes", "disagreements"):
         assert f'id="{name}"' in text("tables")
