@@ -12,6 +12,6 @@ import os
 
 __version__ = "0.1.0"
 
-# Threads of scikit-learn's trees that wait for each other sleep rather than spin: on a machine whose cores are busy, a fit
-# would else take ten times as long. Read when OpenMP loads, so it is said before anything is imported.
+# Threads of scikit-learn's trees that wait for each other sleep rather than spin: where the cores are busy, a fit would
+# else take ten times as long. Read when OpenMP loads, so it is said before anything is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
