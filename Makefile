@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-# Four words: demo, test, ui, docs. Each makes the environment first when there is none.
-=======
-# Four words: demo, test, ui, bench. Each makes the environment first when there is none.
->>>>>>> bench
+# Five words: demo, test, ui, docs, bench. Each makes the environment first when there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -12,11 +8,7 @@ READY := .venv/ready
 SIZE ?= 0.2
 PEERS := .venv-bench/ready
 
-<<<<<<< HEAD
-.PHONY: demo test ui docs clean
-=======
-.PHONY: demo test ui bench clean
->>>>>>> bench
+.PHONY: demo test ui docs bench clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -30,11 +22,10 @@ test: $(READY)
 ui: $(READY)
 	@$(BIN)/market-pipeline ui
 
-<<<<<<< HEAD
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .ci/mkdocs.yml
 	@echo "site    site/index.html; with its search: python3 -m http.server --directory site --bind 127.0.0.1"
-=======
+
 bench: $(READY) $(PEERS)
 	@$(BIN)/python benchmarks/bench.py --size $(SIZE) --peers .venv-bench/bin/python --write docs/benchmarks.md
 
@@ -43,7 +34,6 @@ $(PEERS): benchmarks/peers.lock $(READY)
 	@$(BIN)/python -m venv --clear .venv-bench
 	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
 	@touch $@
->>>>>>> bench
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or say which: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }

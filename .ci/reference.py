@@ -55,7 +55,7 @@ SETTINGS = {
     "MARKET_PIPELINE_CONFIG": ("the packaged universe", "A TOML file of markets; its keys are below."),
     "MARKET_PIPELINE_MODELS": ("the house's own alone", "Models of yours, each `my_module:MODEL` or "
                                "`/path/to/file.py:MODEL`, with spaces between."),
-    "MARKET_PIPELINE_TRACEBACK": ("one paragraph", "Anything: an unforeseen error of a command shows its traceback."),
+    "MARKET_PIPELINE_TRACEBACK": ("not shown", "Set to 1, an error that is the program's own shows where it happened."),
     "MARKET_PIPELINE_ALERTS": ("nobody is told", "Addresses of Apprise, with spaces between."),
 }  # fmt: skip
 """Each variable: what holds when it is unset, and what it says. A test compares the names with the code."""

@@ -52,7 +52,7 @@ def ours(folder: Path, count: float) -> dict[str, float]:
         known = read_panel(warehouse, market, last, since=origins[0].item())
         rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now)
         rank_rows(known.history, market, origins)
-    if rows.num_rows < round(count) * len(origins) * 3 * 10:
+    if rows.num_rows < round(count) * len(origins) * len(registry):
         raise AssertionError(f"only {rows.num_rows} forecasts were made")
     return {"seconds": watch.seconds, "peak": peak.gigabytes}
 

@@ -8,4 +8,10 @@ The rooms lie in the order in which data flows, and no import goes back:
 `definitions` is the table of contents for Dagster, `cli` the one for the terminal.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# Threads of scikit-learn's trees that wait for each other sleep rather than spin: where the cores are busy, a fit would
+# else take ten times as long. Read when OpenMP loads, so it is said before anything is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -140,7 +140,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(dagster_yaml(), home / "dagster.yaml")
     gather_events()
-    # What is configured relative to the home asks the environment, as in every process of the web server.
+    return _instance_at(home)
+
+
+def _instance_at(home: Path) -> dg.DagsterInstance:
+    """The instance that `dagster.yaml` of this folder describes.
+
+    What it says relative to the folder it asks of the environment, as in every process of the web server.
+    """
     before = os.environ.get("DAGSTER_HOME")
     os.environ["DAGSTER_HOME"] = str(home)
     try:
@@ -156,7 +163,7 @@ def last_beat(settings: Settings) -> dt.datetime | None:
     """When the daemon of this home last gave a sign of life, UTC; None where none ever did."""
     if not (settings.dagster_home / "dagster.yaml").exists():
         return None
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with _instance_at(settings.dagster_home) as instance:
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
     return dt.datetime.fromtimestamp(max(beats), dt.UTC) if beats else None
 
@@ -174,7 +181,8 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
     parts = dict(zip(("__".join(key.path) for key in keys), planned.parts_of.values(), strict=True))
-    log = RunLog(instance, run_id, parts)
+    log = RunLog(parts)
+    instance.add_event_listener(run_id, log.take)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             job.execute_in_process,
@@ -188,12 +196,10 @@ def execute(planned: PlannedRun, settings: Settings, instance: dg.DagsterInstanc
         try:
             while not running.done():
                 wait([running], timeout=0.3)
-                log.advance()
                 progress(log.done, planned.parts, log.newest)
         except KeyboardInterrupt:
             _give_up(instance, run_id)
         result = running.result()
-    log.advance()
     if not result.success:
         raise MarketPipelineError(log.failure or f"The Dagster run {run_id} failed; the web server shows its log.")
 
@@ -211,30 +217,21 @@ def _give_up(instance: dg.DagsterInstance, run_id: str) -> NoReturn:
 
 
 class RunLog:
-    """What a run has said so far, read from the instance's event log."""
+    """What a run of this process has said so far: the instance hands it each event once it is stored."""
 
-    def __init__(self, instance: dg.DagsterInstance, run_id: str, parts: Mapping[str, int]) -> None:
+    def __init__(self, parts: Mapping[str, int]) -> None:
         """`parts` has the parts of each step's work."""
-        self.instance, self.run_id, self.parts = instance, run_id, parts
+        self.parts = parts
         self.newest, self.failure = "", ""
         self._told = dict.fromkeys(parts, 0)
-        self._cursor: str | None = None
 
     @property
     def done(self) -> int:
         """Parts that are done: all of a step that has ended, else one for each line it has logged."""
         return sum(min(told, self.parts[step]) for step, told in self._told.items())
 
-    def advance(self) -> None:
-        """Read the events since the last call."""
-        more = True
-        while more:
-            batch = self.instance.get_records_for_run(self.run_id, cursor=self._cursor, limit=1000)
-            self._cursor, more = batch.cursor, batch.has_more
-            for record in batch.records:
-                self._take(record.event_log_entry)
-
-    def _take(self, entry: dg.EventLogEntry) -> None:
+    def take(self, entry: dg.EventLogEntry) -> None:
+        """Count one more event of the run."""
         event = entry.dagster_event
         if event is None:
             self.newest = entry.user_message

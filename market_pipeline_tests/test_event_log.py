@@ -1,5 +1,6 @@
 """The batched event log holds what Dagster's own holds, and Dagster's own can read it."""
 
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -7,7 +8,8 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from market_pipeline.event_log import BatchedEventLog, gather_events
-from market_pipeline.runs import dagster_yaml
+from market_pipeline.runs import dagster_yaml, last_beat, open_instance
+from market_pipeline.settings import Settings
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
 KEY = dg.AssetKey("numbers")
@@ -84,6 +86,13 @@ def test_the_log_of_dagster_itself_reads_the_same_files(both: tuple[tuple[dg.Dag
 def test_a_batch_size_that_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "5")
     gather_events()
-    import os
-
     assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "5"
+
+
+def test_a_home_opens_without_any_environment_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings(home=tmp_path / "home", source="simulated")
+    with open_instance(settings) as instance:
+        assert isinstance(instance.event_log_storage, BatchedEventLog)
+    assert last_beat(settings) is None
+    assert "DAGSTER_HOME" not in os.environ

@@ -1,16 +1,18 @@
 """The presentation, made anew from real screens: pictures for the walk (index.md) and market-pipeline.mp4.
 
-    python docs/presentation/record.py
+    python docs/presentation/record.py [folder]
 
-Runs the demo in a temporary folder, starts the web server on it, looks at the UI, the report and the terminal in the
-system's Chromium, and lets ffmpeg make the film. Takes some four minutes on two idle cores. Needs Chromium and ffmpeg
-(Debian's packages of these names); speaks to no host but this one.
+Runs the demo in a temporary folder, or copies a `folder` in whose data/ this code has run it before; starts the web
+server on it, looks at the UI, the report and the terminal in the system's Chromium, and lets ffmpeg make the film.
+Takes some four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of
+these names); speaks to no host but this one.
 """
 
 # ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and says how long it took
 
 import datetime as dt
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,6 +85,18 @@ def demo(page: Page, film: Film, lines: list[str], seconds: float) -> None:
         film.show(terminal(page, "market-pipeline", lines[:end]), words, 0.25)
     still(terminal(page, "market-pipeline", lines[heading : heading + ROWS]), HERE / "verdicts.png")
     film.show(terminal(page, "market-pipeline", lines), words, 4)
+
+
+def reprinted(page: Page, film: Film, house: House) -> list[str]:
+    """In the place of the demo's own words those of the commands that print the same of a home that is there."""
+    lines = house.run("forecast")
+    typed(page, film, "market-pipeline forecast", lines, "The newest forecasts, each with the verdict on its model")
+    still(terminal(page, "market-pipeline", lines[:ROWS]), HERE / "demo.png")
+    verdicts = house.run("verdicts")
+    words = "Skill against the random walk, with the verdict: most of it is luck, and it says so"
+    typed(page, film, "market-pipeline verdicts", verdicts, words)
+    still(terminal(page, "market-pipeline", verdicts[:ROWS]), HERE / "verdicts.png")
+    return lines
 
 
 def graph(page: Page, film: Film, server: Server) -> None:
@@ -215,20 +229,26 @@ def closing(page: Page, film: Film) -> None:
     film.show(picture, "Apache-2.0. Nothing here is financial advice.", 5)
 
 
-def main() -> None:
+def main(folder: Path | None) -> None:
     ffmpeg()
     chromium()
     with tempfile.TemporaryDirectory(prefix="market-pipeline-") as name:
         house = House(Path(name))
         (house.folder / "frames").mkdir()
         began = time.monotonic()
-        lines = house.run("demo")
+        if folder is None:
+            lines = house.run("demo")
+            print(f"demo: {time.monotonic() - began:.0f} s", flush=True)
+        else:
+            shutil.copytree(folder / "data", house.folder / "data")
         seconds = time.monotonic() - began
-        print(f"demo: {seconds:.0f} s", flush=True)
         film = Film(house.folder / "frames")
         with serving(house) as server, browser(server.url) as page:
             opening(page, film)
-            demo(page, film, lines, seconds)
+            if folder is None:
+                demo(page, film, lines, seconds)
+            else:
+                lines = reprinted(page, film, house)
             wait_for("The web server", server.is_ready, 300)
             graph(page, film, server)
             backfill(page, film, server, month_before(lines))
@@ -258,6 +278,6 @@ def days_in(lines: list[str]) -> list[dt.date]:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     except RuntimeError as error:
         sys.exit(f"Error: {error}")

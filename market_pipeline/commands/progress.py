@@ -38,7 +38,7 @@ def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[P
         progress.start_task(task)
 
         def show(done: int, parts: int, line: str, task: TaskID = task) -> None:
-            progress.update(task, completed=done, total=parts, line=line)
+            progress.update(task, completed=done, total=parts, line=line, refresh=True)
 
         yield run, show
         progress.update(task, completed=run.parts, line="")

@@ -39,11 +39,8 @@ from market_pipeline.sources.spill import ahead, by_group
 NOISE = 1e-6
 """Relative change of adj_close / close that is rounding, not a dividend."""
 
-AT_ONCE = 500_000
-"""Rows that are turned into bars at once, about: a fetch of more comes in pieces, each of whole symbols.
-
-Their columns are below the 4 MB from which numpy asks the kernel for huge pages, which are dear on a virtual machine.
-"""
+AT_ONCE = 2_000_000
+"""Rows that are turned into bars at once, about: a fetch of more comes in pieces, each of whole symbols."""
 
 AGAIN = 1.6
 """How many times as many rows may be read as there are, to spare bringing them together on disk."""

@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 AT_ONCE = 1 << 18
 """Rows that are sorted at once: few enough for the processor's cache."""
 
-KEPT = 5 << 29
+KEPT = 2 << 30
 """Bytes that wait in memory; what is more waits in a temporary file."""
 
 

@@ -87,7 +87,8 @@ def test_a_model_that_a_month_was_not_trained_for_is_named(tmp_path: Path) -> No
     house = House(tmp_path, SMALL)
     with house.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute(
-            "insert into models select 'stocks', unnest($names), '2024-02-01', '2024-01-31', 'p', 's', 1, 1, '2024-02-01'",
+            "insert into models "
+            "select 'stocks', unnest($names), '2024-02-01', '2024-01-31', 'p', 's', 1, 1, '2024-02-01'",
             {"names": [forecaster.name for forecaster in FORECASTERS if forecaster.name != "har"]},
         )
     month = Month(dt.date(2024, 2, 1), dt.date(2024, 1, 31))
