@@ -83,7 +83,7 @@ def test_the_forecast_of_a_symbol_carries_its_verdict(filled: Path) -> None:
 
 def test_a_script_reads_json_and_nothing_else(filled: Path) -> None:
     one = json.loads(command(filled, "forecast", "AUTOREG", "--json").stdout)
-    assert [row["horizon"] for row in one] == [1, 5, 20]
+    assert [row["horizon"] for row in one] == [1, 5], "two symbols of a year have too few errors for 20 sessions"
     assert one[0]["as_of"] == "2025-03-10"
     assert 0 < one[0]["p_up"] < 1
     assert {row["symbol"] for row in json.loads(command(filled, "forecast", "--json").stdout)} == {"AUTOREG", "SIM1"}
@@ -115,12 +115,12 @@ def test_verdicts_are_a_table_and_an_unknown_market_is_named(filled: Path) -> No
 
 
 def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path: Path) -> None:
-    tmp_path.joinpath("markets.toml").write_text(SMALL, encoding="utf-8")
+    tmp_path.joinpath("markets.toml").write_text(SMALL.replace("2024-01-02", "2022-01-03"), encoding="utf-8")
     environment = {
         **os.environ, "MARKET_PIPELINE_HOME": str(tmp_path / "data"), "MARKET_PIPELINE_SOURCE": "simulated",
         "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
     }  # fmt: skip
-    words = ("backfill", "--market", "stocks", "--start", "2025-01-02", "--end", "2025-03-10")
+    words = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
     line = [sys.executable, "-c", "from market_pipeline.cli import main; main()", *words]
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

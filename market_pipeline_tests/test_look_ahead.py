@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from market_pipeline.indicators import assets as indicators_assets
+from market_pipeline.indicators import writing as indicators_writing
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import Panel
 from market_pipeline.models.training import Month, train
@@ -61,14 +61,14 @@ def test_what_comes_after_an_origin_changes_nothing_before_it(whole: House, tmp_
 
 
 def test_a_leak_of_one_row_in_an_indicator_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = indicators_assets.compute_indicators
+    honest = indicators_writing.compute_indicators
 
     def leaky(history: Any) -> Any:
         grids = honest(history)
         name = next(iter(grids))
         return grids | {name: np.roll(grids[name], -1, axis=1)}
 
-    monkeypatch.setattr(indicators_assets, "compute_indicators", leaky)
+    monkeypatch.setattr(indicators_writing, "compute_indicators", leaky)
     assert_seen(tmp_path, "indicators")
 
 

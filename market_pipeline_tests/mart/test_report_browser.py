@@ -1,7 +1,7 @@
 """The report in a real browser: from disk, by keyboard, on a phone, in light and dark, and read by a machine."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ class Sitting:
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
             self.complaints.append(request.url)
+
+    def until_paper(self, wanted: Callable[[str], bool]) -> None:
+        """Wait until the chart's paper has a colour that is wanted; the page forbids the browser's own waiting."""
+        for _ in range(600):
+            if wanted(self.drawn()["paper"]):
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"The chart was not drawn anew: its paper is {self.drawn()['paper']}.")
 
     def drawn(self) -> Any:
         """What the chart holds: its traces, colours and time axis."""
@@ -136,14 +144,12 @@ def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) 
     sitting = Sitting(browser, report, color_scheme="light")
     light = sitting.drawn()["paper"]
     sitting.page.emulate_media(color_scheme="dark")
-    sitting.page.wait_for_function(
-        "light => document.getElementById('chart').layout.paper_bgcolor !== light", arg=light
-    )
+    sitting.until_paper(lambda paper: paper != light)
     painted = sitting.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = (int(part) for part in re.findall(r"\d+", painted)[:3])
     assert sitting.drawn()["paper"] == f"#{red:02x}{green:02x}{blue:02x}"
     sitting.page.emulate_media(media="print", color_scheme="dark")
-    sitting.page.wait_for_function("document.getElementById('chart').layout.paper_bgcolor === '#fff'")
+    sitting.until_paper(lambda paper: paper == "#fff")
 
 
 @pytest.mark.parametrize(("wish", "scrolls"), [("reduce", "auto"), ("no-preference", "smooth")])
