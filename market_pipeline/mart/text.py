@@ -1,12 +1,14 @@
 """How forecasts and verdicts look in a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
 from market_pipeline.mart.sentences import price
+from market_pipeline.models.catalogue import BASELINE
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
@@ -22,6 +24,7 @@ SHORT = VERDICTS | {"beats_baseline": "[bold green]beats it[/]", "worse": "[red]
 SENTENCES = {
     "beats_baseline": "This model has beaten the random walk out of sample; see the leaderboard for by how much.",
     "no_evidence": "Nothing has beaten the random walk here, so it is what is served: read the range, not the trend.",
+    "kept": "A model named here beat the random walk before and keeps its place, though by now the evidence is thin.",
     "insufficient_data": "Too few forecasts have come due to judge; until then the random walk is served.",
 }
 
@@ -93,8 +96,14 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
             VERDICTS[row["verdict"]],
         )
     console.print(table)
-    for verdict in _in_order(row["verdict"] for row in signals):
+    for verdict in _in_order(_standing(row) for row in signals):
         console.print(f"\n{SENTENCES[verdict]}")
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    """A signal's verdict; "kept" for a champion that is served though its verdict has faded."""
+    faded = row["verdict"] == "no_evidence" and row["model"] != BASELINE
+    return "kept" if faded else str(row["verdict"])
 
 
 def _sessions(horizon: int) -> str:
