@@ -3,8 +3,9 @@
     python benchmarks/verdicts.py [markets of random walks, 1000] [markets with something to find, 40]
 
 Every market is simulated: eight correlated symbols, two years of history, then origins with the models fitted anew
-every REFIT sessions, through the pipeline's own functions from indicators to leaderboard. Prophet, exponential smoothing
-and Theta are left out: they cost more than all the others, and the latter two speak once a month, too seldom for a verdict.
+every REFIT sessions, through the pipeline's own functions from indicators to leaderboard. Prophet, exponential
+smoothing and Theta are left out: they cost more than all the others, and the latter two speak once a month, too seldom
+for a verdict.
 """
 
 import datetime as dt
