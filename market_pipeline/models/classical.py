@@ -70,7 +70,7 @@ class Classical:
         answers = np.full((len(level), len(positions), len(HORIZONS), 2), np.nan)
         enough = history.present[:, positions] & (np.cumsum(history.present, axis=1)[:, positions] >= self.least)
         asked = np.argwhere(enough)
-        tasks = (delayed(_at_origin)(self.name, self._bars(level[row, : positions[place] + 1])) for row, place in asked)
+        tasks = (delayed(at_origin)(self.name, self._bars(level[row, : positions[place] + 1])) for row, place in asked)
         found = list(Parallel(n_jobs=-1 if len(asked) > FEW else 1)(tasks))
         if found:
             answers[enough] = found
@@ -86,12 +86,13 @@ def first_of_month(sessions: Days) -> Mask:
     return np.concatenate([[True], months[1:] != months[:-1]])
 
 
-def _at_origin(name: str, level: Grid) -> Grid:
+def at_origin(name: str, level: Grid) -> Grid:
     """Mean log return and half the width of its 80 % range, (horizons, 2), from the log prices up to the origin."""
     from statsforecast.models import AutoETS, Theta
 
     if np.ptp(level) == 0:  # nothing to smooth: no width, so nothing is said
         return np.full((len(HORIZONS), 2), np.nan)
+    level = _aligned(level)
     model = AutoETS(season_length=1, model="AZN") if name == "ets" else Theta(season_length=1)
     found = model.forecast(y=level, h=max(HORIZONS), level=[80])
     mean = np.asarray(found["mean"], np.float64) - level[-1]
@@ -99,6 +100,15 @@ def _at_origin(name: str, level: Grid) -> Grid:
     ahead = np.array(HORIZONS) - 1
     said: Grid = np.column_stack([mean, np.where(width > 0, width, np.nan)])[ahead]
     return said
+
+
+def _aligned(level: Grid) -> Grid:
+    """A copy that begins at a multiple of 64 bytes: compiled sums add in an order that hangs on where they begin."""
+    room = np.empty(len(level) + 8)
+    first = -room.ctypes.data % 64 // 8
+    copy = room[first : first + len(level)]
+    copy[:] = level
+    return copy
 
 
 ETS, THETA = Classical("ets"), Classical("theta")

@@ -1,6 +1,7 @@
 """Whether a model's training saw its future: fitted again on a panel whose future was noise before it was cut off."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from market_pipeline.markets import Market
 from market_pipeline.models.distribution import HORIZONS
@@ -19,7 +20,8 @@ def saw_its_future(
     `wide` may reach further. Held against each other at the last sessions of the training itself.
     """
     past = wide.garbled(cutoff, seed=int(cutoff.astype("datetime64[D]").astype(np.int64))).until(cutoff)
-    again = forecaster.fit(past)
+    with threadpool_limits(1, user_api="blas"):  # as training does
+        again = forecaster.fit(past)
     position = np.arange(max(0, len(past.history.sessions) - COMPARED), len(past.history.sessions))
     days = past.history.sessions[position]
     asked = Origins(position, {horizon: market.session_after(days, horizon) for horizon in HORIZONS})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from market_pipeline.models.artifacts import save
 from market_pipeline.models.catalogue import FORECASTERS
@@ -44,7 +45,10 @@ def train(past: Panel, month: Month, folder: Path, now: dt.datetime) -> pa.Table
     rows = []
     for forecaster in FORECASTERS:
         began = time.perf_counter()
-        path, digest = save(forecaster.fit(past), folder / forecaster.name, month.first.isoformat())
+        # One thread for each matrix product: sums in another order end in other bits, and so would the forecasts.
+        with threadpool_limits(1, user_api="blas"):
+            learned = forecaster.fit(past)
+        path, digest = save(learned, folder / forecaster.name, month.first.isoformat())
         rows.append(
             {
                 "model": forecaster.name,

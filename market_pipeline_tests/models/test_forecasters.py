@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from market_pipeline.models.catalogue import FORECASTERS, ensemble
-from market_pipeline.models.classical import ETS, THETA, first_of_month
+from market_pipeline.models.classical import ETS, THETA, at_origin, first_of_month
 from market_pipeline.models.distribution import FINE_LEVELS, HORIZONS, LEVELS, location_scale
 from market_pipeline.models.linear import LINEAR
 from market_pipeline.models.prophet import PROPHET, Prophet
@@ -172,3 +172,14 @@ def test_a_feature_that_has_no_value_yet_stops_no_training(forecaster: Forecaste
     young = Panel(panel.history, features, panel.feature_names)
     said = forecaster.forecast(forecaster.fit(young), young, origins_of(young, 400, 419))
     assert np.isfinite(said[5].mean).any()
+
+
+def test_exponential_smoothing_and_theta_give_the_same_bits_wherever_their_series_lies_in_memory() -> None:
+    level = np.cumsum(np.random.default_rng(3).normal(0, 0.03, 250)).round(6)
+    for forecaster in MONTHLY:
+        answers = []
+        for shift in range(8):
+            room = np.empty(300)
+            room[shift : shift + 250] = level
+            answers.append(at_origin(forecaster.name, room[shift : shift + 250]).tobytes())
+        assert len(set(answers)) == 1, forecaster.name
