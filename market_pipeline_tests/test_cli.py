@@ -257,6 +257,7 @@ def test_doctor_is_content_with_an_empty_home(tmp_path: Path) -> None:
 def test_a_run_is_the_newest_session_from_prices_to_the_mart(tmp_path: Path) -> None:
     start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=300)
     coins = f'[crypto]\ncalendar = "24/7"\nstart = {start}\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
+    coins += "settle_minutes = 0\n"  # in the hour after midnight the newest settled session's first target is past
     newest = load_markets_newest(coins, tmp_path)
     words = ("--start", str(start), "--end", str(newest - dt.timedelta(days=1)), "--assets", "prices,indicators")
     assert command(tmp_path, "backfill", "--market", "crypto", *words, config=coins).returncode == 0
