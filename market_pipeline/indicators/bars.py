@@ -1,6 +1,7 @@
 """One symbol's bars without gaps, as TA-Lib wants them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Bars:
     volume: Grid
     """In units of the first known volume above 0."""
 
-    @property
+    @cached_property
     def returns(self) -> Grid:
         """Log return of each bar on the one before; NaN for the first."""
         return np.diff(np.log(self.close), prepend=np.nan)
@@ -31,8 +32,9 @@ class Bars:
 
 def bars_of(history: History, row: int, taken: Mask) -> Bars:
     """The bars of one symbol (by position) at the sessions of `taken`."""
-    first = history.close[row, taken][0]
-    volume = history.volume[row, taken]
+    place = slice(None) if taken.all() else taken  # a view, where there is no gap
+    first = history.close[row, place][0]
+    volume = history.volume[row, place]
     traded = volume[volume > 0]
-    prices = {name: getattr(history, name)[row, taken] / first for name in ("open", "high", "low", "close")}
+    prices = {name: getattr(history, name)[row, place] / first for name in ("open", "high", "low", "close")}
     return Bars(volume=volume / (traded[0] if len(traded) else 1.0), **prices)

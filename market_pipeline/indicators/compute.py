@@ -20,17 +20,20 @@ def compute_indicators(history: History) -> dict[str, Grid]:
     """
     grids = {name: np.full(history.close.shape, np.nan) for name in NAMES}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for row in range(len(history.symbols)):
-            present = history.present[row]
+        for row, present in enumerate(history.present):
+            if not present.any():
+                continue
+            bars = bars_of(history, row, present)
+            _scatter(grids, row, present, trend.trend(bars) | momentum.momentum(bars) | volatility.volatility(bars))
             weighed = present & ~np.isnan(history.volume[row])
-            if present.any():
-                bars = bars_of(history, row, present)
-                _scatter(grids, row, present, trend.trend(bars) | momentum.momentum(bars) | volatility.volatility(bars))
             if weighed.any():
-                _scatter(grids, row, weighed, volume.volume(bars_of(history, row, weighed)))
+                bars = bars if np.array_equal(weighed, present) else bars_of(history, row, weighed)
+                _scatter(grids, row, weighed, volume.volume(bars))
     return grids
 
 
 def _scatter(grids: dict[str, Grid], row: int, where: np.ndarray, values: dict[str, Grid]) -> None:
+    place = slice(None) if where.all() else where
     for name, column in values.items():
-        grids[name][row, where] = np.where(np.isfinite(column), column, np.nan)
+        column[np.isinf(column)] = np.nan
+        grids[name][row, place] = column
