@@ -71,8 +71,9 @@ def of_one(high: Grid, low: Grid, close: Grid) -> dict[str, Grid]:
     highest, lowest = talib.MAX(high, BARS), talib.MIN(low, BARS)
     windows = sliding_window_view(close, BARS)  # (bars - 19, 20)
     ordered = np.sort(windows, axis=1)
-    below = (windows < close[BARS - 1 :, None]).sum(axis=1)
-    equal = (windows == close[BARS - 1 :, None]).sum(axis=1)
+    lags = windows.T  # (20, bars - 19), the oldest first: a row is a column of shifted bars
+    below = sum((lag < lags[-1]).astype(np.int8) for lag in lags[:-1])
+    equal = sum((lag == lags[-1]).astype(np.int8) for lag in lags)
     return {
         "ROC20": _shifted(close) / close,
         "MA20": talib.SMA(close, BARS) / close,
@@ -86,8 +87,8 @@ def of_one(high: Grid, low: Grid, close: Grid) -> dict[str, Grid]:
         "QTLD20": _whole(ordered[:, 3] + 0.8 * (ordered[:, 4] - ordered[:, 3])) / close,
         "RANK20": _whole((below + (equal + 1) / 2) / BARS),
         "RSV20": (close - lowest) / (highest - lowest + 1e-12),
-        "IMAX20": _whole((sliding_window_view(high, BARS).argmax(axis=1) + 1) / BARS),
-        "IMIN20": _whole((sliding_window_view(low, BARS).argmin(axis=1) + 1) / BARS),
+        "IMAX20": _first_place(high, highest),
+        "IMIN20": _first_place(low, lowest),
     }
 
 
@@ -99,6 +100,15 @@ NAMES = (
 
 def _shifted(close: Grid) -> Grid:
     return np.concatenate([np.full(BARS, np.nan), close[:-BARS]])
+
+
+def _first_place(values: Grid, extreme: Grid) -> Grid:
+    """Where in each whole window its extreme stands first, 1/20 being the oldest bar, as a column over all bars."""
+    ends = extreme[BARS - 1 :]
+    place = np.empty(len(ends))
+    for lag in range(BARS - 1, -1, -1):
+        place[values[lag : lag + len(ends)] == ends] = lag + 1
+    return _whole(place / BARS)
 
 
 def _whole(ends: Grid) -> Grid:

@@ -1,8 +1,9 @@
 """B5: walk-forward of the pooled boosting model: six months, each fitted on the 750 sessions before it.
 
 The target is the return in units of the volatility known before it; the features are five lags of it, and its means and
-deviations over 5, 20 and 60 sessions. Both sides fit horizons 1, 5 and 20 and calibrate their ranges on errors that
-they had not learned from, each in its own way: ours holds the newest fifth out, mlforecast forecasts two more windows.
+deviations over 5, 20 and 60 sessions. Both sides fit horizons 1, 5 and 20 and say what they expect. The model that the
+pipeline serves also calibrates its ranges, on errors it had not learned from, and adds each feature's rank in the
+market: twice the features and nearly twice the fits, measured in a row of its own (`served`).
 """
 
 from pathlib import Path
@@ -12,10 +13,10 @@ import talib
 from generated import history_of, market_of, some
 from stopwatch import Stopwatch
 
-from market_pipeline.models.boosting import Boosting
+from market_pipeline.models.boosting import Boosting, grown
 from market_pipeline.models.distribution import HORIZONS
 from market_pipeline.models.protocol import Origins
-from market_pipeline.models.samples import Panel
+from market_pipeline.models.samples import Panel, training_samples
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
@@ -23,6 +24,10 @@ from market_pipeline.prices.history import History
 SESSIONS, WINDOW, MONTHS, MONTH = 1100, 750, 6, 21
 LAST = SESSIONS - 1 - max(HORIZONS)
 """The last month's cutoff: the last position whose targets lie within the data."""
+CUTOFFS = LAST - MONTH * np.arange(MONTHS)[::-1]
+FEATURES = tuple(f"f{place}" for place in range(10))
+ALL = 10**9
+"""Samples to learn from: no fewer than there are."""
 
 
 def data(folder: Path, size: float) -> None:
@@ -39,20 +44,34 @@ def target_of(history: History) -> Grid:
 
 
 def ours(folder: Path, size: float) -> dict[str, float]:
-    """Features, fits and forecasts; what it expects one session ahead is left for the other side to compare."""
-    market, history = market_of(some(size)), history_of(some(size), SESSIONS)
-    cutoffs = LAST - MONTH * np.arange(MONTHS)[::-1]
+    """Features, samples, fits and expectations; those one session ahead are left for the other side to compare."""
+    history = history_of(some(size), SESSIONS)
     expected = []
     with Stopwatch() as watch:
-        panel = Panel(history, features_of(target_of(history)), tuple(f"f{place}" for place in range(10)))
-        model = Boosting(window=WINDOW, at_most=10**9)
-        for cutoff in cutoffs:
+        panel = Panel(history, features_of(target_of(history)), FEATURES)
+        for cutoff in CUTOFFS:
+            past = panel.until(history.sessions[cutoff])
+            said = {}
+            for horizon in HORIZONS:
+                samples = training_samples(past, horizon, window=WINDOW, at_most=ALL, ranks=False)
+                trees = grown(samples.features, samples.target)
+                said[horizon] = trees.predict(past.features[:, :, -1].T)
+            expected.append(said[1])
+    np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1))
+    return {"seconds": watch.seconds}
+
+
+def served(folder: Path, size: float) -> dict[str, float]:
+    """The model as it is served: with ranks as features, and ranges calibrated by a second fit."""
+    market, history = market_of(some(size)), history_of(some(size), SESSIONS)
+    with Stopwatch() as watch:
+        panel = Panel(history, features_of(target_of(history)), FEATURES)
+        model = Boosting(window=WINDOW, at_most=ALL)
+        for cutoff in CUTOFFS:
             past = panel.until(history.sessions[cutoff])
             origin = history.sessions[[cutoff]]
             asked = Origins(np.array([cutoff]), {h: market.session_after(origin, h) for h in HORIZONS})
-            expected.append(model.forecast(model.fit(past), past, asked)[1].mean[:, 0])
-    scale = ewma_volatility(history)[:, cutoffs]
-    np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1) / scale)
+            model.forecast(model.fit(past), past, asked)
     return {"seconds": watch.seconds}
 
 

@@ -12,9 +12,8 @@ import os
 
 __version__ = "0.1.0"
 
-# Threads of scikit-learn's trees that wait for each other sleep rather than spin: where the cores are busy, a fit would
-# else take ten times as long. Read when OpenMP loads, so it is said before anything is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-# The linear algebra of a fit runs in one thread, whatever the machine: sums in another order end in other bits.
+# One thread for each fit and each matrix product, whatever the machine. Sums in another order end in other bits; and
+# the trees' threads wait for each other so often that two are slower than one. Work is divided among processes instead.
+# Read when the libraries load, so it is said before anything is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,10 +1,14 @@
 """B5: the same walk-forward by mlforecast's cross_validation, with scikit-learn's learner on both sides."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from stopwatch import Stopwatch
+
+# As on our side, and faster for it: the trees' threads wait for each other more than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 WINDOW, LONGEST, MONTHS, MONTH = 750, 60, 6, 21
 

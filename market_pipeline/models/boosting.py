@@ -10,8 +10,9 @@ from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.direction import chance_of_a_rise, earned_slope
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, Samples, base_rate, features_at, purged_split, training_samples
+from market_pipeline.models.samples import Panel, base_rate, features_at, purged_split, training_samples
 from market_pipeline.models.volatility import ewma_volatility
+from market_pipeline.panel import Features, Grid
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Boosting:
         for horizon in HORIZONS:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
-            score, target = self._trees(samples, early).predict(samples.features[late]), samples.target[late]
+            trees = grown(samples.features[early], samples.target[early])
+            score, target = trees.predict(samples.features[late]), samples.target[late]
             learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon, age=samples.age[late])
             learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
-            learned[f"trees_{horizon}"] = self._trees(samples, np.arange(len(samples.target)))
+            learned[f"trees_{horizon}"] = grown(samples.features, samples.target)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
@@ -55,22 +57,23 @@ class Boosting:
             )
         return said
 
-    def _trees(self, samples: Samples, chosen: np.ndarray) -> Any:
-        from sklearn.ensemble import HistGradientBoostingRegressor
 
-        trees = HistGradientBoostingRegressor(
-            learning_rate=0.05,
-            max_iter=80,
-            max_leaf_nodes=8,
-            min_samples_leaf=max(20, len(chosen) // 100),
-            l2_regularization=1.0,
-            early_stopping=False,
-            random_state=0,
-        )
-        features = samples.features[chosen]
-        # A column without any value yet has no bins to be cut into; as a constant it is never split on.
-        features = np.where(np.isnan(features).all(axis=0), np.float32(0), features)
-        return trees.fit(features, samples.target[chosen])
+def grown(features: Features, target: Grid) -> Any:
+    """Trees that expect the targets (samples,) from the features (samples, features), in units of their spread."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    trees = HistGradientBoostingRegressor(
+        learning_rate=0.05,
+        max_iter=80,
+        max_leaf_nodes=8,
+        min_samples_leaf=max(20, len(target) // 100),
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=0,
+    )
+    # A column without any value yet has no bins to be cut into; as a constant it is never split on.
+    features = np.where(np.isnan(features).all(axis=0), np.float32(0), features)
+    return trees.fit(features, target)
 
 
 BOOSTING = Boosting()

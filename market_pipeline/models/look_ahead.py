@@ -20,7 +20,7 @@ def saw_its_future(
     `wide` may reach further. Held against each other at the last sessions of the training itself.
     """
     past = wide.garbled(cutoff, seed=int(cutoff.astype("datetime64[D]").astype(np.int64))).until(cutoff)
-    with threadpool_limits(1, user_api="blas"):  # as training does
+    with threadpool_limits(1):  # as training does
         again = forecaster.fit(past)
     position = np.arange(max(0, len(past.history.sessions) - COMPARED), len(past.history.sessions))
     days = past.history.sessions[position]

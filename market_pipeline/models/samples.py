@@ -88,8 +88,10 @@ def features_at(panel: Panel, positions: np.ndarray) -> Features:
     return np.concatenate([own, np.where(known, rank, np.nan).astype(np.float32)])
 
 
-def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -> Samples:
+def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int, ranks: bool = True) -> Samples:
     """Samples of the last `window` sessions whose target is known, thinned evenly by origin to about `at_most`.
+
+    Their features are those of `features_at`, or without `ranks` the indicators alone.
 
     The newest origin is `horizon` sessions before the panel's end, so no target lies past it. Targets are divided by
     the EWMA volatility known at the origin times the root of the horizon: one scale for all symbols and times.
@@ -103,7 +105,7 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -
     taken = np.isfinite(target[:, origins])
     column, row = np.nonzero(taken.T)
     samples = Samples(
-        features=features_at(panel, origins)[:, row, column].T,
+        features=(features_at(panel, origins) if ranks else panel.features[:, :, origins])[:, row, column].T,
         target=target[row, origins[column]],
         origin=origins[column],
         realised=origins[column] + horizon,

@@ -45,8 +45,8 @@ def train(past: Panel, month: Month, folder: Path, now: dt.datetime) -> pa.Table
     rows = []
     for forecaster in FORECASTERS:
         began = time.perf_counter()
-        # One thread for each matrix product: sums in another order end in other bits, and so would the forecasts.
-        with threadpool_limits(1, user_api="blas"):
+        # One thread for each fit: sums in another order end in other bits, and so would the forecasts.
+        with threadpool_limits(1):
             learned = forecaster.fit(past)
         path, digest = save(learned, folder / forecaster.name, month.first.isoformat())
         rows.append(
