@@ -23,6 +23,9 @@ TABLES = (
     "tests", "strategies", "signals", "coverage", "quarantine", "restatements",
 )  # fmt: skip
 
+ORDER = {"scores": "market, horizon, model, symbol, origin"}
+"""How a table's rows lie, where not by its columns in turn: scores are averaged by model, the others are looked up."""
+
 STORAGE_VERSION = "v1.2.0"
 """Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
 
@@ -60,7 +63,7 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
             connection.register("adjusted", adjusted)
             connection.execute(PRICES)
             for table in TABLES:
-                connection.execute(f"create table mart.{table} as from {table} order by all")
+                connection.execute(f"create table mart.{table} as from {table} order by {ORDER.get(table, 'all')}")
             connection.execute(NOT_FOR_READERS)
             now_there = _compared(connection, "mart.")
             connection.register("found", COLUMNS.empty_table() if earlier is None else changes(earlier[1], now_there))
