@@ -36,7 +36,7 @@ def history_of(close: Grid, days: np.ndarray) -> History:
 def with_garbage_after(panel: Panel, position: int, seed: int = 1) -> Panel:
     """The same panel with everything after a session's position replaced by noise."""
     draw = np.random.default_rng(seed)
-    close, features = panel.history.close.copy(), panel.features.copy()
+    close, features = panel.history.close.copy(), panel.recent.copy()
     close[:, position + 1 :] = draw.uniform(1, 1000, close[:, position + 1 :].shape)
     features[:, :, position + 1 :] = draw.normal(0, 9, features[:, :, position + 1 :].shape)
     return Panel(history_of(close, panel.history.sessions), features, panel.feature_names)

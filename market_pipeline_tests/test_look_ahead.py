@@ -79,7 +79,7 @@ def test_a_leak_of_one_row_in_what_a_model_knows_is_seen(tmp_path: Path, monkeyp
         end = int(np.searchsorted(panel.history.sessions, session))
         late = panel.history.sessions[min(end + 1, len(panel.history.sessions) - 1)]
         known = honest(panel, late)
-        features = np.roll(known.features, -1, axis=2)
+        features = np.roll(known.recent, -1, axis=2)
         return Panel(known.history, features, known.feature_names) if late > session else known
 
     monkeypatch.setattr(Panel, "until", leaky)

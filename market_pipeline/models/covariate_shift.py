@@ -28,7 +28,7 @@ def distances(panel: Panel, window: int) -> dict[str, float]:
     from scipy.stats import ks_2samp
 
     found = {}
-    for name, values in zip(panel.feature_names, panel.features, strict=True):
+    for name, values in zip(panel.feature_names, panel.recent, strict=True):
         now, then = _sample(values[:, -RECENT:]), _sample(values[:, -RECENT - window : -RECENT])
         if len(now) and len(then):
             found[name] = float(ks_2samp(now, then).statistic)

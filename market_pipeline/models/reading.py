@@ -8,24 +8,23 @@ from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.markets import Market
 from market_pipeline.models.samples import Panel
 from market_pipeline.models.training import WINDOW
-from market_pipeline.panel import to_grids
+from market_pipeline.panel import fill_grids
 from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
 
 
 def read_panel(warehouse: Warehouse, market: Market, until: dt.date, *, since: dt.date) -> Panel:
-    """Every bar up to `until`, and the indicators from `since` to `until`; earlier indicators are NaN."""
+    """Every bar up to `until`, and the indicators from `since` to `until`."""
     history = read_history(warehouse, market, until)
-    rows = warehouse.read(
+    read = history.sessions[history.sessions >= np.datetime64(since)]
+    recent = np.full((len(NAMES), len(market.symbols), len(read)), np.nan, np.float32)
+    rows = warehouse.stream(
         "select * from indicators where market = $market and session between $since and $until",
         {"market": market.name, "since": since, "until": until},
     )
-    window = history.sessions[history.sessions >= np.datetime64(since)]
-    grids = to_grids(rows, market.symbols, window, NAMES)
-    features = np.full((len(NAMES), len(market.symbols), len(history.sessions)), np.nan, np.float32)
-    for place, name in enumerate(NAMES):
-        features[place, :, len(history.sessions) - len(window) :] = grids[name]
-    return Panel(history, features, NAMES)
+    for piece in rows:
+        fill_grids(dict(zip(NAMES, recent, strict=True)), piece, market.symbols, read)
+    return Panel(history, recent, NAMES)
 
 
 def training_start(market: Market, cutoff: dt.date) -> dt.date:

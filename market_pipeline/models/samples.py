@@ -18,22 +18,34 @@ class Panel:
     """All that a model may know at the last session of `history`; grids are (symbols, sessions)."""
 
     history: History
-    features: Features
-    """(features, symbols, sessions), the indicators; NaN where there is none."""
+    recent: Features
+    """(features, symbols, newest sessions): the indicators that were read; NaN where there is none.
+
+    Its last column is the history's last session, its first one often not the history's first: `indicators_at` knows.
+    """
     feature_names: tuple[str, ...]
+
+    def indicators_at(self, positions: np.ndarray) -> Features:
+        """The indicators at given sessions; (features, symbols, positions), NaN where none were read."""
+        column = positions - (len(self.history.sessions) - self.recent.shape[2])
+        found = np.full((*self.recent.shape[:2], len(column)), np.nan, np.float32)
+        found[:, :, column >= 0] = self.recent[:, :, column[column >= 0]]
+        return found
 
     def until(self, session: np.datetime64) -> "Panel":
         """What was known at the close of an earlier session."""
         history = self.history.until(session.astype("datetime64[D]").item())
-        return Panel(history, self.features[:, :, : len(history.sessions)], self.feature_names)
+        later = len(self.history.sessions) - len(history.sessions)
+        return Panel(history, self.recent[:, :, : max(0, self.recent.shape[2] - later)], self.feature_names)
 
     def garbled(self, session: np.datetime64, seed: int) -> "Panel":
         """The same with noise in the place of everything after a session: what may not matter."""
         draw = np.random.default_rng(seed)
-        end = int(np.searchsorted(self.history.sessions, session, side="right"))
-        features = self.features.copy()
-        features[:, :, end:] = draw.normal(0, 9, features[:, :, end:].shape)
-        return Panel(self.history.garbled(session, seed), features, self.feature_names)
+        later = int((self.history.sessions > session).sum())
+        recent = self.recent.copy()
+        after = recent[:, :, max(0, recent.shape[2] - later) :]
+        after[:] = draw.normal(0, 9, after.shape)
+        return Panel(self.history.garbled(session, seed), recent, self.feature_names)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ def features_at(panel: Panel, positions: np.ndarray) -> Features:
     """
     from scipy.stats import rankdata
 
-    own = panel.features[:, :, positions]
+    own = panel.indicators_at(positions)
     known = np.isfinite(own)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     rank = (rankdata(np.where(known, own, np.inf), axis=1) - 0.5) / count - 0.5
@@ -105,7 +117,7 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int, r
     taken = np.isfinite(target[:, origins])
     column, row = np.nonzero(taken.T)
     samples = Samples(
-        features=(features_at(panel, origins) if ranks else panel.features[:, :, origins])[:, row, column].T,
+        features=(features_at(panel, origins) if ranks else panel.indicators_at(origins))[:, row, column].T,
         target=target[row, origins[column]],
         origin=origins[column],
         realised=origins[column] + horizon,

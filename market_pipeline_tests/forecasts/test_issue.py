@@ -18,7 +18,7 @@ NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 def panel() -> Panel:
     walk = walk_panel(symbols=4)
     sessions = MARKET.sessions[: len(walk.history.sessions)]
-    return Panel(history_of(walk.history.close, sessions), walk.features, walk.feature_names)
+    return Panel(history_of(walk.history.close, sessions), walk.recent, walk.feature_names)
 
 
 def rows_at(panel: Panel, origins: np.ndarray, now: dt.datetime = NOW) -> list[dict[str, object]]:
@@ -38,7 +38,7 @@ def test_every_daily_model_speaks_of_every_bar_at_every_horizon(panel: Panel) ->
 
 
 def test_what_too_few_errors_cannot_support_is_not_said(panel: Panel) -> None:
-    one = Panel(history_of(panel.history.close[:1], panel.history.sessions), panel.features[:, :1], panel.feature_names)
+    one = Panel(history_of(panel.history.close[:1], panel.history.sessions), panel.recent[:, :1], panel.feature_names)
     market = Market("stocks", "XNYS", dt.date(2020, 1, 6), ("S0",))
     origins = panel.history.sessions[360:361]
     past = one.until(panel.history.sessions[345])
@@ -66,7 +66,7 @@ def test_a_forecast_is_live_only_until_the_next_session_closes(panel: Panel) -> 
 def test_a_symbol_without_a_bar_at_the_origin_has_no_forecast(panel: Panel) -> None:
     close = panel.history.close.copy()
     close[0, 362] = np.nan
-    holed = Panel(history_of(close, panel.history.sessions), panel.features, panel.feature_names)
+    holed = Panel(history_of(close, panel.history.sessions), panel.recent, panel.feature_names)
     assert {row["symbol"] for row in rows_at(holed, panel.history.sessions[362:363])} == {"S1", "S2", "S3"}
 
 

@@ -167,7 +167,7 @@ def test_the_chance_of_a_rise_follows_the_mean() -> None:
 @pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
 def test_a_feature_that_has_no_value_yet_stops_no_training(forecaster: Forecaster) -> None:
     panel = walk_panel()
-    features = panel.features.copy()
+    features = panel.recent.copy()
     features[1] = np.nan
     young = Panel(panel.history, features, panel.feature_names)
     said = forecaster.forecast(forecaster.fit(young), young, origins_of(young, 400, 419))

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.models.samples import (
+    Panel,
     base_rate,
     features_at,
     forward_returns,
@@ -76,8 +77,19 @@ def test_the_base_rate_counts_only_returns_already_realised() -> None:
 
 def test_ranks_stand_beside_the_indicators_and_know_their_session_alone() -> None:
     panel = walk_panel(symbols=5)
-    panel.features[1, :, 200] = [3.0, np.nan, 1.0, 1.0, 9.0]
+    panel.recent[1, :, 200] = [3.0, np.nan, 1.0, 1.0, 9.0]
     wide = features_at(panel, np.array([150, 200, 201]))
-    np.testing.assert_array_equal(wide[: len(panel.features)], panel.features[:, :, [150, 200, 201]])
-    np.testing.assert_allclose(wide[len(panel.features) + 1, :, 1], [0.125, np.nan, -0.25, -0.25, 0.375])
+    np.testing.assert_array_equal(wide[: len(panel.recent)], panel.recent[:, :, [150, 200, 201]])
+    np.testing.assert_allclose(wide[len(panel.recent) + 1, :, 1], [0.125, np.nan, -0.25, -0.25, 0.375])
     np.testing.assert_array_equal(features_at(panel, np.array([200])), wide[:, :, 1:2])
+
+
+def test_a_panel_of_recent_indicators_alone_says_the_same_of_them_and_nothing_of_earlier_ones() -> None:
+    whole = walk_panel(sessions=300)
+    short = Panel(whole.history, whole.recent[:, :, -40:], whole.feature_names)
+    cut = whole.history.sessions[279]
+    for narrow in (short, short.until(cut), short.garbled(cut, 3)):
+        known = np.arange(260, 280)
+        np.testing.assert_array_equal(narrow.indicators_at(known), whole.indicators_at(known))
+        assert np.isnan(narrow.indicators_at(np.array([0, 259]))).all()
+    assert np.isnan(short.until(whole.history.sessions[200]).indicators_at(np.array([200]))).all()
