@@ -4,6 +4,7 @@ import datetime as dt
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,16 +32,29 @@ def backfill(folder: Path, size: float) -> dict[str, float]:
 
 
 def empty_backfill(folder: Path, size: float) -> dict[str, float]:
-    """The same definitions, keys, partitions, policies and checks, with nothing in the bodies."""
+    """The same definitions with nothing in the bodies, on an instance as Dagster makes it."""
+    import dagster as dg
+
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        return _empty_backfill(folder, size, dg.DagsterInstance.local_temp(place))
+
+
+def empty_backfill_in_batches(folder: Path, size: float) -> dict[str, float]:
+    """The same with the pipeline's event log, as our side has it."""
+    from market_pipeline.runs import open_instance
+
+    return _empty_backfill(folder, size, open_instance(settings_of(_new_home(folder), folder)))
+
+
+def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float]:
+    """The definitions' own keys, partitions, policies and checks, with nothing in the bodies."""
     import dagster as dg
 
     from market_pipeline.definitions import build_definitions
     from market_pipeline.partitions import range_tags, session_partitions
-    from market_pipeline.runs import open_instance
 
-    settings, market = settings_of(_new_home(folder), folder), market_of(many(size))
+    settings, market = settings_of(folder / "empty", folder), market_of(many(size))
     last = market.sessions[TEN_YEARS - 1].item()
-    instance = open_instance(settings)
     with Stopwatch() as watch:
         real = build_definitions(settings)
         assets = [_empty_asset(market.name, room, session_partitions(market)) for room in ("prices", "indicators")]

@@ -77,7 +77,7 @@ def settings_of(home: Path, folder: Path) -> Settings:
     return Settings(home=home, source="files", files=folder / "files", config=folder / "bench.toml")
 
 
-def warehouse_of(home: Path, **config: int) -> Warehouse:
+def warehouse_of(home: Path, **config: int | str) -> Warehouse:
     """The warehouse below `home`; bare DuckDB takes all cores, so no row limits ours unless it limits both."""
     return Warehouse(home / "warehouse.duckdb", "files", config)
 

@@ -36,9 +36,11 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     from market_pipeline.models.artifacts import load
     from market_pipeline.models.reading import read_panel, training_start
     from market_pipeline.models.training import Month, train
+    from market_pipeline.resources import MEMORY_LIMIT
 
     market, home = market_of(round(count)), _home(folder, round(count))
-    warehouse, now = warehouse_of(home), dt.datetime.now(dt.UTC)
+    warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))
+    now = dt.datetime.now(dt.UTC)
     sessions = market.sessions[:TEN_YEARS]
     last = sessions[-1].item()
     origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(last, "M")]

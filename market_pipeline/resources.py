@@ -10,7 +10,7 @@ from market_pipeline.settings import Settings
 from market_pipeline.sources.selection import open_source
 from market_pipeline.warehouse import Warehouse
 
-MEMORY_LIMIT = "4GB"
+MEMORY_LIMIT = "2GB"
 """DuckDB would take 80 % of the machine for each process; two runs and the server share it here."""
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, forward_returns
+from market_pipeline.models.samples import Panel
+from market_pipeline.models.trials import Said, tried_residuals
 from market_pipeline.panel import Days, Grid, Mask
 from market_pipeline.prices.history import History
 
@@ -40,17 +40,7 @@ class Classical:
     """Symbols that are tried at them, spread evenly."""
 
     def fit(self, past: Panel) -> Parameters:
-        history = past.history
-        some = history.some(np.arange(len(history.symbols))[:: -(-len(history.symbols) // self.tried)])
-        apart, last = max(HORIZONS), len(history.sessions) - 1
-        position = np.arange(last - apart, self.least, -apart)[: self.trials][::-1]
-        said = self._said(some, position)
-        learned = {}
-        for horizon in HORIZONS:
-            mean, width = said[horizon]
-            off = (forward_returns(some, horizon)[:, position] - mean) / width
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, 1)
-        return learned
+        return tried_residuals(past.history, self._said, least=self.least, trials=self.trials, tried=self.tried)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         spoken = first_of_month(known.history.sessions)[origins.position]
@@ -62,7 +52,7 @@ class Classical:
             said[horizon] = location_scale(mean, width, parameters[f"residuals_{horizon}"])
         return said
 
-    def _said(self, history: History, positions: np.ndarray) -> Mapping[int, tuple[Grid, Grid]]:
+    def _said(self, history: History, positions: np.ndarray) -> Said:
         """Mean log return and half the width of the library's 80 % range; (symbols, positions) each."""
         from joblib import Parallel, delayed
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from market_pipeline.errors import ConfigurationError
-from market_pipeline.models.conformal import conformal_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.prophet_design import design_of, settings_of, uncovered
 from market_pipeline.models.prophet_exact import expected, fits, own_half_width
 from market_pipeline.models.prophet_stan import said_by_stan
 from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, forward_returns
+from market_pipeline.models.samples import Panel
+from market_pipeline.models.trials import Said, tried_residuals
 from market_pipeline.panel import Days, Grid
 from market_pipeline.prices.history import History
 
@@ -58,24 +58,17 @@ class Prophet:
 
     def fit(self, past: Panel) -> Parameters:
         """Only how far off it was: its trend and seasons are fitted at each origin."""
-        history = past.history
-        some = history.some(np.arange(len(history.symbols))[:: -(-len(history.symbols) // self.tried)])
-        apart, last = max(HORIZONS), len(history.sessions) - 1
-        position = np.arange(last - apart, self.least, -apart)[: self.trials][::-1]
+        return tried_residuals(past.history, self._tried, least=self.least, trials=self.trials, tried=self.tried)
+
+    def _tried(self, history: History, position: np.ndarray) -> Said:
         targets = {horizon: history.sessions[position + horizon] for horizon in HORIZONS}
-        said = self._said(some, Origins(position, targets))
-        learned = {}
-        for horizon in HORIZONS:
-            mean, width = said[horizon]
-            off = (forward_returns(some, horizon)[:, position] - mean) / width
-            learned[f"residuals_{horizon}"] = conformal_quantiles(off, 1)
-        return learned
+        return self._said(history, Origins(position, targets))
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         said = self._said(known.history, origins)
         return {horizon: location_scale(*said[horizon], parameters[f"residuals_{horizon}"]) for horizon in HORIZONS}
 
-    def _said(self, history: History, origins: Origins) -> Mapping[int, tuple[Grid, Grid]]:
+    def _said(self, history: History, origins: Origins) -> Said:
         """Mean log return and half the width of its own 80 % range; (symbols, origins) each."""
         from joblib import Parallel, cpu_count, delayed
 
