@@ -33,7 +33,6 @@ from market_pipeline.sources.file_rows import (
 )
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
 from market_pipeline.sources.rebasing import as_traded, without_empty_rows
-from market_pipeline.sources.shelf import keep_freed_memory
 from market_pipeline.sources.spill import ahead, by_group
 
 NOISE = 1e-6
@@ -78,7 +77,6 @@ class FilesSource:
         """What `fetch` answers, in pieces of whole symbols that memory holds however much the files have."""
         if problem := self.problem():
             raise SourceError(problem)
-        keep_freed_memory()
         reading = _Reading(self.folder, self._files(), symbols)
         size = min(1 + reading.expected(symbols) // self.at_once, len(symbols))
         order = np.argsort(symbols, kind="stable") if size > 1 else np.arange(len(symbols))

@@ -381,11 +381,7 @@ def test_files_as_stooq_and_kaggle_spell_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["by symbol", "by date", "a file each", "years"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("kept", [0, 300, spill.KEPT])
-def test_pieces_are_the_same_bars(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str, kept: int
-) -> None:
-    monkeypatch.setattr(spill, "KEPT", kept)
+def test_pieces_are_the_same_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str) -> None:
     monkeypatch.setattr(spill, "AT_ONCE", 3)
     draw = np.random.default_rng(5)
     names = [f"S{number}" for number in range(7)]
