@@ -1,3 +1,4 @@
+import dataclasses
 import datetime as dt
 import gzip
 from collections.abc import Iterator
@@ -269,6 +270,13 @@ def test_a_closed_day_a_hole_and_an_empty_file_are_outcomes(tmp_path: Path) -> N
     source = FilesSource(tmp_path)
     assert source.fetch(stocks, ["AAA"], holiday, holiday).outcomes[0].status == "closed"
     assert [o.status for o in source.fetch(stocks, ["AAA", "BBB"], later, later).outcomes] == ["hole", "hole"]
+
+
+def test_bars_of_days_before_a_listing_are_not_asked_for(tmp_path: Path) -> None:
+    long_rows().to_csv(tmp_path / "a.csv", index=False)
+    for days in ({"listed": {"AAA": LAST + dt.timedelta(days=1)}}, {"delisted": {"AAA": FIRST - dt.timedelta(days=1)}}):
+        market = dataclasses.replace(crypto, **days)
+        assert [o.status for o in FilesSource(tmp_path).fetch(market, ["AAA"], FIRST, LAST).outcomes] == ["closed"]
 
 
 def test_hidden_files_are_no_data(tmp_path: Path) -> None:
