@@ -74,11 +74,13 @@ class Span(NamedTuple):
     rows: int
     """Roughly."""
     low: str | None = None
-    """Its first symbol; None when that is not known."""
+    """Its first symbol in the order of text; None when that is not known."""
     high: str | None = None
+    """Its last one."""
     since: dt.date = dt.date.min
-    """Its first day, or an earlier one."""
+    """No row is of an earlier day."""
     until: dt.date = dt.date.max
+    """No row is of a later day."""
 
 
 class Head(NamedTuple):
@@ -278,7 +280,7 @@ def _refuse_other_days(days: pa.ChunkedArray, span: Span, path: Path) -> None:
     if len(days) and (pc.less(found["min"], told[0]).as_py() or pc.greater(found["max"], told[1]).as_py()):
         raise SourceError(
             f"{path} cannot be read: it says of a row group that its dates are from {span.since} to {span.until}, but "
-            f"there are others, perhaps in another spelling. Write the file anew."
+            "there are others, perhaps in another spelling. Write the file anew."
         )
 
 
@@ -312,7 +314,7 @@ def _spans(about: pq.FileMetaData, places: Mapping[str, int]) -> tuple[Span, ...
         low, high = _ends(group.column(places["symbol"])) if named else (None, None)
         since, until = map(_day, _ends(group.column(places["date"])) if dated else (None, None))
         spans.append(Span(group.num_rows, low, high, since or dt.date.min, until or dt.date.max))
-    if any(span.since == dt.date.min for span in spans):
+    if any(span.since == dt.date.min or span.until == dt.date.max for span in spans):
         return tuple(span._replace(since=dt.date.min, until=dt.date.max) for span in spans)
     return tuple(spans)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from market_pipeline.markets import Market
 from market_pipeline.sources.file_bars import ROWS, bars_of
 from market_pipeline.sources.file_rows import (
     EXTRAS,
+    PIECE,
     SUFFIXES,
     Faults,
     Head,
@@ -121,9 +123,12 @@ class _Reading:
         # Splits, dividends and adjusted closes say something of bars of other days, prices do not.
         self.days = (first, last) if told.isdisjoint(EXTRAS) else (dt.date.min, dt.date.max)
 
-    def expected(self, symbols: Sequence[str]) -> int:
-        """The rows that are read for these symbols, roughly."""
-        return sum(head.spans[span].rows for _, head, spans in self._spans(symbols) for span in spans)
+    def expected(self, groups: Sequence[Sequence[str]]) -> int:
+        """The rows that are read for one group of symbols after the other, roughly; the last span read is kept."""
+        told = (spans for symbols in groups for spans in self._spans(symbols))
+        order = [(stamp, span, head.spans[span].rows) for stamp, head, spans in told for span in spans]
+        kept = (now for before, now in pairwise(order) if now == before and now[2] <= PIECE)
+        return sum(rows for _, _, rows in order) - sum(rows for _, _, rows in kept)
 
     def _spans(self, symbols: Sequence[str]) -> Iterator[tuple[Stamp, Head, list[int]]]:
         """What is read of each file for these symbols."""
@@ -142,13 +147,13 @@ class _Reading:
         Files of one symbol each, or in the order of their symbols, are read a group of symbols at a time, others in
         the order of their days if they tell it and nothing is said across days. What remains is brought together.
         """
-        expected, count = self.expected(self.symbols), len(self.symbols)
+        expected, count = self.expected([self.symbols]), len(self.symbols)
         size = min(1 + expected // at_once, count)
         order = np.argsort(self.symbols, kind="stable") if size > 1 else np.arange(count)
         groups = [np.sort(places) for places in np.array_split(order, size)]
         names = [[self.symbols[place] for place in places] for places in groups]
         tables: Iterator[pa.Table]
-        if sum(map(self.expected, names)) <= AGAIN * expected:
+        if self.expected(names) <= AGAIN * expected:
             tables = (pa.concat_tables(self._rows(group), promote_options="default") for group in names)
         elif stretches := self._stretches(market, at_once):
             for stretch, rows in zip(stretches, self._rows_by_day(stretches), strict=True):
@@ -281,12 +286,17 @@ def _placed(rows: pa.Table, names: pa.Array) -> pa.Table:
         [pc.take(pc.index_in(chunk.dictionary, names), chunk.indices) for chunk in chunks], pa.int32()
     )
     rows = rows.set_column(0, "symbol", places)
-    return rows.filter(places.is_valid()) if places.null_count else rows
+    return _chosen(rows, places.is_valid()) if places.null_count else rows
 
 
 def _parted(rows: pa.Table, last: dt.date) -> tuple[pa.Table, pa.Table]:
     """The rows up to a day, and the later ones."""
     later = pc.greater(rows["session"], pa.scalar(last, pa.date32()))
-    if not pc.any(later).as_py():
-        return rows, rows.slice(rows.num_rows)
-    return rows.filter(pc.invert(later)), rows.filter(later)
+    return _chosen(rows, pc.invert(later)), _chosen(rows, later)
+
+
+def _chosen(rows: pa.Table, which: pa.ChunkedArray) -> pa.Table:
+    """Some of the rows, without a copy where they stand together."""
+    mask = which.to_numpy()
+    start, count = int(mask.argmax()) if len(mask) else 0, int(mask.sum())
+    return rows.slice(start, count) if mask[start : start + count].all() else rows.filter(which)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
-from market_pipeline.sources import file_rows
+from market_pipeline.sources import file_rows, files
 from market_pipeline.sources.file_rows import Span, Stamp, head_of
 from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import Fetched
@@ -96,17 +96,18 @@ def test_any_files_in_any_pieces_are_the_same_bars(data: st.DataObject) -> None:
     whose = draw.integers(0, data.draw(st.integers(1, 3)), len(rows))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        write(rows_by_day()[:6], folder / "some.parquet", 6)
+        more = {"some.parquet": rows_by_day()[:6]}
+        write(more["some.parquet"], folder / "some.parquet", 6)
         for number in np.unique(whose):
             write(rows[whose == number], folder / f"{number}.parquet", data.draw(st.integers(3, 40)))
         if data.draw(st.booleans()):
-            rows_by_day()[-9:].assign(volume=102.0).to_csv(folder / "few.csv", index=False)
+            more["few.csv"] = rows_by_day()[-9:].assign(volume=102.0)
+            more["few.csv"].to_csv(folder / "few.csv", index=False)
         first, last = sorted(DAYS[data.draw(st.integers(0, len(DAYS) - 1))].date() for _ in range(2))
         at_once = data.draw(st.sampled_from([10, 30, 60]))
         pieces = list(FilesSource(folder, at_once=at_once).batches(coins, coins.symbols, first, last))
         whole = FilesSource(folder).fetch(coins, coins.symbols, first, last)
-        everything = pd.concat([rows, rows_by_day()[:6], *([] if not (folder / "few.csv").exists() else [
-            rows_by_day()[-9:].assign(volume=102.0)])]).drop_duplicates()  # fmt: skip
+        everything = pd.concat([rows, *more.values()]).drop_duplicates()
         expected = everything[everything["date"].between(pd.Timestamp(first), pd.Timestamp(last))]
     pd.testing.assert_frame_equal(in_order(pieces), in_order([whole]))
     keys = ["symbol", "date", "close", "volume"]
@@ -121,6 +122,16 @@ def test_a_daily_run_reads_the_last_row_groups_alone(tmp_path: Path, read: list[
     fetched = FilesSource(tmp_path).fetch(coins, NAMES, LAST - dt.timedelta(days=5), LAST)
     assert len(fetched.bars) == 6 * 6
     assert read == [6, 7]
+
+
+def test_a_file_by_symbol_is_read_once_in_pieces_as_large_as_its_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[int]
+) -> None:
+    monkeypatch.setattr(files, "by_group", None)
+    write(rows_by_day().sort_values(["symbol", "date"]), tmp_path / "a.parquet", 50)
+    pieces = list(FilesSource(tmp_path, at_once=48).batches(coins, NAMES, FIRST, LAST))
+    assert [(len(piece.bars), piece.days) for piece in pieces] == [(40, None)] * 6
+    assert read == [0, 1, 2, 3, 4]
 
 
 def test_a_file_that_says_something_across_days_is_read_as_a_whole(tmp_path: Path, read: list[int]) -> None:
@@ -189,14 +200,15 @@ def test_which_kinds_of_dates_tell_the_days_of_a_row_group(tmp_path: Path, kind:
         {"date": pa.array([10**9], pa.int32()).cast(pa.date32())},
         {"more": [{"a": FIRST, "b": LAST}], "date": [FIRST]},
         {"date": ["20240101"]},
+        {"date": ["2024-01-01", "soon"]},
         {"date": pa.array([None], pa.date32())},
     ],
-    ids=["beyond the calendar", "beside nested columns", "in another order than days", "no date"],
+    ids=["beyond the calendar", "beside nested columns", "in another order than days", "words", "no date"],
 )
-def test_dates_that_tell_nothing(tmp_path: Path, columns: dict[str, object]) -> None:
+def test_dates_that_tell_nothing(tmp_path: Path, columns: dict[str, Sequence[object]]) -> None:
     path = tmp_path / "a.parquet"
-    prices = {name: [1.0] for name in ("open", "high", "low", "close", "volume")}
-    pq.write_table(pa.table({**columns, "symbol": ["S0"], **prices}), path)
+    others = dict.fromkeys(("symbol", "open", "high", "low", "close", "volume"), ["1"] * len(columns["date"]))
+    pq.write_table(pa.table({**columns, **others}), path)
     assert not head_of(Stamp(path, 0, 0)).tells_days
 
 
