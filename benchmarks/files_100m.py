@@ -66,17 +66,18 @@ def write(path: Path, sessions: int, layout: str) -> None:
             writer.write_table(piece)
 
 
-def read_ours(folder: Path) -> int:
+def read_ours(folder: Path, sessions: int) -> int:
     from market_pipeline.markets import Market
     from market_pipeline.sources.files import FilesSource
 
     symbols = tuple(f"S{number:05d}" for number in range(SYMBOLS))
-    market = Market("generated", "24/7", dt.date(1970, 1, 1), symbols)
-    pieces = FilesSource(folder).batches(market, symbols, dt.date(1970, 1, 1), dt.date(2026, 1, 1))
+    first = dt.date(1970, 1, 1)
+    market = Market("generated", "24/7", first, symbols)
+    pieces = FilesSource(folder).batches(market, symbols, first, first + dt.timedelta(days=sessions - 1))
     return sum(len(piece.bars) for piece in pieces)
 
 
-def read_duckdb(folder: Path, order: str = "") -> int:
+def read_duckdb(folder: Path, sessions: int, order: str = "") -> int:
     """The rows as they stand in the file: nothing is brought together, judged or turned into bars."""
     import duckdb
 
@@ -85,17 +86,17 @@ def read_duckdb(folder: Path, order: str = "") -> int:
     return sum(batch.num_rows for batch in relation.to_arrow_reader(1_000_000))
 
 
-def read_duckdb_sorted(folder: Path) -> int:
+def read_duckdb_sorted(folder: Path, sessions: int) -> int:
     """The rows by symbol and day, as bars must come."""
-    return read_duckdb(folder, "order by symbol, date")
+    return read_duckdb(folder, sessions, "order by symbol, date")
 
 
 READERS = {"ours": read_ours, "duckdb": read_duckdb, "duckdb, sorted": read_duckdb_sorted}
 
 
-def measured(reader: str, place: Path) -> tuple[float, ...]:
+def measured(reader: str, place: Path, sessions: int) -> tuple[float, ...]:
     """Rows, seconds and peak memory in GB of one reading in a process of its own."""
-    command = [sys.executable, __file__, "--read", reader, str(place)]
+    command = [sys.executable, __file__, "--read", reader, str(place), str(sessions)]
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     return tuple(map(float, run.stdout.split()))
 
@@ -109,7 +110,7 @@ def main(folder: Path, millions: float, readers: Sequence[str]) -> None:
             sessions = int(millions * 1e6 / share / SYMBOLS)
             write(place / f"bars{suffix}", sessions, layout)
             os.sync()
-            rounds = [{reader: measured(reader, place) for reader in readers} for _ in range(ROUNDS)]
+            rounds = [{reader: measured(reader, place, sessions) for reader in readers} for _ in range(ROUNDS)]
             for reader in readers:
                 rows, seconds, peak = (
                     statistics.median(column) for column in zip(*(r[reader] for r in rounds), strict=True)
@@ -124,8 +125,12 @@ def main(folder: Path, millions: float, readers: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--read":
+        import duckdb  # noqa: F401  what a program loads once is not what a reading takes
+
+        import market_pipeline.sources.files  # noqa: F401
+
         began = time.perf_counter()
-        count = READERS[sys.argv[2]](Path(sys.argv[3]))
+        count = READERS[sys.argv[2]](Path(sys.argv[3]), int(sys.argv[4]))
         taken = time.perf_counter() - began
         print(count, taken, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2))
     else:

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -17,7 +19,7 @@ from market_pipeline.partitions import session_partitions, span_of
 from market_pipeline.prices.faults import LOOKBACK
 from market_pipeline.prices.intake import Intake, added, asked_again, coverage_rows, numbered, refused, sort_bars
 from market_pipeline.prices.restatements import reconcile, rescaled, to_recompute
-from market_pipeline.sources.protocol import Source, pieces_of
+from market_pipeline.sources.protocol import Fetched, Source, pieces_of
 from market_pipeline.warehouse import Transaction, Warehouse
 
 OVERLAP = 10
@@ -31,6 +33,10 @@ HELD = """
 select * exclude (market) from prices
 where market = $market and symbol in (select unnest($symbols)) and session between $first and $last
 """
+WITHIN = "select distinct symbol from prices where market = $market and session between $first and $last"
+BEYOND = """
+select distinct symbol from prices where market = $market and session not between $first and $last and final
+"""
 ASKED = """
 select symbol, first_session, last_session, max(attempt) as attempt from outcomes
 where market = $market and symbol in (select unnest($symbols)) and last_session between $first and $last group by all
@@ -38,10 +44,6 @@ where market = $market and symbol in (select unnest($symbols)) and last_session 
 STORED = """
 select symbol, session from prices
 where market = $market and symbol in (select unnest($symbols)) and session between $first and $last and final
-"""
-BEYOND = """
-select distinct symbol from prices
-where market = $market and symbol in (select unnest($symbols)) and session not between $first and $last and final
 """
 QUARANTINED = """
 select symbol, session from quarantine
@@ -53,6 +55,22 @@ class PricesConfig(dg.Config):
     """What the launch pad may change of a run."""
 
     symbols: list[str] = Field(default=[], description="The only symbols to ask for; all of the market when empty.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The sessions that a run asks for, and what was there when it began: no piece is judged by an earlier one."""
+
+    first: dt.date
+    last: dt.date
+    since: dt.date
+    """The first session that is read again."""
+    covered: np.ndarray
+    """The sessions from `since` that were asked for before."""
+    within: list[str]
+    """Symbols with a bar from `since` to `last`."""
+    beyond: list[str]
+    """Symbols with a final bar outside of these."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +108,15 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         span = span_of(context)
         now = dt.datetime.now(dt.UTC)
         asked = [symbol for symbol in market.symbols if symbol in (config.symbols or market.symbols)]
-        since = lookback_start(market, reread_start(market, span.first))
+        with warehouse.transaction(market.name) as transaction:
+            run = begin(transaction, market, span.first, span.last)
+        arriving = pieces_of(source, market, asked, lookback_start(market, run.since), run.last)
         pieces, notes = list[Stored](), list[str]()
-        for fetched in pieces_of(source, market, asked, since, span.last):
-            intake = sort_bars(fetched, market, source.name, span.first, span.last, now)
+        for fetched in with_lookback(arriving, market, run.first):
+            first, last = sessions_in(market, fetched, run)
+            intake = sort_bars(fetched, market, source.name, first, last, now)
             with warehouse.transaction(market.name) as transaction:
-                pieces.append(store(transaction, market, intake, span.first, span.last))
+                pieces.append(store(transaction, market, intake, run, first, last))
             notes.extend(fetched.notes)
         with warehouse.transaction(market.name) as transaction:
             coverage = cover(transaction, market, span.first, span.last, now)
@@ -156,19 +177,59 @@ def _sessions_before(market: Market, first: dt.date, count: int) -> dt.date:
     return start
 
 
-def store(transaction: Transaction, market: Market, intake: Intake, first: dt.date, last: dt.date) -> Stored:
-    """Write what is new or changed of the range and of the covered sessions before it, quarantine and outcomes.
+def sessions_in(market: Market, fetched: Fetched, run: Run) -> tuple[dt.date, dt.date]:
+    """The first and the last of the run's sessions that a piece answers for."""
+    begins, ends = fetched.days or (run.first, run.last)
+    sessions = market.sessions_between(max(begins, run.first), min(ends, run.last))
+    return sessions[0].item(), sessions[-1].item()
 
-    Sessions of the overlap that were never asked for stay untouched, so that any order of runs ends the same.
-    """
+
+def begin(transaction: Transaction, market: Market, first: dt.date, last: dt.date) -> Run:
+    """A run of the sessions from `first` to `last`."""
     since = reread_start(market, first)
     span = {"market": market.name, "first": since, "last": last}
-    of_these = span | {"symbols": intake.outcomes["symbol"].to_pylist()}
-    covered, mine = _concerned(transaction.read(COVERED, span), market, first, last)
-    held, beyond = transaction.read(HELD, of_these), transaction.read(BEYOND, of_these)["symbol"].to_pylist()
-    intake = refused(intake, rescaled(held, intake.prices, beyond))
+    covered = transaction.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+    within, beyond = (transaction.read(sql, span)["symbol"].to_pylist() for sql in (WITHIN, BEYOND))
+    return Run(first, last, since, covered, within, beyond)
+
+
+def with_lookback(pieces: Iterable[Fetched], market: Market, first: dt.date) -> Iterator[Fetched]:
+    """The pieces of an answer; those of later days with the LOOKBACK sessions before them.
+
+    What ends before `first`, which nobody asked for on its own, comes with the next piece.
+    """
+    past, notes = list[pd.DataFrame](), tuple[str, ...]()
+    for fetched in pieces:
+        if fetched.days is None:
+            yield fetched
+            continue
+        ends = fetched.days[1]
+        bars = pd.concat([*past, fetched.bars], ignore_index=True)
+        notes += fetched.notes
+        if ends < first:
+            past = [bars]
+            continue
+        yield replace(fetched, bars=bars, notes=notes)
+        recent = lookback_start(market, ends + dt.timedelta(days=1))
+        past, notes = [bars[bars["session"] >= pd.Timestamp(recent)]], ()
+
+
+def store(transaction: Transaction, market: Market, intake: Intake, run: Run, first: dt.date, last: dt.date) -> Stored:
+    """Write what is new or changed of a piece from `first` to `last`, its quarantine and outcomes.
+
+    The piece with the run's first session has the covered ones before it as well. Sessions of the overlap that were
+    never asked for stay untouched, so that any order of runs ends the same.
+    """
+    since = run.since if first == run.first else first
+    # What an earlier piece left stored says whether a symbol is on its scale: a short piece alone could not tell.
+    seen = max(run.since, lookback_start(market, first))
+    names = intake.outcomes["symbol"].to_pylist()
+    covered = run.covered[(run.covered >= np.datetime64(since)) & (run.covered <= np.datetime64(last))]
+    mine = np.union1d(covered, market.sessions_between(first, last))
+    held = transaction.read(HELD, {"market": market.name, "first": seen, "last": last, "symbols": names})
+    intake = refused(intake, rescaled(held, intake.prices, run.beyond))
     arriving = _of(intake.prices, mine, pa.array(intake.answered, pa.string()))
-    found = reconcile(held.select(arriving.column_names), arriving, covered, first)
+    found = reconcile(held.select(arriving.column_names), arriving, covered, run.first, run.within)
     transaction.upsert("prices", found.bars)
     transaction.append("restatements", found.restatements)
     # Rows on closed days belong to the session that follows them.
@@ -177,7 +238,8 @@ def store(transaction: Transaction, market: Market, intake: Intake, first: dt.da
     kept = np.isin(belongs, mine) | (bad > mine[-1])
     quarantine = intake.quarantine.filter(pa.array(kept))
     transaction.replace("quarantine", quarantine, _after_previous_session(market, since), last, symbols=intake.answered)
-    transaction.append("outcomes", numbered(intake.outcomes, transaction.read(ASKED, of_these)))
+    asked = transaction.read(ASKED, {"market": market.name, "first": since, "last": last, "symbols": names})
+    transaction.append("outcomes", numbered(intake.outcomes, asked))
     return Stored(found.restatements, intake.outcomes, intake.answered, intake.failed)
 
 
@@ -186,7 +248,7 @@ def cover(transaction: Transaction, market: Market, first: dt.date, last: dt.dat
     since = reread_start(market, first)
     span = {"market": market.name, "first": since, "last": last}
     before = transaction.read(COVERED, span)
-    _, mine = _concerned(before, market, first, last)
+    mine = np.union1d(before["session"].to_numpy().astype("datetime64[D]"), market.sessions_between(first, last))
     counted = list[pa.Table]()
     for symbols in np.array_split(market.symbols, 1 + len(market.symbols) * len(mine) // AT_ONCE):
         of_these = span | {"symbols": symbols.tolist()}
@@ -196,12 +258,6 @@ def cover(transaction: Transaction, market: Market, first: dt.date, last: dt.dat
     coverage = asked_again(coverage.filter(pc.is_in(coverage["session"], pa.array(mine))), before, now)
     transaction.replace("coverage", coverage, since, last)
     return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(first)))
-
-
-def _concerned(before: pa.Table, market: Market, first: dt.date, last: dt.date) -> tuple[np.ndarray, np.ndarray]:
-    """The sessions that were covered before, and those together with the asked ones: all that a run may write."""
-    covered = before["session"].to_numpy().astype("datetime64[D]")
-    return covered, np.union1d(covered, market.sessions_between(first, last))
 
 
 def _of(rows: pa.Table, sessions: np.ndarray, symbols: pa.Array) -> pa.Table:

@@ -56,23 +56,24 @@ class Reconciled:
     restatements: pa.Table
 
 
-def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.date) -> Reconciled:
+def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.date, before: Sequence[str]) -> Reconciled:
     """Hold `arriving` against `stored`; both have the columns of the table prices but the market, keys once each.
 
-    `covered` are the sessions that were asked for before, `first` is the first one that this run computes. A stored
-    bar that did not arrive stays: a vendor's silence takes nothing back. A changed bar, or one that fills a hole,
-    became known when it was read, whatever its session.
+    `covered` are the sessions that were asked for before, `first` is the first one that this run computes, `before`
+    are the symbols that had a bar in the run's range when it began. A stored bar that did not arrive stays: a vendor's
+    silence takes nothing back. A changed bar, or one that fills a hole, became known when it was read, whatever its
+    session.
     """
-    if not stored.num_rows or not arriving.num_rows:
+    if not before or not arriving.num_rows:
         return Reconciled(arriving, SCHEMA.empty_table())
     place = _places(stored, arriving)
     met = place >= 0
     # A symbol without any stored bar is new in the universe: its past is assumed known, like that of a first backfill.
-    of_old = pc.is_in(arriving["symbol"], stored["symbol"].unique()).to_numpy(zero_copy_only=False)
+    of_old = pc.is_in(arriving["symbol"], pa.array(before, pa.string())).to_numpy(zero_copy_only=False)
     late = ~met & of_old & np.isin(arriving["session"].to_numpy().astype("datetime64[D]"), covered)
-    old = stored.take(np.maximum(place, 0))
+    old = stored.take(pa.array(place, mask=~met))
     differs = _differences(old, arriving) & met
-    was_final = old["final"].to_numpy()
+    was_final = old["final"].fill_null(False).to_numpy()
     is_final = arriving["final"].to_numpy()
     restated = differs & was_final & is_final
     # A bar that was read while its session still ran says nothing against one that is final.

@@ -4,17 +4,18 @@ Knows files, columns and how people spell them; no market, and nothing of what a
 """
 
 import csv
+import datetime as dt
 import gzip
 import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ EXTRAS = ("adj_close", *EVENTS)
 NUMBERS = (*REQUIRED[1:], *EXTRAS)
 SUFFIXES = (".csv", ".csv.gz", ".txt", ".parquet")
 INTERVAL = re.compile(r"[-_ ](1d|1day|daily|yfinance-multiindex|yfinance|yahoo)$", re.IGNORECASE)
+ISO = re.compile(r"\d{4}-\d\d-\d\d")
 BLANKS = (*pv.ConvertOptions().null_values, "None")
 NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -66,6 +68,21 @@ class Stamp(NamedTuple):
         return self.path.suffix.lower()
 
 
+class Span(NamedTuple):
+    """A part of a file that can be read alone, and what is known of it beforehand."""
+
+    rows: int
+    """Roughly."""
+    low: str | None = None
+    """Its first symbol in the order of text; None when that is not known."""
+    high: str | None = None
+    """Its last one."""
+    since: dt.date = dt.date.min
+    """No row is of an earlier day."""
+    until: dt.date = dt.date.max
+    """No row is of a later day."""
+
+
 class Head(NamedTuple):
     """What the top of a file says: its columns, and where those of each symbol stand."""
 
@@ -74,22 +91,28 @@ class Head(NamedTuple):
     """Lines above the first row."""
     parts: tuple[tuple[str | None, Mapping[str, int]], ...]
     """Symbol (None: a column tells) and the position of each of our columns."""
-    spans: tuple[tuple[int, str | None, str | None], ...]
-    """Of each part that can be read alone: how many rows, roughly, and its first and last symbol if that is known."""
+    spans: tuple[Span, ...]
+    """One, or the row groups of a Parquet file."""
 
     @property
     def owner(self) -> str | None:
         """The one symbol of a per-symbol file; None for a long one."""
         return self.parts[0][0] if len(self.parts) == 1 else None
 
-    def spans_with(self, symbols: Sequence[str]) -> list[int]:
-        """Which spans may hold one of `symbols`, which are sorted."""
+    def spans_with(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> list[int]:
+        """Which spans may hold a day from `first` to `last` of one of `symbols`, which are sorted."""
         found = []
-        for span, (_, low, high) in enumerate(self.spans):
-            at = 0 if low is None else bisect_left(symbols, low)
-            if high is None or (at < len(symbols) and symbols[at] <= high):
-                found.append(span)
+        for number, span in enumerate(self.spans):
+            at = 0 if span.low is None else bisect_left(symbols, span.low)
+            named = span.high is None or (at < len(symbols) and symbols[at] <= span.high)
+            if named and span.since <= last and span.until >= first:
+                found.append(number)
         return found
+
+    @property
+    def tells_days(self) -> bool:
+        """Whether it is known between which days each span lies."""
+        return all(span.since > dt.date.min for span in self.spans)
 
     @property
     def missing(self) -> str | None:
@@ -144,7 +167,7 @@ def head_of(stamp: Stamp) -> Head:
             header, ends = _csv_header(stamp)
     if not header:
         raise SourceError(f"{path} cannot be read: it is empty. Mend or remove the file.")
-    spans = ((stamp.size // BYTES_PER_ROW * (4 if stamp.kind == ".gz" else 1), None, None),)
+    spans = (Span(stamp.size // BYTES_PER_ROW * (4 if stamp.kind == ".gz" else 1)),)
     fields = [_spelling(name) for name in header[0]]
     if "symbol" not in fields:
         fields = ["symbol" if name == "name" else name for name in fields]
@@ -192,18 +215,23 @@ def symbols_of(stamp: Stamp) -> frozenset[str]:
     head = head_of(stamp)
     if head.parts[0][0] is not None:
         return frozenset(str(part[0]) for part in head.parts)
-    columns: Iterable[pa.ChunkedArray]
+    columns: Iterable[pa.Array | pa.ChunkedArray]
     if stamp.kind != ".parquet":
-        columns = (rows["symbol"] for rows in rows_of(stamp, None, Faults(stamp.path)))
+        columns = (rows["symbol"] for rows in rows_of(stamp, [0], Faults(stamp.path)))
     else:
-        with naming(stamp.path):
-            name = head.names[head.parts[0][1]["symbol"]]
-            columns = [pq.read_table(stamp.path, columns=[name], partitioning=None, read_dictionary=[name])[0]]
+        columns = _symbol_columns(stamp)
     return frozenset(str(name) for column in columns for name in pc.unique(column).to_pylist() if name is not None)
 
 
-def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iterator[pa.Table]:
-    """A file's rows of at least `symbols` (None: of all), all dates, in pieces.
+def _symbol_columns(stamp: Stamp) -> Iterator[pa.Array]:
+    head = head_of(stamp)
+    name = head.names[head.parts[0][1]["symbol"]]
+    with naming(stamp.path), pq.ParquetFile(stamp.path, read_dictionary=[name], pre_buffer=False) as file:
+        yield from (batch.column(0) for batch in file.iter_batches(PIECE, columns=[name]))
+
+
+def rows_of(stamp: Stamp, spans: Sequence[int], faults: Faults) -> Iterator[pa.Table]:
+    """A file's rows in some of its spans, in pieces.
 
     Columns: symbol (NAME), session (date32), and float64 those of NUMBERS that the file has: 0 where an event's
     stands empty, else NaN for what is no number. Rows that cannot be read go to `faults`. Raises SourceError naming
@@ -217,7 +245,7 @@ def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iter
         )
     pieces: Iterator[pa.Table]
     if stamp.kind == ".parquet":
-        pieces = _parquet_rows(stamp, symbols, faults)
+        pieces = _parquet_rows(stamp, spans, faults)
     elif stamp.size <= KEPT:
         kept, found = _kept_rows(stamp)
         faults.add_all(found)
@@ -233,16 +261,27 @@ def rows_of(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iter
         raise SourceError(f"{stamp.path} cannot be read: {'; '.join(faults.lines)}. Mend or remove the file.")
 
 
-def _parquet_rows(stamp: Stamp, symbols: Sequence[str] | None, faults: Faults) -> Iterator[pa.Table]:
+def _parquet_rows(stamp: Stamp, spans: Sequence[int], faults: Faults) -> Iterator[pa.Table]:
     head = head_of(stamp)
-    spans = range(len(head.spans)) if symbols is None else head.spans_with(sorted(symbols))
     for span in spans:
-        if head.spans[span][0] > PIECE:
-            yield from _span_rows(stamp, span, faults)
+        pieces: Iterable[pa.Table]
+        if head.spans[span].rows > PIECE:
+            pieces = _span_rows(stamp, span, faults)
         else:
-            kept, found = _kept_span(stamp, span)
+            pieces, found = _kept_span(stamp, span)
             faults.add_all(found)
-            yield from kept
+        for piece in pieces:
+            _refuse_other_days(piece["session"], head.spans[span], stamp.path)
+            yield piece
+
+
+def _refuse_other_days(days: pa.ChunkedArray, span: Span, path: Path) -> None:
+    told, found = pa.array([span.since, span.until], pa.date32()), pc.min_max(days)
+    if len(days) and (pc.less(found["min"], told[0]).as_py() or pc.greater(found["max"], told[1]).as_py()):
+        raise SourceError(
+            f"{path} cannot be read: it says of a row group that its dates are from {span.since} to {span.until}, but "
+            "there are others, perhaps in another spelling. Write the file anew."
+        )
 
 
 @lru_cache(maxsize=1)
@@ -256,7 +295,7 @@ def _span_rows(stamp: Stamp, span: int, faults: Faults) -> Iterator[pa.Table]:
     head = head_of(stamp)
     named = {head.names[place]: str(place) for place in head.parts[0][1].values()}
     texts = [column.name for column in pq.read_schema(stamp.path) if _is_text(column.type) and column.name in named]
-    row = sum(rows for rows, _, _ in head.spans[:span])
+    row = sum(earlier.rows for earlier in head.spans[:span])
     with pq.ParquetFile(stamp.path, read_dictionary=texts, pre_buffer=False) as file:
         for batch in file.iter_batches(PIECE, [span], list(named)):
             piece = pa.table(batch).select(list(named)).rename_columns(list(named.values()))
@@ -264,15 +303,39 @@ def _span_rows(stamp: Stamp, span: int, faults: Faults) -> Iterator[pa.Table]:
             row += batch.num_rows
 
 
-def _spans(about: pq.FileMetaData, places: Mapping[str, int]) -> tuple[tuple[int, str | None, str | None], ...]:
-    plain = "symbol" in places and _is_text(about.schema.to_arrow_schema().field(places["symbol"]).type)
+def _spans(about: pq.FileMetaData, places: Mapping[str, int]) -> tuple[Span, ...]:
+    """The row groups; their days only if all of them tell theirs, for then each has a row that can be read."""
+    kinds = about.schema.to_arrow_schema().types
+    flat = len(kinds) == about.num_columns  # else the numbers of columns are not the places of names
+    named = flat and "symbol" in places and _is_text(kinds[places["symbol"]])
+    dated = flat and {*REQUIRED} <= {*places}
     spans = []
-    for number in range(about.num_row_groups):
-        group = about.row_group(number)
-        known = group.column(places["symbol"]).statistics if plain else None
-        ends = (known.min, known.max) if known is not None and known.has_min_max else (None, None)
-        spans.append((group.num_rows, *ends))
+    for group in map(about.row_group, range(about.num_row_groups)):
+        low, high = _ends(group.column(places["symbol"])) if named else (None, None)
+        since, until = map(_day, _ends(group.column(places["date"])) if dated else (None, None))
+        spans.append(Span(group.num_rows, low, high, since or dt.date.min, until or dt.date.max))
+    if any(span.since == dt.date.min or span.until == dt.date.max for span in spans):
+        return tuple(span._replace(since=dt.date.min, until=dt.date.max) for span in spans)
     return tuple(spans)
+
+
+def _ends(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
+    """The least and the greatest value of a row group's column; None where the file or the calendar has none."""
+    known = column.statistics
+    with suppress(OverflowError):
+        if known is not None and known.has_min_max:
+            return known.min, known.max
+    return None, None
+
+
+def _day(end: object) -> dt.date | None:
+    """The day of a least or greatest date; None where days may have another order than what stands there."""
+    if isinstance(end, str) and ISO.match(end):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(end[:10])
+    if isinstance(end, dt.datetime):
+        return end.date() if end.tzinfo is None else None  # clocks may be set back over midnight
+    return end if isinstance(end, dt.date) else None
 
 
 @lru_cache(maxsize=1024)

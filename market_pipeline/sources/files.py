@@ -1,26 +1,28 @@
 """Bars from a folder of CSV or Parquet files: long ones, or one per symbol as Yahoo and yfinance write them.
 
-Knows what the rows of files mean; no warehouse, no network, and no rule of what a good bar is.
+Knows which rows to read for which bars; no warehouse, no network, and no rule of what a good bar is.
 """
 
 import datetime as dt
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
+from market_pipeline.sources.file_bars import ROWS, bars_of
 from market_pipeline.sources.file_rows import (
-    EVENTS,
     EXTRAS,
-    REQUIRED,
+    PIECE,
     SUFFIXES,
     Faults,
     Head,
@@ -31,24 +33,15 @@ from market_pipeline.sources.file_rows import (
     symbol_of,
     symbols_of,
 )
-from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
-from market_pipeline.sources.rebasing import as_traded, without_empty_rows
-from market_pipeline.sources.shelf import keep_freed_memory
+from market_pipeline.sources.protocol import Fetched, Outcome, outcome_of
 from market_pipeline.sources.spill import ahead, by_group
+from market_pipeline.sources.stretches import Stretch, stretches_of, units_of
 
-NOISE = 1e-6
-"""Relative change of adj_close / close that is rounding, not a dividend."""
-
-AT_ONCE = 2_000_000
-"""Rows that are turned into bars at once, about: a fetch of more comes in pieces, each of whole symbols."""
+AT_ONCE = 1_000_000
+"""Rows that are turned into bars at once, about: a fetch of more comes in pieces, few enough that memory is reused."""
 
 AGAIN = 1.6
 """How many times as many rows may be read as there are, to spare bringing them together on disk."""
-
-ROWS = pa.schema(
-    [("symbol", pa.int32()), ("session", pa.date32()), *((name, pa.float64()) for name in (*REQUIRED[1:], *EXTRAS))]
-)
-"""What files have to say, `symbol` being its place among those asked for; without EXTRAS that no file has."""
 
 
 class FilesSource:
@@ -67,31 +60,16 @@ class FilesSource:
         return None
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
-        pieces = list(self.batches(market, symbols, first, last))
-        return Fetched(
-            pd.concat([piece.bars for piece in pieces], ignore_index=True),
-            tuple(outcome for piece in pieces for outcome in piece.outcomes),
-            tuple(note for piece in pieces for note in piece.notes),
-        )
+        [whole] = FilesSource(self.folder, at_once=sys.maxsize).batches(market, symbols, first, last)
+        return whole
 
     def batches(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Iterator[Fetched]:
-        """What `fetch` answers, in pieces of whole symbols that memory holds however much the files have."""
+        """What `fetch` answers, in pieces that memory holds however much the files have: of symbols, or of days."""
         if problem := self.problem():
             raise SourceError(problem)
-        keep_freed_memory()
-        reading = _Reading(self.folder, self._files(), symbols)
-        size = min(1 + reading.expected(symbols) // self.at_once, len(symbols))
-        order = np.argsort(symbols, kind="stable") if size > 1 else np.arange(len(symbols))
-        groups = [np.sort(places) for places in np.array_split(order, size)]
-        names = [[symbols[place] for place in places] for places in groups]
-        rows: Iterator[pa.Table]
-        # Files of one symbol each, or in the order of their symbols, are read a group at a time, others all at once.
-        if sum(map(reading.expected, names)) <= AGAIN * reading.expected(symbols):
-            rows = (pa.concat_tables(reading.rows(group), promote_options="default") for group in names)
-        else:
-            rows = by_group(reading.rows(symbols), reading.schema, groups)
+        reading = _Reading(self.folder, self._files(), symbols, first, last)
         said = 0
-        for piece in ahead(partial(reading.answer, market, first, last), zip(groups, rows, strict=True)):
+        for piece in ahead(partial(reading.answer, market), reading.parts(market, self.at_once)):
             yield replace(piece, notes=tuple(reading.notes[said:]))
             said = len(reading.notes)
 
@@ -106,11 +84,23 @@ class FilesSource:
         )
 
 
+class _Part(NamedTuple):
+    """Rows of some of the asked symbols that their bars from `first` to `last` can be made of."""
+
+    rows: pa.Table
+    places: np.ndarray
+    """Of the symbols among those asked, in order."""
+    first: dt.date
+    last: dt.date
+
+
 class _Reading:
     """One pass over the files of a folder, and what was wrong with them."""
 
-    def __init__(self, folder: Path, files: Sequence[Path], symbols: Sequence[str]) -> None:
-        self.folder, self.symbols = folder, symbols
+    def __init__(
+        self, folder: Path, files: Sequence[Path], symbols: Sequence[str], first: dt.date, last: dt.date
+    ) -> None:
+        self.folder, self.symbols, self.first, self.last = folder, symbols, first, last
         self.heads = dict[Stamp, Head]()
         """Of the files that can be read, as far as is known."""
         self.broken = dict[str, SourceError]()
@@ -130,64 +120,154 @@ class _Reading:
         self.wanted = {stamp: head for stamp, head in self.heads.items() if head.owner in {*symbols, None}}
         told = {name for head in self.wanted.values() for _, places in head.parts for name in places}
         self.schema = pa.schema([column for column in ROWS if column.name not in EXTRAS or column.name in told])
+        # Splits, dividends and adjusted closes say something of bars of other days, prices do not.
+        self.days = (first, last) if told.isdisjoint(EXTRAS) else (dt.date.min, dt.date.max)
 
-    def expected(self, symbols: Sequence[str]) -> int:
-        """The rows that are read for these symbols, roughly."""
+    def expected(self, groups: Sequence[Sequence[str]]) -> int:
+        """The rows that are read for one group of symbols after the other, roughly; the last span read is kept."""
+        told = (spans for symbols in groups for spans in self._spans(symbols))
+        order = [(stamp, span, head.spans[span].rows) for stamp, head, spans in told for span in spans]
+        kept = (now for before, now in pairwise(order) if now == before and now[2] <= PIECE)
+        return sum(rows for _, _, rows in order) - sum(rows for _, _, rows in kept)
+
+    def _spans(self, symbols: Sequence[str]) -> Iterator[tuple[Stamp, Head, list[int]]]:
+        """What is read of each file for these symbols."""
         asked, names = {*symbols, None}, sorted(symbols)
-        heads = (head for head in self.wanted.values() if head.owner in asked)
-        return sum(head.spans[span][0] for head in heads for span in head.spans_with(names))
+        for stamp, head in list(self.wanted.items()):
+            if head.owner in asked:
+                yield stamp, head, head.spans_with(names, *self.days)
 
     def _failed(self, symbol: str, error: SourceError) -> None:
         self.broken[symbol] = error
         self.notes.append(str(error))
 
-    def rows(self, symbols: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows of some of the asked symbols, file by file; a file that cannot be read stops no other."""
+    def parts(self, market: Market, at_once: int) -> Iterator[_Part]:
+        """All rows there are, about `at_once` at a time: of some symbols on all days, or of all symbols on some days.
+
+        Files of one symbol each, or in the order of their symbols, are read a group of symbols at a time, others in
+        the order of their days if they tell it and nothing is said across days. What remains is brought together.
+        """
+        expected, count = self.expected([self.symbols]), len(self.symbols)
+        size = min(1 + expected // at_once, count)
+        order = np.argsort(self.symbols, kind="stable") if size > 1 else np.arange(count)
+        groups = [np.sort(places) for places in np.array_split(order, size)]
+        names = [[self.symbols[place] for place in places] for places in groups]
+        tables: Iterator[pa.Table]
+        if self.expected(names) <= AGAIN * expected:
+            tables = (pa.concat_tables(self._rows(group), promote_options="default") for group in names)
+        elif stretches := self._stretches(market, at_once):
+            for stretch, rows in zip(stretches, self._rows_by_day(stretches), strict=True):
+                yield _Part(rows, np.arange(count), stretch.first, stretch.last)
+            return
+        else:
+            tables = by_group(self._rows(self.symbols), self.schema, groups)
+        for places, rows in zip(groups, tables, strict=True):
+            yield _Part(rows, places, self.first, self.last)
+
+    def _stretches(self, market: Market, at_once: int) -> list[Stretch] | None:
+        if self.days != (self.first, self.last):
+            return None
+        units = [unit for told in self._spans(self.symbols) for unit in units_of(*told)]
+        sessions = market.sessions_between(self.first, self.last)
+        return stretches_of(units, sessions, self.first, self.last, at_once)
+
+    def _rows(self, symbols: Sequence[str]) -> Iterator[pa.Table]:
+        """The rows of some of the asked symbols, file by file."""
         asked = {*symbols}
         names = pa.array([symbol if symbol in asked else None for symbol in self.symbols], pa.string())
         yield self.schema.empty_table()
-        for stamp, head in list(self.wanted.items()):
-            if head.owner is not None and head.owner not in asked:
-                continue
+        for stamp, _, spans in self._spans(symbols):
             faults = Faults(stamp.path)
-            try:
-                for piece in rows_of(stamp, symbols, faults):
-                    yield _placed(piece, names)
-            except SourceError as error:
-                self._failed(head.owner or symbol_of(stamp.path), error)
-                del self.heads[stamp], self.wanted[stamp]
-            if faults.count and faults.note not in self.notes:
-                self.notes.append(faults.note)
+            yield from self._rows_of(stamp, spans, faults, names)
+            self._note(faults)
+        self._refuse_nothing()
+
+    def _rows_by_day(self, stretches: Sequence[Stretch]) -> Iterator[pa.Table]:
+        """The rows of each stretch; what a row group has of later ones waits for them."""
+        names = pa.array(self.symbols, pa.string())
+        faults = {stamp: Faults(stamp.path) for stamp in self.wanted}
+        waiting: list[pa.Table] = []
+        for stretch in stretches:
+            for unit in stretch.units:
+                waiting.extend(self._rows_of(unit.stamp, unit.spans, faults[unit.stamp], names))
+            if stretch is stretches[-1]:
+                for found in faults.values():
+                    self._note(found)
+                self._refuse_nothing()
+            parts = [_parted(rows, stretch.last) for rows in waiting]
+            waiting = [later for _, later in parts if later.num_rows]
+            yield pa.concat_tables([self.schema.empty_table(), *(rows for rows, _ in parts)], promote_options="default")
+
+    def _rows_of(self, stamp: Stamp, spans: Sequence[int], faults: Faults, names: pa.Array) -> Iterator[pa.Table]:
+        """A file's rows of the symbols in `names`; a file that cannot be read stops no other."""
+        if stamp not in self.wanted:
+            return
+        try:
+            for piece in rows_of(stamp, spans, faults):
+                yield _placed(piece, names)
+        except SourceError as error:
+            self._failed(self.wanted[stamp].owner or symbol_of(stamp.path), error)
+            del self.heads[stamp], self.wanted[stamp]
+
+    def _note(self, faults: Faults) -> None:
+        if faults.count and faults.note not in self.notes:
+            self.notes.append(faults.note)
+
+    def _refuse_nothing(self) -> None:
         if not self.heads and not any(symbol in self.broken for symbol in self.symbols):
             raise next(iter(self.broken.values()))
 
-    def answer(self, market: Market, first: dt.date, last: dt.date, group: tuple[np.ndarray, pa.Table]) -> Fetched:
-        """Bars and outcomes of a group: the places of some of the symbols, and all rows that files have of them."""
-        places, rows = group
-        lost = [place for place in places.tolist() if self.symbols[place] in self.broken]
+    def answer(self, market: Market, part: _Part) -> Fetched:
+        """Bars and outcomes of a part."""
+        rows = part.rows
+        lost = [place for place in part.places.tolist() if self.symbols[place] in self.broken]
         if lost:
             rows = rows.filter(pc.invert(pc.is_in(rows["symbol"], pa.array(lost, pa.int32()))))
         bars = bars_of(rows)
-        held = set(bars["symbol"].unique().tolist())
-        inside = bars["session"].between(pd.Timestamp(first), pd.Timestamp(last)).to_numpy()
-        bars = bars if inside.all() else bars[inside].reset_index(drop=True)
-        days = bars["session"].to_numpy().astype("datetime64[D]")
-        ends = np.searchsorted(bars["symbol"].to_numpy(), [places, places + 1])
-        own = {head.owner for head in self.heads.values()}
-        outcomes = []
-        for place, start, end in zip(places.tolist(), *ends.tolist(), strict=True):
-            symbol = self.symbols[place]
-            if symbol not in self.broken and (place in held or symbol in own):
-                outcomes.append(outcome_of(market, symbol, days[start:end], first, last))
-            else:
-                outcomes.append(self._not_found(symbol))
+        day = (bars["session"].to_numpy().astype("datetime64[D]") - np.datetime64(part.first)).astype(np.int64)
+        inside = (day >= 0) & (day <= (part.last - part.first).days)
+        held = np.zeros(len(self.symbols), bool)
+        held[bars["symbol"].to_numpy()] = True
+        if not inside.all():
+            bars, day = bars[inside].reset_index(drop=True), day[inside]
+        outcomes = self._outcomes(market, part, held, bars["symbol"].to_numpy(), day)
         names = pa.DictionaryArray.from_arrays(bars["symbol"].to_numpy(np.int32), pa.array(self.symbols, pa.string()))
         bars["symbol"] = names.cast(pa.string()).to_pandas()
-        return Fetched(bars, tuple(outcomes))
+        whole = (part.first, part.last) == (self.first, self.last)
+        return Fetched(bars, outcomes, days=None if whole else (part.first, part.last))
+
+    def _outcomes(
+        self, market: Market, part: _Part, held: np.ndarray, place: np.ndarray, day: np.ndarray
+    ) -> tuple[Outcome, ...]:
+        """How the request for each symbol of a part ended.
+
+        `held` tells of each asked symbol whether there is any row of it, `place` and `day` of each bar of the part its
+        symbol and how many days after the first it is.
+        """
+        row_of = np.zeros(len(self.symbols), np.int64)
+        row_of[part.places] = np.arange(len(part.places))
+        found = np.zeros((len(part.places), (part.last - part.first).days + 1), bool)
+        found[row_of[place], day] = True
+        usual = np.zeros(found.shape[1], bool)
+        first = np.datetime64(part.first)
+        usual[(market.sessions_between(part.first, part.last) - first).astype(np.int64)] = True
+        complete = (found == usual).all(axis=1) & usual.any()
+        own = {head.owner for head in list(self.heads.values())}
+        outcomes = []
+        for at, row, is_complete in zip(part.places.tolist(), found, complete.tolist(), strict=True):
+            symbol = self.symbols[at]
+            if is_complete and symbol not in market.listed and symbol not in market.delisted:
+                outcomes.append(Outcome(symbol, "ok"))
+            elif symbol not in self.broken and (held[at] or symbol in own or symbol in self._known):
+                days = first + np.flatnonzero(row)
+                outcomes.append(outcome_of(market, symbol, days, part.first, part.last))
+            else:
+                outcomes.append(self._not_found(symbol))
+        return tuple(outcomes)
 
     @cached_property
     def _known(self) -> set[str]:
-        return set[str]().union(*(symbols_of(stamp) for stamp in self.heads))
+        return set[str]().union(*(symbols_of(stamp) for stamp in list(self.heads)))
 
     def _not_found(self, symbol: str) -> Outcome:
         if symbol in self.broken:
@@ -206,59 +286,17 @@ def _placed(rows: pa.Table, names: pa.Array) -> pa.Table:
         [pc.take(pc.index_in(chunk.dictionary, names), chunk.indices) for chunk in chunks], pa.int32()
     )
     rows = rows.set_column(0, "symbol", places)
-    return rows.filter(places.is_valid()) if places.null_count else rows
+    return _chosen(rows, places.is_valid()) if places.null_count else rows
 
 
-def bars_of(rows: pa.Table) -> pd.DataFrame:
-    """Rows of whole symbols in ROWS, of however many files, as bars in BAR_COLUMNS but with numbers for symbols."""
-    rows = _in_order(rows.combine_chunks())
-    symbol, day = rows["symbol"].to_numpy(), rows["session"].to_numpy()
-    untold = {name: rows[name].is_null().to_numpy() for name in EVENTS if name in rows.column_names}
-    bars = rows.drop_columns("session").to_pandas(split_blocks=True)
-    bars.insert(1, "session", day.astype("datetime64[D]").astype("datetime64[s]"))
-    bars["split_ratio"] = (
-        np.where(untold["splits"] | (bars["splits"] == 0), 1.0, bars["splits"]) if "splits" in untold else 1.0
-    )
-    bars["told"] = ~untold["dividends"] if "dividends" in untold else False
-    if ((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1])).any():
-        bars = bars.drop_duplicates(ignore_index=True)
-    bars["dividend"] = np.where(bars["told"], bars.get("dividends", 0.0), implied_dividends(bars))
-    bars = without_empty_rows(bars[list(BAR_COLUMNS)])
-    splits = bars.loc[(bars["split_ratio"] > 0) & (bars["split_ratio"] != 1), ["symbol", "session", "split_ratio"]]
-    return as_traded(bars, splits)
+def _parted(rows: pa.Table, last: dt.date) -> tuple[pa.Table, pa.Table]:
+    """The rows up to a day, and the later ones."""
+    later = pc.greater(rows["session"], pa.scalar(last, pa.date32()))
+    return _chosen(rows, pc.invert(later)), _chosen(rows, later)
 
 
-def _in_order(rows: pa.Table) -> pa.Table:
-    """The rows by symbol and session; files often have them so, or by session and symbol."""
-    symbol, day = rows["symbol"].to_numpy(), rows["session"].to_numpy()
-    if _ordered(symbol, day):
-        return rows
-    low = symbol - symbol.min()
-    order = np.argsort(low.astype(np.uint16) if low.max() < 1 << 16 else low, kind="stable")
-    if not _ordered(symbol[order], day[order]):
-        order = np.lexsort((day, symbol))
-    return rows.take(pa.array(order))
-
-
-def _ordered(symbol: np.ndarray, day: np.ndarray) -> bool:
-    later = (symbol[1:] > symbol[:-1]) | ((symbol[1:] == symbol[:-1]) & (day[1:] >= day[:-1]))
-    return bool(later.all())
-
-
-def implied_dividends(bars: pd.DataFrame) -> np.ndarray:
-    """The dividends that adj_close implies, for bars sorted by symbol and session; 0 without adj_close.
-
-    Backwards adjustment multiplies the past by 1 - dividend / last close, so where adj_close / close steps up by more
-    than NOISE, dividend = (1 - factor before / factor after) x the close before.
-    """
-    dividend = np.zeros(len(bars))
-    if "adj_close" not in bars:
-        return dividend
-    priced = (bars["close"].notna() & bars["adj_close"].notna()).to_numpy()
-    known = bars[priced]
-    factor = (known["adj_close"] / known["close"]).to_numpy()
-    before = np.concatenate([[np.nan], factor])[: len(factor)]
-    same = (known["symbol"] == known["symbol"].shift()).to_numpy()
-    share = np.where(same, 1 - before / factor, 0.0)
-    dividend[priced] = np.where(share > NOISE, share * known["close"].shift().to_numpy(), 0.0)
-    return dividend
+def _chosen(rows: pa.Table, which: pa.ChunkedArray) -> pa.Table:
+    """Some of the rows, without a copy where they stand together."""
+    mask = which.to_numpy()
+    start, count = int(mask.argmax()) if len(mask) else 0, int(mask.sum())
+    return rows.slice(start, count) if mask[start : start + count].all() else rows.filter(which)

@@ -43,6 +43,8 @@ class Fetched:
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
     """What of the source could not be read and was left out, a sentence each."""
+    days: tuple[dt.date, dt.date] | None = None
+    """The first and the last day that it answers for; None for all that were asked for."""
 
 
 class Source(Protocol):
@@ -67,7 +69,10 @@ class SourceInPieces(Protocol):
     """A source that may have more bars than memory."""
 
     def batches(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Iterator[Fetched]:
-        """What `fetch` would answer, in pieces of whole symbols."""
+        """What `fetch` would answer, in pieces: of some symbols on all days, or of all symbols on some days.
+
+        Pieces of days say which; each has a session, and they follow one another.
+        """
         ...
 
 

@@ -4,10 +4,15 @@ import datetime as dt
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from market_pipeline.markets import Market
 from market_pipeline.prices import assets
+from market_pipeline.prices.intake import Intake
 from market_pipeline.sources.files import AT_ONCE, FilesSource
+from market_pipeline.sources.protocol import Fetched
 from market_pipeline_tests.house import House
 
 NAMES = [f"S{number}" for number in range(6)]
@@ -48,3 +53,110 @@ def test_pieces_make_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read = house.warehouse.read
         tables.append([read(f"select {columns} from {name} order by all") for name, columns in TABLES.items()])
     assert tables[0] == tables[1]
+
+
+STOCKS = """
+[stocks]
+calendar = "XNYS"
+start = 2024-01-02
+symbols = ["S0", "S1", "S2", "S3", "S4", "S5", "GONE"]
+"""
+START, END = dt.date(2024, 1, 2), dt.date(2024, 3, 28)
+FEBRUARY = dt.date(2024, 2, 1), dt.date(2024, 2, 29)
+VINTAGES = {
+    "prices": "* exclude (fetched_at, known_at), known_at = fetched_at as late",
+    "quarantine": "* exclude (fetched_at)",
+    "restatements": "* exclude (known_at, old_known_at)",
+    "coverage": "* exclude (asked_at)",
+}
+
+
+def bars_by_day() -> pd.DataFrame:
+    """Bars of all days, with those that are judged by bars before them, or by the session after a closed day."""
+    days = pd.bdate_range(START, END).union([pd.Timestamp("2024-02-17")])  # a Saturday
+    rows = pd.MultiIndex.from_product([days, NAMES], names=["date", "symbol"]).to_frame(index=False)
+    rows = rows.assign(close=10 + rows.index / 100)
+    absurd = (rows["symbol"] == "S4") & rows["date"].isin(pd.to_datetime(["2024-01-16", "2024-02-05", "2024-03-11"]))
+    rows.loc[absurd, "close"] *= 20
+    rows = rows.assign(open=rows["close"], high=rows["close"] + 1, low=rows["close"] - 1, volume=1.0)
+    rows.loc[(rows["symbol"] == "S2") & (rows["date"] == "2024-02-20"), "high"] = 1.0
+    return rows
+
+
+def of(rows: pd.DataFrame, symbol: str, first: str, last: str = "2024-12-31") -> pd.Series:
+    return (rows["symbol"] == symbol) & rows["date"].between(pd.Timestamp(first), pd.Timestamp(last))
+
+
+def vintages() -> list[tuple[pd.DataFrame, dt.date, dt.date]]:
+    """What the file has when a run comes, and the sessions that the run asks for."""
+    good = bars_by_day()
+    early = good[~of(good, "S5", "2024-01-01") & ~of(good, "S3", "2024-02-06")]
+    changed, rebased, strange = good.copy(), good.copy(), good.copy()
+    changed.loc[of(good, "S0", "2024-02-14", "2024-02-15"), "close"] += 0.5
+    prices = ["open", "high", "low", "close"]
+    rebased.loc[of(good, "S1", "2024-01-01"), prices] *= 2
+    strange.loc[of(good, "S2", "2024-01-01"), prices] *= 3
+    return [(early, *FEBRUARY), (changed, START, END), (rebased, START, END), (strange, FEBRUARY[0], END)]
+
+
+@pytest.fixture(scope="module")
+def in_one_piece(tmp_path_factory: pytest.TempPathFactory) -> list[list[pa.Table]]:
+    return tables_of(tmp_path_factory.mktemp("one"), ["date", "symbol"], 30, AT_ONCE)
+
+
+def tables_of(folder: Path, order: list[str], row_group: int, at_once: int) -> list[list[pa.Table]]:
+    """Each of VINTAGES after each of the runs."""
+    (folder / "files").mkdir()
+    house = House(folder / "house", STOCKS, source=FilesSource(folder / "files", at_once=at_once))
+    found = []
+    for rows, first, last in vintages():
+        table = pa.Table.from_pandas(rows.sort_values(order), preserve_index=False)
+        pq.write_table(table, folder / "files" / "bars.parquet", row_group_size=row_group)
+        house.compute(("prices",), first, last)
+        read = house.warehouse.read
+        found.append([read(f"select {columns} from {name} order by all") for name, columns in VINTAGES.items()])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("order", "row_group", "at_once", "asked"),
+    [
+        (["symbol", "date"], 30, 100, "symbols"),
+        (["date", "symbol"], 7, 12, "days"),
+        (["date", "symbol"], 13, 24, "days"),
+        (["date", "symbol"], 60, 60, "days"),
+        (["date", "symbol"], 1000, 50, "symbols"),
+    ],
+)
+def test_files_by_date_or_by_symbol_in_any_pieces_make_the_same_tables(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_one_piece: list[list[pa.Table]],
+    order: list[str],
+    row_group: int,
+    at_once: int,
+    asked: str,
+) -> None:
+    stored = list[tuple[int, dt.date, dt.date]]()
+    plain = assets.sort_bars
+
+    def watched(
+        fetched: Fetched, market: Market, source: str, first: dt.date, last: dt.date, now: dt.datetime
+    ) -> Intake:
+        stored.append((len(fetched.outcomes), first, last))
+        return plain(fetched, market, source, first, last, now)
+
+    monkeypatch.setattr(assets, "sort_bars", watched)
+    found = tables_of(tmp_path, order, row_group, at_once)
+    assert len(stored) > 8
+    assert (len({symbols for symbols, _, _ in stored}) == 1) == (asked == "days")
+    assert found == in_one_piece
+    prices, quarantine, restatements, _ = in_one_piece[-1]
+    assert {*quarantine["rule"].to_pylist()} == {
+        "the day is a session of the calendar",
+        "no price is above the high",
+        "the close is within 5 times its recent median",
+    }
+    assert {*restatements["cause"].to_pylist()} == {"late", "vendor fix", "split"}
+    assert {row["symbol"] for row in restatements.to_pylist() if row["cause"] == "late"} == {"S3"}
+    assert prices.num_rows > 300

@@ -34,7 +34,7 @@ def row(read: dt.datetime = THEN, *, final: bool = True, **values: float | None)
 
 def against(stored: pa.Table, arriving: pa.Table) -> Reconciled:
     """The two held against each other by a run that computes the next session."""
-    return reconcile(stored, arriving, np.array(["2024-01-09"], "datetime64[D]"), dt.date(2024, 1, 10))
+    return reconcile(stored, arriving, np.array(["2024-01-09"], "datetime64[D]"), dt.date(2024, 1, 10), ["A"])
 
 
 @pytest.mark.parametrize(

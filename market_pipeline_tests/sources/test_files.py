@@ -1,3 +1,4 @@
+import dataclasses
 import datetime as dt
 import gzip
 from collections.abc import Iterator
@@ -271,6 +272,13 @@ def test_a_closed_day_a_hole_and_an_empty_file_are_outcomes(tmp_path: Path) -> N
     assert [o.status for o in source.fetch(stocks, ["AAA", "BBB"], later, later).outcomes] == ["hole", "hole"]
 
 
+def test_bars_of_days_before_a_listing_are_not_asked_for(tmp_path: Path) -> None:
+    long_rows().to_csv(tmp_path / "a.csv", index=False)
+    for days in ({"listed": {"AAA": LAST + dt.timedelta(days=1)}}, {"delisted": {"AAA": FIRST - dt.timedelta(days=1)}}):
+        market = dataclasses.replace(crypto, **days)
+        assert [o.status for o in FilesSource(tmp_path).fetch(market, ["AAA"], FIRST, LAST).outcomes] == ["closed"]
+
+
 def test_hidden_files_are_no_data(tmp_path: Path) -> None:
     long_rows().to_csv(tmp_path / "a.csv", index=False)
     (tmp_path / "._a.csv").write_bytes(bytes(range(256)))
@@ -381,11 +389,7 @@ def test_files_as_stooq_and_kaggle_spell_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["by symbol", "by date", "a file each", "years"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("kept", [0, 300, spill.KEPT])
-def test_pieces_are_the_same_bars(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str, kept: int
-) -> None:
-    monkeypatch.setattr(spill, "KEPT", kept)
+def test_pieces_are_the_same_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str) -> None:
     monkeypatch.setattr(spill, "AT_ONCE", 3)
     draw = np.random.default_rng(5)
     names = [f"S{number}" for number in range(7)]

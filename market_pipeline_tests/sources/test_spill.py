@@ -1,6 +1,7 @@
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import IO
+from collections.abc import Sequence
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,8 @@ SCHEMA = pa.schema(
 GROUPS = [np.array([1, 4]), np.array([3]), np.array([0, 2])]
 
 
-@pytest.fixture(params=[0, 100, 1 << 20], ids=["on disk", "partly on disk", "in memory"])
-def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill, "KEPT", request.param)
+@pytest.fixture(autouse=True)
+def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spill, "AT_ONCE", 4)
 
 
@@ -29,59 +29,36 @@ def piece(symbols: Sequence[int], closes: Sequence[float], **more: Sequence[floa
     )
 
 
-@pytest.mark.usefixtures("kept")
-def test_rows_of_a_symbol_come_together_in_the_order_in_which_they_came() -> None:
+def test_rows_of_a_group_come_together_in_the_order_in_which_those_of_a_symbol_came() -> None:
     pieces = [piece([4, 2, 1, 4, 1], [1, 2, 3, 4, 5]), piece([], []), piece([1, 0, 4], [6, 7, 8])]
     tables = list(by_group(pieces, SCHEMA, GROUPS))
-    assert [table["symbol"].to_pylist() for table in tables] == [[1, 1, 1, 4, 4, 4], [], [0, 2]]
-    assert [table["close"].to_pylist() for table in tables] == [[3, 5, 6, 1, 4, 8], [], [7, 2]]
+    assert [table["symbol"].to_pylist() for table in tables] == [[4, 1, 4, 1, 1, 4], [], [2, 0]]
+    assert [table["close"].to_pylist() for table in tables] == [[1, 3, 4, 5, 6, 8], [], [2, 7]]
     assert all(table.schema == SCHEMA for table in tables)
 
 
-@pytest.mark.usefixtures("kept")
 def test_what_a_piece_lacks_is_null_and_what_is_no_number_is_not() -> None:
-    pieces = [
-        piece([0, 1, 2, 3, 0], [1, 2, 3, 4, 5], splits=[2, np.nan, 1, 1, 3]),
-        piece([0, 1, 3], [6, 7, 8]),
-        piece([1], [9], splits=[0]),
-    ]
+    pieces = [piece([0, 2, 0, 3], [1, 3, 5, 4], splits=[2, np.nan, 3, 1]), piece([2], [6])]
     splits = [table["splits"].combine_chunks() for table in by_group(pieces, SCHEMA, GROUPS)]
-    assert [column.is_null().to_pylist() for column in splits] == [
-        [False, True, False], [False, True], [False, False, True, False]
-    ]  # fmt: skip
-    assert [column.drop_null().to_pylist() for column in splits[1:]] == [[1], [2, 3, 1]]
-    np.testing.assert_array_equal(splits[0].drop_null().to_numpy(), [np.nan, 0])
+    assert [column.is_null().to_pylist() for column in splits] == [[], [False], [False, False, False, True]]
+    np.testing.assert_array_equal(splits[2].drop_null().to_numpy(), [2, np.nan, 3])
 
 
-@pytest.mark.usefixtures("kept")
 def test_no_rows_are_empty_tables() -> None:
     assert [table.num_rows for table in by_group([SCHEMA.empty_table()], SCHEMA, GROUPS)] == [0, 0, 0]
 
 
-@pytest.mark.usefixtures("kept")
-def test_as_many_random_rows_as_a_plain_sort_has() -> None:
-    draw = np.random.default_rng(3)
-    symbols, closes = draw.integers(0, 5, 500), draw.normal(size=500)
-    cuts = np.split(np.arange(500), np.sort(draw.integers(0, 500, 20)))
-    pieces = (piece(symbols[cut].tolist(), closes[cut].tolist()) for cut in cuts)
-    for places, table in zip(GROUPS, by_group(pieces, SCHEMA, GROUPS), strict=True):
-        expected = np.concatenate([closes[symbols == place] for place in places])
-        np.testing.assert_array_equal(table["close"].to_numpy(), expected)
+def test_rows_are_gathered() -> None:
+    pieces = (piece([0] * size, [0.0] * size) for size in [1, 2, 2, 0, 9, 3])
+    assert [table.num_rows for table in gathered(pieces, SCHEMA)] == [5, 9, 3]
 
 
-def test_rows_are_gathered_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill, "AT_ONCE", 4)
-    sizes = [1, 2, 2, 0, 9, 3]
-    pieces: Iterator[pa.Table] = (piece([0] * size, [0.0] * size) for size in sizes)
-    assert [table.num_rows for table in gathered(pieces)] == [4, 1, 4, 4, 1, 3]
-
-
-def test_a_full_disk_says_which_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(prefix: str) -> IO[bytes]:
-        assert prefix
-        return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123  by_group closes it
-
-    monkeypatch.setattr(spill, "KEPT", 0)
-    monkeypatch.setattr(spill, "TemporaryFile", full)
-    with pytest.raises(SourceError, match=r"No space left on device\. Make room there, or set TMPDIR"):
-        list(by_group([piece([0], [1.0])], SCHEMA, GROUPS))
+def test_a_full_disk_says_which_folder(tmp_path: Path) -> None:
+    (tmp_path / "0.arrow").symlink_to("/dev/full")
+    folder = mock.MagicMock()
+    folder.return_value.__enter__.return_value = str(tmp_path)
+    with (
+        mock.patch.object(spill, "TemporaryDirectory", folder),
+        pytest.raises(SourceError, match=r"No space left on device\. Make room there, or set TMPDIR"),
+    ):
+        list(by_group([piece([1], [1.0])], SCHEMA, GROUPS))
