@@ -6,9 +6,13 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from market_pipeline.runs import PlannedRun
 from market_pipeline.runs import Progress as Show
+
+WIDE = 150
+"""Characters of a line from which on it also says what a run is at; a narrower one breaks its words, not its times."""
 
 WHOLE = 7200.0
 """Seconds whose speed the time left is estimated from: parts take minutes, the last half minute says nothing."""
@@ -23,10 +27,12 @@ def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterat
     if not console.is_terminal:
         yield _lines(console, planned)
         return
+    whole = Column(no_wrap=True)
     columns = (
-        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(bar_width=16),
-        TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(), TextColumn("[dim]left[/]"),
-        TimeRemainingColumn(elapsed_when_finished=False), TextColumn("[dim]{task.fields[line]}"),
+        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}", table_column=Column()),
+        BarColumn(bar_width=16), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(whole),
+        TextColumn("[dim]left[/]"), TimeRemainingColumn(elapsed_when_finished=False, table_column=whole),
+        *([TextColumn("[dim]{task.fields[line]}")] if console.width >= WIDE else []),
     )  # fmt: skip
     with Progress(*columns, console=console, speed_estimate_period=WHOLE) as progress:
         yield _rows(progress, planned)

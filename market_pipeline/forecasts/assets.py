@@ -93,8 +93,9 @@ def registered(
     untrained = [month for month, found in by_month.items() if lacking(found)]
     if untrained:
         names = ", ".join(lacking(by_month[untrained[0]])) if by_month[untrained[0]] else "models"
+        all_of_them = f"{len(untrained)} month{'s' if len(untrained) > 1 else ''} in all"
         raise HistoryError(
-            f"{market.name}: no {names} were trained for {untrained[0]:%Y-%m} ({len(untrained)} months in all). "
+            f"{market.name}: no {names} were trained for {untrained[0]:%Y-%m} ({all_of_them}). "
             f"Train them first: materialise {market.name}/models from {untrained[0]} to {untrained[-1]}, or let "
             f"market-pipeline backfill --market {market.name} do it with the rest."
         )

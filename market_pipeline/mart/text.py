@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_pipeline.mart.sentences import price
-from market_pipeline.models.catalogue import BASELINE
+from market_pipeline.models.catalogue import BASELINE, claims_of
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
@@ -21,10 +21,14 @@ VERDICTS = {
 SHORT = VERDICTS | {"beats_baseline": "[bold green]beats it[/]", "worse": "[red]worse[/]"}
 """For a table whose title names the random walk."""
 
+ECHO = 5e-4
+"""A skill that is shown as 0.0 %."""
+
 SENTENCES = {
-    "beats_baseline": "This model has beaten the random walk out of sample; see the leaderboard for by how much.",
+    "beats_baseline": "This model has beaten the random walk out of sample: market-pipeline verdicts says on what, "
+    "and by how much.",
     "no_evidence": "Nothing has beaten the random walk here, so it is what is served: read the range, not the trend.",
-    "kept": "A model named here beat the random walk before and keeps its place, though by now the evidence is thin.",
+    "kept": "The model named here beat the random walk before and keeps its place, though by now the evidence is thin.",
     "insufficient_data": "Too few forecasts have come due to judge; until then the random walk is served.",
 }
 
@@ -52,7 +56,10 @@ def print_signals(console: Console, signals: pa.Table) -> None:
 
 
 def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
-    """One line per market, model and question, with the skill and verdict at each horizon."""
+    """One line per market, model and question, with the skill and verdict at each horizon.
+
+    Where a model says what the walk says there is nothing to judge, and no line.
+    """
     rows = [row for row in leaderboard.to_pylist() if row["model"] != "random_walk"]
     horizons = sorted({row["horizon"] for row in rows})
     table = Table(
@@ -64,14 +71,17 @@ def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
     )
     for name in ("market", "model", "question", *(_sessions(horizon) for horizon in horizons)):
         table.add_column(name)
+    echoes = 0
     for key in dict.fromkeys((row["market"], row["model"], row["question"]) for row in rows):
-        cells = {
-            row["horizon"]: f"{_skill(row['skill'])}  {SHORT[row['verdict']]}"
-            for row in rows
-            if (row["market"], row["model"], row["question"]) == key
-        }
+        contests = [row for row in rows if (row["market"], row["model"], row["question"]) == key]
+        if _echoes_the_walk(contests):
+            echoes += len(contests)
+            continue
+        cells = {row["horizon"]: f"{_skill(row['skill'])}  {SHORT[row['verdict']]}" for row in contests}
         table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
     console.print(table)
+    if echoes:
+        console.print(f"[dim]Left out: {echoes} contests in which a model says what the random walk says.[/]")
     console.print(f"[dim]{SURVIVORSHIP}[/]")
 
 
@@ -96,8 +106,19 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
             VERDICTS[row["verdict"]],
         )
     console.print(table)
-    for verdict in _in_order(_standing(row) for row in signals):
-        console.print(f"\n{SENTENCES[verdict]}")
+    standings = [_standing(row) for row in signals]
+    for standing in _in_order(standings):
+        where = [str(row["horizon"]) for row, its in zip(signals, standings, strict=True) if its == standing]
+        whose = f"{', '.join(where)} session{'s' if where != ['1'] else ''}: " if len(where) < len(signals) else ""
+        console.print(f"\n{whose}{SENTENCES[standing]}")
+
+
+def _echoes_the_walk(contests: Iterable[Mapping[str, Any]]) -> bool:
+    """A question that the model does not claim, and on which its losses are the walk's."""
+    return all(
+        row["question"] not in claims_of(row["model"]) and row["skill"] is not None and abs(row["skill"]) < ECHO
+        for row in contests
+    )
 
 
 def _standing(row: Mapping[str, Any]) -> str:

@@ -27,6 +27,16 @@ def test_a_terminal_sees_every_run_its_parts_and_the_time_left() -> None:
     assert "trained for 2023-12-01" in written
 
 
+def test_a_narrow_terminal_breaks_words_and_no_times() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=80, color_system=None)
+    with followed(console, RUNS) as steps:
+        for run, show in steps:
+            show(1, run.parts, "trained for 2023-12-01")
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in written
+    assert "4/4 0:00:00" in written
+
+
 def test_a_log_gets_one_line_as_a_run_begins_and_one_as_it_ends() -> None:
     console = Console(file=StringIO(), width=160)
     with followed(console, RUNS) as steps:
