@@ -52,7 +52,7 @@ def _named(spelt: str) -> Any:
             f"{VARIABLE} has {spelt!r}, but names a model as my_module:MODEL or /path/to/file.py:MODEL."
         )
     try:
-        held = _from_file(Path(module)) if module.endswith(".py") else import_module(module)
+        held = _from_file(Path(module).expanduser()) if module.endswith(".py") else import_module(module)
     except Exception as error:
         raise ConfigurationError(
             f"{VARIABLE} names {spelt}, which cannot be loaded: {type(error).__name__}: {error}. A module must be "

@@ -50,6 +50,8 @@ def test_a_model_is_named_by_its_file_or_its_module(file: Path, monkeypatch: pyt
     assert own_forecasters((), {}) == ()
     [model] = own_forecasters((), named(f"{file}:MODEL"))
     assert model.name == "calm"
+    monkeypatch.setenv("HOME", str(file.parent))
+    assert [model.name for model in own_forecasters((), named(f"~/{file.name}:MODEL"))] == ["calm"]
     monkeypatch.syspath_prepend(file.parent)
     assert [model.name for model in own_forecasters((), named("calm_model:MODEL"))] == ["calm"]
 
