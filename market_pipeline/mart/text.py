@@ -18,8 +18,12 @@ VERDICTS = {
     "worse": "[red]worse than the random walk[/]",
     "insufficient_data": "[dim]too little data[/]",
 }
-SHORT = VERDICTS | {"beats_baseline": "[bold green]beats it[/]", "worse": "[red]worse[/]"}
-"""For a table whose title names the random walk."""
+SHORT = VERDICTS | {
+    "beats_baseline": "[bold green]beats it[/]",
+    "worse": "[red]worse[/]",
+    "insufficient_data": "[dim]too early[/]",
+}
+"""For a table whose title names the random walk, on a terminal of 100 columns."""
 
 ECHO = 5e-4
 """A skill that is shown as 0.0 %."""

@@ -159,4 +159,4 @@ def test_a_terminal_shows_every_verdict_on_one_line_each(house: House) -> None:
     assert {tuple(line.split()[1:3]) for line in lines} >= claimed
     assert not any(line.split()[1:3] == ["har", "return"] for line in lines)
     assert "in which a model says what the random walk says" in written.getvalue()
-    assert all("too little data" in line for line in lines)
+    assert all("too early" in line for line in lines)
