@@ -136,7 +136,9 @@ def _sessions(horizon: int) -> str:
 
 
 def _skill(skill: float | None) -> str:
-    return "     –" if skill is None else f"{skill:+6.1%}"
+    if skill is None:
+        return "     –"
+    return f"{skill:+6.1%}" if abs(skill) < 1 else f"{skill:+6.0%}"
 
 
 def _in_order(values: Iterable[str]) -> tuple[str, ...]:
