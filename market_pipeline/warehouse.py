@@ -169,7 +169,11 @@ class Warehouse:
 
 @dataclass(frozen=True)
 class Transaction:
-    """Writes of one market that become visible together."""
+    """Writes of one market that become visible together.
+
+    DuckDB finds the rows among a method's local variables, by their name `arriving`: what is registered inside a
+    transaction stays in memory until it ends.
+    """
 
     connection: duckdb.DuckDBPyConnection
     market: str
@@ -177,14 +181,14 @@ class Transaction:
     def replace(
         self,
         table: str,
-        rows: pa.Table,
+        arriving: pa.Table,
         first: dt.date,
         last: dt.date,
         *,
         symbols: Sequence[str] | None = None,
         keep: str = "false",
     ) -> int:
-        """Put `rows` in the place of the partitions from `first` to `last`, both included.
+        """Put `arriving` in the place of the partitions from `first` to `last`, both included.
 
         Rows outside these partitions are left out, so a caller may compute wider than it writes. With `symbols`,
         only the rows of these are replaced. Stored rows for which the SQL condition `keep` holds stay, and win over
@@ -197,32 +201,24 @@ class Transaction:
             mine += " and list_contains($symbols, symbol)"
             span["symbols"] = list(symbols)
         self.connection.execute(f"delete from {table} where {mine} and not ({keep})", span)
-        self.connection.register("arriving", rows)
-        try:
-            self._refuse_duplicates(table, rows)
-            where = f"{column} between $first and $last"
-            bounds = {"first": first, "last": last, "market": self.market}
-            if keep != "false":
-                same = " and ".join(f"held.{key} = arriving.{key}" for key in KEYS[table])
-                where += f" and not exists (from {table} held where held.market = $market and {same})"
-            written = self.connection.execute(
-                f"insert into {table} by name select $market as market, * from arriving where {where}", bounds
-            ).fetchone()
-        finally:
-            self.connection.unregister("arriving")
+        self._refuse_duplicates(table, arriving)
+        where = f"{column} between $first and $last"
+        bounds = {"first": first, "last": last, "market": self.market}
+        if keep != "false":
+            same = " and ".join(f"held.{key} = arriving.{key}" for key in KEYS[table])
+            where += f" and not exists (from {table} held where held.market = $market and {same})"
+        written = self.connection.execute(
+            f"insert into {table} by name select $market as market, * from arriving where {where}", bounds
+        ).fetchone()
         return int(written[0]) if written else 0
 
-    def upsert(self, table: str, rows: pa.Table) -> int:
-        """Put each of `rows` in the place of the stored row of its key, or beside the others; returns their number."""
+    def upsert(self, table: str, arriving: pa.Table) -> int:
+        """Put each of `arriving` in the place of the stored row of its key, or beside the others; their number."""
         same = " and ".join(f"{table}.{key} = arriving.{key}" for key in KEYS[table])
-        self.connection.register("arriving", rows)
-        try:
-            self.connection.execute(
-                f"delete from {table} using arriving where {table}.market = $market and {same}", {"market": self.market}
-            )
-        finally:
-            self.connection.unregister("arriving")
-        return self.append(table, rows)
+        self.connection.execute(
+            f"delete from {table} using arriving where {table}.market = $market and {same}", {"market": self.market}
+        )
+        return self.append(table, arriving)
 
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query, as this transaction sees it."""
@@ -233,19 +229,15 @@ class Transaction:
         self.connection.execute(f"delete from {table} where market = ?", [self.market])
         return self.append(table, rows)
 
-    def append(self, table: str, rows: pa.Table) -> int:
-        self.connection.register("arriving", rows)
-        try:
-            self._refuse_duplicates(table, rows)
-            self.connection.execute(
-                f"insert into {table} by name select $market as market, * from arriving", {"market": self.market}
-            )
-        finally:
-            self.connection.unregister("arriving")
-        return int(rows.num_rows)
+    def append(self, table: str, arriving: pa.Table) -> int:
+        self._refuse_duplicates(table, arriving)
+        self.connection.execute(
+            f"insert into {table} by name select $market as market, * from arriving", {"market": self.market}
+        )
+        return int(arriving.num_rows)
 
-    def _refuse_duplicates(self, table: str, rows: pa.Table) -> None:
-        if table not in KEYS or not repeated(rows.select(KEYS[table])):
+    def _refuse_duplicates(self, table: str, arriving: pa.Table) -> None:
+        if table not in KEYS or not repeated(arriving.select(KEYS[table])):
             return
         key = ", ".join(KEYS[table])
         twice = self.connection.execute(

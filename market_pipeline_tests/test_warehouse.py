@@ -170,3 +170,14 @@ def test_a_streamed_answer_is_the_whole_answer(warehouse: Warehouse, monkeypatch
     sql = "select session, present from coverage where market = $market order by session"
     pieces = list(warehouse.stream(sql, {"market": "m"}))
     assert pa.concat_tables(pieces).equals(warehouse.read(sql, {"market": "m"}))
+
+
+def test_rows_that_were_written_are_let_go_before_the_transaction_ends(warehouse: Warehouse) -> None:
+    days = [dt.date(2000, 1, 1) + dt.timedelta(days=place) for place in range(9000)]
+    held = pa.total_allocated_bytes()
+    size = coverage(*days).nbytes
+    with warehouse.transaction("crypto") as transaction:
+        for start in range(0, len(days), 1000):
+            transaction.replace("coverage", coverage(*days[start : start + 1000]), days[start], days[start + 999])
+        assert pa.total_allocated_bytes() - held < size / 3
+    assert len(stored(warehouse)) == len(days)

@@ -11,8 +11,8 @@ from market_pipeline.panel import Days, to_rows
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.warehouse import Warehouse
 
-AT_ONCE = 1_500_000
-"""Bars whose indicators are in memory together: half a gigabyte, and as much again as rows."""
+AT_ONCE = 1_000_000
+"""Bars whose indicators are in memory together: a third of a gigabyte, and as much again as rows."""
 
 
 def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> int:
