@@ -42,6 +42,8 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))
     now = dt.datetime.now(dt.UTC)
     sessions = market.sessions[:TEN_YEARS]
+    months = sessions.astype("datetime64[M]")
+    sessions = sessions[months < months[-1]]  # to the end of the last whole month
     last = sessions[-1].item()
     origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(last, "M")]
     month = Month(last.replace(day=1), sessions[len(sessions) - len(origins) - 1].item())

@@ -37,6 +37,8 @@ class Har:
     name: str = "har"
     window: int = 1000
     """Sessions to learn from."""
+    at_most: int = 500_000
+    """Samples to learn from."""
 
     def fit(self, past: Panel) -> Parameters:
         history = past.history
@@ -48,7 +50,10 @@ class Har:
             following = _following(history, horizon)
             known = np.isfinite(memories).all(axis=0) & np.isfinite(following) & (following > 0)
             known[:, : window.start] = False
-            coefficients = _least_squares(memories[:, known].T, np.log(following[known]))
+            learning = np.flatnonzero(known)
+            learning = learning[:: max(1, -(-len(learning) // self.at_most))]
+            terms, target = memories.reshape(len(memories), -1)[:, learning].T, following.reshape(-1)[learning]
+            coefficients = _least_squares(terms, np.log(target))
             scale = _scale(coefficients, memories, horizon)
             learned[f"coefficients_{horizon}"] = coefficients
             off = forward_returns(history, horizon) / scale
@@ -71,20 +76,25 @@ class Har:
 
 def _memories(history: History) -> Grid:
     """Log variances known at each close, the symbol's and then the market's; (memories, symbols, sessions)."""
-    variance = range_variance(history)
-    own = [trailing_mean(variance, sessions, least=(min(sessions, LEAST) + 1) // 2) for sessions in MEMORIES]
-    year = own[-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [np.log(np.maximum(memory, FLOOR * year)) for memory in own]
-        logs = [np.where(np.isfinite(log), log, np.nan) for log in logs]
-    beyond = [log - logs[-1] for log in logs[:-1]]
-    counts = [np.maximum(np.isfinite(log).sum(axis=0), 1) for log in beyond]
-    markets = [np.nansum(log, axis=0) / count for log, count in zip(beyond, counts, strict=True)]
-    terms = [*logs, *(np.broadcast_to(market, year.shape) for market in markets)]
+    variance, count = range_variance(history), len(MEMORIES)
+    year = _mean(variance, MEMORIES[-1])
+    grid = np.empty((2 * count - 1, *year.shape))
+    for place, sessions in enumerate(MEMORIES):
+        memory = year if sessions == MEMORIES[-1] else _mean(variance, sessions)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = np.log(np.maximum(memory, FLOOR * year))
+        grid[place] = np.where(np.isfinite(log), log, np.nan)
+    for place in range(count - 1):
+        beyond = grid[place] - grid[count - 1]
+        grid[count + place] = np.nansum(beyond, axis=0) / np.maximum(np.isfinite(beyond).sum(axis=0), 1)
     # No sooner than the random walk, which stands beside every forecast.
     old_enough = np.cumsum(np.isfinite(session_returns(history)), axis=1) >= WARM_UP
-    grid: Grid = np.where(history.present & old_enough, np.stack(terms), np.nan)
+    grid[:, ~(history.present & old_enough)] = np.nan
     return grid
+
+
+def _mean(variance: Grid, sessions: int) -> Grid:
+    return trailing_mean(variance, sessions, least=(min(sessions, LEAST) + 1) // 2)
 
 
 def _following(history: History, horizon: int) -> Grid:
