@@ -5,7 +5,6 @@ Knows MkDocs and where pages lie; what a generated page says is `reference.py`'s
 
 import importlib.util
 import json
-import posixpath
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
@@ -33,13 +32,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links out of the folder lead to the pages made of those files; those to what is yet to come to nothing."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Links out of the folder lead to the pages made of those files."""
     up = "../" * page.file.src_uri.count("/")
-    for coming in config.extra["coming"]:
-        if files.get_file_from_path(coming) is None:
-            near = posixpath.relpath(coming, posixpath.dirname(page.file.src_uri) or ".")
-            markdown = re.sub(rf"\[([^]]*)\]\({re.escape(near)}(#[^)]*)?\)", r"\1", markdown)
     for name, made in {"README.md": "index.md", "CHANGELOG.md": "changelog.md"}.items():
         markdown = re.sub(rf"\]\((?:\.\./)+{re.escape(name)}", f"]({up}{made}", markdown)
     return re.sub(r"\]\(([./\w-]*notebooks/[\w-]+)\.ipynb", r"](\1.md", markdown)

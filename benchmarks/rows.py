@@ -23,11 +23,13 @@ class Row:
     """Theirs over ours is the ratio, and has to reach this."""
     at_most: float | None = None
     """Ours over theirs is the ratio, and has to stay within this."""
+    floor: bool = False
+    """Ours over theirs is the ratio, and is reported."""
     slowest: float | None = None
     """Seconds within which the slowest of our parts has to stay."""
 
     def ratio(self, ours: float, theirs: float) -> float:
-        return ours / theirs if self.at_most else theirs / ours
+        return ours / theirs if self.at_most or self.floor else theirs / ours
 
     def met(self, ratio: float, slowest: float) -> bool | None:
         """Whether the target was reached; None without one."""
@@ -68,7 +70,7 @@ def rows_of(size: float) -> tuple[Row, ...]:
             "the same definitions with empty bodies", "<= 1.3 x",
             "dagster_runs:backfill", "dagster_runs:empty_backfill", ("generated:bars",), at_most=1.3),
         Row("B7b", "the same", "the same, with the pipeline's event log under it, too", "reported",
-            "dagster_runs:backfill", "dagster_runs:empty_backfill_in_batches", ("generated:bars",)),
+            "dagster_runs:backfill", "dagster_runs:empty_backfill_in_batches", ("generated:bars",), floor=True),
         Row("B8", f"a daily run of {n} after {FOUR_YEARS} sessions, process start to mart published",
             "the bare functions and one import of the definitions", "<= 1.3 x",
             "dagster_runs:daily", "dagster_runs:bare_daily",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from market_pipeline.forecasts import issue as issuing
 from market_pipeline.forecasts import look_ahead as forecasts_look_ahead
@@ -65,7 +66,8 @@ def wide(bars: dict[str, Grid]) -> Panel:
 @pytest.fixture(scope="module")
 def parameters(wide: Panel) -> dict[str, Parameters]:
     past = wide.until(SESSIONS[CUTOFF])
-    return {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
+    with threadpool_limits(1):  # as training does
+        return {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
 
 
 def leaky_indicators(leak: Callable[[History, dict[str, Grid]], Grid]) -> Callable[[History], dict[str, Grid]]:

@@ -3,7 +3,7 @@
 import dagster as dg
 import numpy as np
 
-from market_pipeline.checks import holds_when_empty
+from market_pipeline.checks import Condition, conditions_hold
 from market_pipeline.forecasts.ledger import data_digests
 from market_pipeline.forecasts.look_ahead import saw_their_future
 from market_pipeline.forecasts.replay import REGISTRY, STORED
@@ -56,17 +56,16 @@ where market = $market and not (
 def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/forecasts`."""
     asset = dg.AssetKey([market.name, "forecasts"])
-    return [
-        holds_when_empty(asset, sentence, sql, parameters={"market": market.name})
-        for sentence, sql in {
-            "quantiles_rise": ORDERED,
-            "every_value_is_finite": FINITE,
-            "a_forecast_appears_once": ONCE,
-            "no_forecast_knows_its_future": NO_LOOK_AHEAD,
-            "chances_of_ranks_sum_to_one": CHANCES_SUM_TO_ONE,
-            "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
-        }.items()
-    ] + [look_ahead_check(market)]
+    conditions = {
+        "quantiles_rise": ORDERED,
+        "every_value_is_finite": FINITE,
+        "a_forecast_appears_once": ONCE,
+        "no_forecast_knows_its_future": NO_LOOK_AHEAD,
+        "chances_of_ranks_sum_to_one": CHANCES_SUM_TO_ONE,
+        "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
+    }
+    held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
+    return [conditions_hold(asset, held, {"market": market.name}), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
@@ -97,7 +96,8 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         registry = warehouse.read(REGISTRY, {"market": market.name, "month": day.replace(day=1)}).to_pylist()
         parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry}
         stored = warehouse.read(STORED, {"market": market.name, "origin": day})
-        wide = read_panel(warehouse, market, pins[-1]["origin"], since=day)
+        newest = pins[-1]["origin"]
+        wide = cut if newest == day else read_panel(warehouse, market, newest, since=day)
         seen = saw_their_future(stored, cut, wide, market, parameters)
         return dg.AssetCheckResult(
             passed=not seen,

@@ -16,9 +16,11 @@ def saw_their_future(
 ) -> int:
     """How many stored forecasts of an origin, the last session of `cut`, are not those that its past yields.
 
-    `cut` is what the one reader gives up to the origin, `wide` reaches further; there, noise takes the future's place.
+    `cut` is what the one reader gives up to the origin; where `wide` reaches further, noise takes the future's place.
     `stored` has the columns of replay.STORED, `parameters` are those of the origin's month.
     """
     origin = cut.history.sessions[-1].astype("datetime64[D]").item()
-    panels = (cut, wide.garbled(np.datetime64(origin), seed=origin.toordinal()))
+    panels = [cut]
+    if len(wide.history.sessions) > len(cut.history.sessions):
+        panels.append(wide.garbled(np.datetime64(origin), seed=origin.toordinal()))
     return max(differing(stored, made_again(panel, market, origin, parameters)) for panel in panels)

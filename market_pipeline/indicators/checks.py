@@ -5,7 +5,7 @@ from dataclasses import replace
 import dagster as dg
 import numpy as np
 
-from market_pipeline.checks import holds_when_empty
+from market_pipeline.checks import Condition, conditions_hold
 from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.indicators.look_ahead import saw_their_future
 from market_pipeline.markets import Market
@@ -42,14 +42,13 @@ select * from numbers where not isfinite(value)
 def indicators_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/indicators`."""
     asset = dg.AssetKey([market.name, "indicators"])
-    return [
-        holds_when_empty(asset, sentence, sql, parameters={"market": market.name})
-        for sentence, sql in {
-            "a_symbol_and_session_appear_once": ONCE,
-            "every_row_stands_beside_a_bar": BESIDE_BARS,
-            "every_value_is_finite": FINITE,
-        }.items()
-    ] + [look_ahead_check(market)]
+    conditions = {
+        "a_symbol_and_session_appear_once": ONCE,
+        "every_row_stands_beside_a_bar": BESIDE_BARS,
+        "every_value_is_finite": FINITE,
+    }
+    held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
+    return [conditions_hold(asset, held, {"market": market.name}), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:

@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 import numpy as np
 
-from market_pipeline.checks import holds_when_empty
+from market_pipeline.checks import Condition, conditions_hold
 from market_pipeline.markets import Market
 from market_pipeline.models.artifacts import load
 from market_pipeline.models.catalogue import FORECASTERS
@@ -36,10 +36,12 @@ NEWEST = "select max(session) as day from prices where market = $market and fina
 def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/models`."""
     asset = dg.AssetKey([market.name, "models"])
-    mine = {"market": market.name}
+    conditions = (
+        Condition("training_ends_before_the_month", STRICTLY_BEFORE),
+        Condition("a_model_and_month_appear_once", ONCE),
+    )
     return [
-        holds_when_empty(asset, "training_ends_before_the_month", STRICTLY_BEFORE, parameters=mine),
-        holds_when_empty(asset, "a_model_and_month_appear_once", ONCE, parameters=mine),
+        conditions_hold(asset, conditions, {"market": market.name}),
         look_ahead_check(market),
         covariate_shift_check(market),
     ]

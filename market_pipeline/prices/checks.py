@@ -4,7 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
-from market_pipeline.checks import holds_when_empty
+from market_pipeline.checks import Condition, conditions_hold
 from market_pipeline.markets import Market
 from market_pipeline.warehouse import Warehouse
 
@@ -51,25 +51,24 @@ where $market is not null and (column_name, data_type) not in (
 def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/prices`."""
     asset = dg.AssetKey([market.name, "prices"])
-    mine = {"market": market.name}
-    return [
-        holds_when_empty(asset, "the_columns_are_the_contract", SCHEMA, parameters=mine),
-        holds_when_empty(asset, "every_bar_is_possible", POSSIBLE, parameters=mine),
-        holds_when_empty(asset, "a_symbol_and_session_appear_once", ONCE, parameters=mine),
-        holds_when_empty(
-            asset, "every_session_is_complete", COMPLETE, parameters=mine, blocking=False,
+    conditions = (
+        Condition("the_columns_are_the_contract", SCHEMA),
+        Condition("every_bar_is_possible", POSSIBLE),
+        Condition("a_symbol_and_session_appear_once", ONCE),
+        Condition(
+            "every_session_is_complete", COMPLETE, blocking=False,
             description="Every symbol that was listed has a bar or a quarantined one.",
         ),
-        holds_when_empty(
-            asset, "a_step_like_a_split_has_its_split", UNANNOUNCED, parameters=mine, blocking=False,
+        Condition(
+            "a_step_like_a_split_has_its_split", UNANNOUNCED, blocking=False,
             description="An overnight step near a split's ratio, with no split on record: did the vendor forget it?",
         ),
-        holds_when_empty(
-            asset, "every_split_moves_the_price", UNFELT, parameters=mine, blocking=False,
+        Condition(
+            "every_split_moves_the_price", UNFELT, blocking=False,
             description="A split on record at which the price did not step: did the vendor invent or double it?",
         ),
-        newest_session_check(market),
-    ]  # fmt: skip
+    )  # fmt: skip
+    return [conditions_hold(asset, conditions, {"market": market.name}), newest_session_check(market)]
 
 
 def newest_session_check(market: Market) -> dg.AssetChecksDefinition:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from market_pipeline.checks import holds_when_empty
+from market_pipeline.checks import Condition, conditions_hold
 from market_pipeline.markets import Market
 
 POSSIBLE = """
@@ -47,17 +47,25 @@ where market = $market and test = 'e_value' and value >= 20
 
 def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/scores`, `<market>/leaderboard` and `<market>/signals`."""
-    scores, board, signals = (dg.AssetKey([market.name, name]) for name in ("scores", "leaderboard", "signals"))
-    mine = {"market": market.name}
-    return [
-        holds_when_empty(scores, "every_loss_is_possible", POSSIBLE, parameters=mine),
-        holds_when_empty(scores, "a_score_appears_once", ONCE, parameters=mine),
-        holds_when_empty(scores, "every_forecast_that_came_due_is_scored", SCORED, parameters=mine, blocking=False),
-        holds_when_empty(
-            board, "no_champion_has_come_to_lose", DEPOSABLE, parameters=mine, blocking=False,
-            description="A bet, ever since the first origin, that a champion loses to the walk on most days has not "
-            "grown twentyfold: while nothing is wrong it ever does with a chance of at most 5 %.",
+    conditions = {
+        "scores": (
+            Condition("every_loss_is_possible", POSSIBLE),
+            Condition("a_score_appears_once", ONCE),
+            Condition("every_forecast_that_came_due_is_scored", SCORED, blocking=False),
         ),
-        holds_when_empty(signals, "every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS, parameters=mine),
-        holds_when_empty(signals, "only_the_proven_replace_the_random_walk", PROVEN, parameters=mine),
-    ]  # fmt: skip
+        "leaderboard": (
+            Condition(
+                "no_champion_has_come_to_lose", DEPOSABLE, blocking=False,
+                description="A bet, ever since the first origin, that a champion loses to the walk on most days has "
+                "not grown twentyfold: while nothing is wrong it ever does with a chance of at most 5 %.",
+            ),
+        ),
+        "signals": (
+            Condition("every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS),
+            Condition("only_the_proven_replace_the_random_walk", PROVEN),
+        ),
+    }  # fmt: skip
+    return [
+        conditions_hold(dg.AssetKey([market.name, asset]), held, {"market": market.name})
+        for asset, held in conditions.items()
+    ]
