@@ -8,12 +8,13 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import talib
 from generated import as_stored, bars_table, grids, market_of, warehouse_of
 from numpy.lib.stride_tricks import sliding_window_view
 from stopwatch import Stopwatch, forget
 
-from market_pipeline.panel import Grid, to_rows
+from market_pipeline.panel import Days, Grid
 from market_pipeline.prices.history import read_history
 
 START, END = dt.date(2007, 1, 3), dt.date(2020, 12, 31)
@@ -58,11 +59,23 @@ def ours(folder: Path, size: float) -> dict[str, float]:
             columns = of_one(history.high[row], history.low[row], history.close[row])
             for name, column in columns.items():
                 made[name][row] = column
-        rows = to_rows(market.symbols, history.sessions, made, history.present)
-    if rows.num_rows != history.close.size:
-        raise AssertionError("some bar has no row")
+        rows = rows_of(market.symbols, history.sessions, made)
+    if rows.num_rows != history.present.sum():
+        raise AssertionError("a row has no bar")
     np.savez(folder / "factors.npz", **{name: grid.astype(np.float32) for name, grid in made.items()})
     return {"seconds": watch.seconds}
+
+
+def rows_of(symbols: tuple[str, ...], sessions: Days, grids: dict[str, Grid]) -> pa.Table:
+    """A row for each symbol and session, in Qlib's order: a grid without gaps is a column as it stands."""
+    place = np.repeat(np.arange(len(symbols), dtype=np.int32), len(sessions))
+    return pa.table(
+        {
+            "symbol": pa.DictionaryArray.from_arrays(pa.array(place), pa.array(symbols, pa.string())),
+            "session": pa.array(np.tile(sessions.astype("datetime64[D]"), len(symbols)), pa.date32()),
+            **{name: pa.array(grid.reshape(-1), from_pandas=True) for name, grid in grids.items()},
+        }
+    )
 
 
 def of_one(high: Grid, low: Grid, close: Grid) -> dict[str, Grid]:
