@@ -121,7 +121,9 @@ def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path:
         "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
     }  # fmt: skip
     words = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
-    line = [sys.executable, "-c", "from market_pipeline.cli import main; main()", *words]
+    # A shell's background job ignores the signal, and so would what it starts.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", f"{heeding}; from market_pipeline.cli import main; main()", *words]
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while "models" not in (told := process.stdout.readline()):  # the first run is over, the long one has begun

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
+from market_pipeline.models.catalogue import BASELINE, ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
 from market_pipeline.models.distribution import HORIZONS, QUANTILES, Distribution
 from market_pipeline.models.protocol import Forecaster, Origins, Parameters
 from market_pipeline.models.samples import Panel
-from market_pipeline.panel import Days, to_rows
+from market_pipeline.panel import Days, Mask, to_rows
 
 
 def issue(
@@ -26,7 +26,8 @@ def issue(
     """Rows of `forecasts`: every model x symbol x horizon at each of `origins`, all of one month.
 
     `known` ends at the last origin or later; the row of an origin depends on nothing after it. A symbol without a bar
-    at the origin, or whose past is too short for a model, has no row of it.
+    at the origin, or whose past is too short for a model, has no row of it; nor of any where the random walk, beside
+    which every forecast is to be read, has none.
     """
     asked = Origins(
         position=known.history.position_of(origins),
@@ -37,11 +38,12 @@ def issue(
     }
     said[ENSEMBLE] = {horizon: ensemble([said[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
     live = is_live(market, origins, now)
+    baseline = {horizon: speaks(distribution) for horizon, distribution in said.get(BASELINE, {}).items()}
     tables = []
     for model, by_horizon in said.items():
         through = origins if model in REFITTED else np.full(len(origins), trained_through)
         for horizon, distribution in by_horizon.items():
-            rows = distribution_rows(market.symbols, origins, distribution)
+            rows = distribution_rows(market.symbols, origins, distribution, baseline.get(horizon))
             place = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))
             by_origin = {
                 "target_session": pa.array(asked.targets[horizon][place], pa.date32()),
@@ -64,9 +66,17 @@ def is_live(market: Market, origins: Days, now: dt.datetime) -> np.ndarray:
     return live
 
 
-def distribution_rows(symbols: tuple[str, ...], origins: Days, distribution: Distribution) -> pa.Table:
-    """One row per symbol and origin that the distribution says something about."""
+def speaks(distribution: Distribution) -> Mask:
+    """Where a distribution says something; (symbols, origins)."""
+    whole: Mask = np.isfinite(distribution.quantiles).all(axis=-1) & np.isfinite(distribution.mean)
+    return whole & np.isfinite(distribution.p_up)
+
+
+def distribution_rows(
+    symbols: tuple[str, ...], origins: Days, distribution: Distribution, where: Mask | None = None
+) -> pa.Table:
+    """One row per symbol and origin that the distribution says something about; only `where` that is True."""
     grids = {"mean": distribution.mean, "p_up": distribution.p_up}
     grids |= {name: distribution.quantiles[..., place] for place, name in enumerate(QUANTILES)}
-    said = np.isfinite(distribution.quantiles).all(axis=-1) & np.isfinite(distribution.mean)
-    return to_rows(symbols, origins, grids, said & np.isfinite(distribution.p_up), day="origin")
+    said = speaks(distribution)
+    return to_rows(symbols, origins, grids, said if where is None else said & where, day="origin")

@@ -48,6 +48,17 @@ def test_what_too_few_errors_cannot_support_is_not_said(panel: Panel) -> None:
     assert {row["horizon"] for row in rows if row["model"] == "ewma"} == {1, 5}
 
 
+def test_no_model_speaks_where_the_random_walk_is_silent(panel: Panel) -> None:
+    origins = panel.history.sessions[360:362]
+    past = panel.until(panel.history.sessions[345])
+    daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
+    silent = daily["random_walk"]["residuals_20"] * np.nan
+    daily["random_walk"] = {**daily["random_walk"], "residuals_20": silent}
+    rows = issue(panel, MARKET, origins, daily, past.history.sessions[-1], NOW).to_pylist()
+    assert {row["horizon"] for row in rows} == {1, 5}
+    assert {row["model"] for row in rows} >= {*MEMBERS, "ensemble"}
+
+
 def test_targets_are_counted_in_sessions_of_the_calendar(panel: Panel) -> None:
     origin = np.datetime64("2021-05-27")  # Thursday before Memorial Day
     rows = rows_at(panel, np.array([origin]))
