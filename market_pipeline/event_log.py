@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ class BatchedEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
         self._engines_lock = threading.Lock()
-        super().__init__(os.path.join(base_dir, "history", "runs"), inst_data)  # noqa: PTH118  as Dagster has it
+        super().__init__(str(Path(base_dir, "history", "runs")), inst_data)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "BatchedEventLog":
@@ -115,7 +116,7 @@ class BatchedEventLog(SqliteEventLogStorage):
                     run_id=event.run_id,
                     execution_status=AssetCheckExecutionRecordStatus.PLANNED.value,
                     evaluation_event=serialize_value(event),
-                    evaluation_event_timestamp=self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+                    evaluation_event_timestamp=self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]  # Dagster's
                     evaluation_event_storage_id=event_id,
                 )
             )

@@ -82,9 +82,9 @@ def skill_over_time(skill: Mapping[int, Mapping[str, tuple[Days, Grid]]], questi
         for model, (origins, values) in models.items():
             axes.plot(origins, 100 * values, linewidth=1, color=colours[model], label=model)
         axes.set_ylim(bottom=max(axes.get_ylim()[0], WORST))
-        locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]  # matplotlib's
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # matplotlib's
         axes.set_title(f"{question}, {_sessions(horizon)}", fontsize=9, color=INK)
         axes.set_ylabel(f"skill so far, %; cut at {WORST}", fontsize=7)
         axes.set_xlabel("origin", fontsize=7)

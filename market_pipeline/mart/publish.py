@@ -128,7 +128,7 @@ def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.
 
 def _compared(connection: duckdb.DuckDBPyConnection, mart: str = "") -> dict[str, pa.Table]:
     return {
-        table: connection.execute(f"select distinct {', '.join(columns)} from {mart}{table}").to_arrow_table()  # noqa: S608
+        table: connection.execute(f"select distinct {', '.join(columns)} from {mart}{table}").to_arrow_table()  # noqa: S608  of COMPARED
         for table, columns in COMPARED.items()
     }
 

@@ -31,11 +31,11 @@ def said_by_stan(
     model = prophet.Prophet(**settings, interval_width=0.8, uncertainty_samples=draws)
     model.fit(pd.DataFrame({"ds": pd.to_datetime(sessions), "y": level, **ceiling}), seed=seed)
     before = np.random.get_state()  # noqa: NPY002  the package draws from the global generator
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002  as above
     try:
         # Its vectorised path takes the targets for evenly spaced, which sessions are not.
         said = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets), **ceiling}), vectorized=False)
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)  # noqa: NPY002  as above
     mean, low, high = (said[column].to_numpy(np.float64) for column in ("yhat", "yhat_lower", "yhat_upper"))
     return mean, (high - low) / 2

@@ -187,7 +187,7 @@ def head_of(stamp: Stamp) -> Head:
 
 
 def _opened(stamp: Stamp) -> IO[bytes]:
-    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]  # of "rb"
+    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]  # GzipFile reads bytes as IO[bytes] does, but is no subclass of it
 
 
 def _csv_header(stamp: Stamp) -> tuple[list[list[str]], list[int]]:
@@ -398,7 +398,7 @@ def _typed(raw: pa.Table, head: Head, faults: Faults, where: Callable[[int], str
         column = {name: raw[str(place)] for name, place in places.items()}
         name = pa.repeat(symbol, raw.num_rows) if symbol is not None else column["symbol"]
         days = _days(column["date"], faults.path, head.names[places["date"]])
-        numbers = {name: _numbers(column[name], name in EVENTS) for name in NUMBERS if name in places}
+        numbers = {name: _numbers(column[name], event=name in EVENTS) for name in NUMBERS if name in places}
         rows = pa.table({"symbol": _names(name), "session": days, **numbers})
         if days.null_count:
             if symbol == head.parts[0][0]:
@@ -428,7 +428,7 @@ def _names(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return column.cast(kind).cast(pa.string()).dictionary_encode()
 
 
-def _numbers(column: pa.ChunkedArray, event: bool) -> pa.ChunkedArray:  # noqa: FBT001  a row's meaning, not a mode
+def _numbers(column: pa.ChunkedArray, *, event: bool) -> pa.ChunkedArray:
     """Float64: where nothing stands 0 for an event, else NaN; NaN for what is no number."""
     blank = 0.0 if event else np.nan
     if column.type == pa.float64():
@@ -436,7 +436,7 @@ def _numbers(column: pa.ChunkedArray, event: bool) -> pa.ChunkedArray:  # noqa: 
             column = pc.if_else(pc.is_nan(column), blank, column)
         return column.fill_null(blank)
     if not pa.types.is_dictionary(column.type) and not _is_text(column.type):
-        return _numbers(column.cast(pa.float64(), safe=False), event)
+        return _numbers(column.cast(pa.float64(), safe=False), event=event)
     text = column.cast(pa.string())
     nothing = pc.is_in(pc.utf8_trim_whitespace(text), pa.array([*BLANKS, None], pa.string())).to_numpy()
     numbers = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(np.float64)
