@@ -99,14 +99,14 @@ class House:
         """The source of this house, or the configured one."""
         return self.source or open_source(settings)
 
+    def handed(self) -> dict[str, object]:
+        """The resources of assets and checks."""
+        return {"warehouse": self.warehouse, "source": self.open_source(self.settings), "settings": self.settings}
+
     def compute(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same assets called one after the other without a run: no events, no checks, much sooner."""
         by_name = {asset.key.path[-1]: asset for asset in chain_of(self.market)}
-        handed = {
-            "warehouse": self.warehouse,
-            "source": self.open_source(self.settings),
-            "settings": self.settings,
-        }
+        handed = self.handed()
         for room in rooms:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)

@@ -16,27 +16,31 @@ from market_pipeline.warehouse import Warehouse
 
 ORDERED = """
 select symbol, origin, horizon, model, q025, q05, q10, q25, q50, q75, q90, q95, q975 from forecasts
-where market = $market and not (
+where market = $market and origin between $first and $last and not (
     q025 <= q05 and q05 <= q10 and q10 <= q25 and q25 <= q50
     and q50 <= q75 and q75 <= q90 and q90 <= q95 and q95 <= q975
 )
 """
 FINITE = """
 select symbol, origin, horizon, model, mean, q025, q975, p_up from forecasts
-where market = $market and not (isfinite(mean) and isfinite(q025) and isfinite(q975) and isfinite(p_up))
+where market = $market and origin between $first and $last
+and not (isfinite(mean) and isfinite(q025) and isfinite(q975) and isfinite(p_up))
 """
 ONCE = """
-select symbol, origin, horizon, model, count(*) as rows from forecasts where market = $market
+select symbol, origin, horizon, model, count(*) as rows from forecasts
+where market = $market and origin between $first and $last
 group by symbol, origin, horizon, model having count(*) > 1
 """
 NO_LOOK_AHEAD = """
 select f.symbol, f.origin, f.model, f.trained_through from forecasts f
-where f.market = $market and (f.trained_through > f.origin or f.target_session <= f.origin)
+where f.market = $market and f.origin between $first and $last
+and (f.trained_through > f.origin or f.target_session <= f.origin)
 """
 BASELINE_EVERYWHERE = """
 select distinct f.symbol, f.origin, f.horizon from forecasts f
-anti join (from forecasts where model = 'random_walk') b using (market, symbol, origin, horizon)
-where f.market = $market
+anti join (from forecasts where model = 'random_walk' and origin between $first and $last) b
+    using (market, symbol, origin, horizon)
+where f.market = $market and f.origin between $first and $last
 """
 
 MADE = """
@@ -47,7 +51,7 @@ and made_at >= (select max(made_at) from ledger where market = $market) - interv
 
 CHANCES_SUM_TO_ONE = """
 select symbol, origin, horizon, model, p_q1, p_q2, p_q3, p_q4, p_q5 from ranks
-where market = $market and not (
+where market = $market and origin between $first and $last and not (
     abs(p_q1 + p_q2 + p_q3 + p_q4 + p_q5 - 1) < 1e-9 and least(p_q1, p_q2, p_q3, p_q4, p_q5) >= 0
 )
 """
@@ -55,7 +59,6 @@ where market = $market and not (
 
 def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/forecasts`."""
-    asset = dg.AssetKey([market.name, "forecasts"])
     conditions = {
         "quantiles_rise": ORDERED,
         "every_value_is_finite": FINITE,
@@ -65,7 +68,7 @@ def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
         "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
     }
     held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
-    return [conditions_hold(asset, held, {"market": market.name}), look_ahead_check(market)]
+    return [conditions_hold(market, "forecasts", held), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:

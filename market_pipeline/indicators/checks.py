@@ -15,13 +15,14 @@ from market_pipeline.prices.history import read_history
 from market_pipeline.warehouse import Warehouse
 
 ONCE = """
-select symbol, session, count(*) as rows from indicators where market = $market
+select symbol, session, count(*) as rows from indicators
+where market = $market and session between $first and $last
 group by symbol, session having count(*) > 1
 """
 BESIDE_BARS = """
 select i.symbol, i.session from indicators i
-anti join (from prices where final) p using (market, symbol, session)
-where i.market = $market
+anti join (from prices where final and session between $first and $last) p using (market, symbol, session)
+where i.market = $market and i.session between $first and $last
 """
 NEWEST = "select max(session) as day from indicators where market = $market"
 ROWS = """
@@ -32,7 +33,7 @@ SAMPLED = 3
 
 FINITE = """
 with numbers as (
-    unpivot (select * exclude (market) from indicators where market = $market)
+    unpivot (select * exclude (market) from indicators where market = $market and session between $first and $last)
     on columns(* exclude (symbol, session)) into name indicator value value
 )
 select * from numbers where not isfinite(value)
@@ -41,14 +42,13 @@ select * from numbers where not isfinite(value)
 
 def indicators_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/indicators`."""
-    asset = dg.AssetKey([market.name, "indicators"])
     conditions = {
         "a_symbol_and_session_appear_once": ONCE,
         "every_row_stands_beside_a_bar": BESIDE_BARS,
         "every_value_is_finite": FINITE,
     }
     held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
-    return [conditions_hold(asset, held, {"market": market.name}), look_ahead_check(market)]
+    return [conditions_hold(market, "indicators", held), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:

@@ -35,13 +35,12 @@ NEWEST = "select max(session) as day from prices where market = $market and fina
 
 def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/models`."""
-    asset = dg.AssetKey([market.name, "models"])
     conditions = (
         Condition("training_ends_before_the_month", STRICTLY_BEFORE),
         Condition("a_model_and_month_appear_once", ONCE),
     )
     return [
-        conditions_hold(asset, conditions, {"market": market.name}),
+        conditions_hold(market, "models", conditions),
         look_ahead_check(market),
         covariate_shift_check(market),
     ]

@@ -10,14 +10,15 @@ from market_pipeline.warehouse import Warehouse
 
 POSSIBLE = """
 select symbol, session, open, high, low, close, volume, dividend, split_ratio from prices
-where market = $market and not (
+where market = $market and session between $first and $last and not (
     isfinite(open) and isfinite(high) and isfinite(low) and isfinite(close) and low > 0 and split_ratio > 0
     and dividend >= 0 and coalesce(volume, 0) >= 0
     and high * 1.000001 >= greatest(open, low, close) and low * 0.999999 <= least(open, high, close)
 )
 """
 ONCE = """
-select symbol, session, count(*) as bars from prices where market = $market
+select symbol, session, count(*) as bars from prices
+where market = $market and session between $first and $last
 group by symbol, session having count(*) > 1
 """
 COMPLETE = """
@@ -25,16 +26,16 @@ select session, expected, present, rejected, missing from coverage
 where market = $market and missing > 0 order by session desc
 """
 UNANNOUNCED = """
-select symbol, session, before, close, ratio as looks_like_a_split_of from price_steps
+select symbol, session, before, close, ratio as looks_like_a_split_of from price_steps($first)
 join (values (1.5), (2.0), (3.0), (4.0), (5.0), (10.0), (20.0),
     (1 / 2.0), (1 / 3.0), (1 / 4.0), (1 / 5.0), (1 / 8.0), (1 / 10.0), (1 / 20.0)) usual(ratio)
     on abs(step + ln(ratio)) < 0.03
-where market = $market and split_ratio = 1 and abs(ln(close / before) + ln(ratio)) < 0.15
+where market = $market and session <= $last and split_ratio = 1 and abs(ln(close / before) + ln(ratio)) < 0.15
 order by session desc
 """
 UNFELT = """
-select symbol, session, split_ratio, before, close from price_steps
-where market = $market and abs(ln(split_ratio)) > 0.25 and abs(step) < abs(step + ln(split_ratio))
+select symbol, session, split_ratio, before, close from price_steps($first)
+where market = $market and session <= $last and abs(ln(split_ratio)) > 0.25 and abs(step) < abs(step + ln(split_ratio))
 order by session desc
 """
 SCHEMA = """
@@ -42,7 +43,7 @@ select column_name, data_type from (values
     ('symbol', 'VARCHAR'), ('session', 'DATE'), ('open', 'DOUBLE'), ('high', 'DOUBLE'), ('low', 'DOUBLE'),
     ('close', 'DOUBLE'), ('volume', 'DOUBLE'), ('dividend', 'DOUBLE'), ('split_ratio', 'DOUBLE'), ('final', 'BOOLEAN')
 ) wanted(column_name, data_type)
-where $market is not null and (column_name, data_type) not in (
+where (column_name, data_type) not in (
     select (column_name, data_type) from information_schema.columns where table_name = 'prices'
 )
 """
@@ -50,7 +51,6 @@ where $market is not null and (column_name, data_type) not in (
 
 def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/prices`."""
-    asset = dg.AssetKey([market.name, "prices"])
     conditions = (
         Condition("the_columns_are_the_contract", SCHEMA),
         Condition("every_bar_is_possible", POSSIBLE),
@@ -68,7 +68,7 @@ def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             description="A split on record at which the price did not step: did the vendor invent or double it?",
         ),
     )  # fmt: skip
-    return [conditions_hold(asset, conditions, {"market": market.name}), newest_session_check(market)]
+    return [conditions_hold(market, "prices", conditions), newest_session_check(market)]
 
 
 def newest_session_check(market: Market) -> dg.AssetChecksDefinition:

@@ -30,10 +30,16 @@ comment on column prices.fetched_at is 'When the source was read, UTC';
 comment on column prices.known_at is 'When this value became known, UTC: when it was read, or, read more than a week after its session, assumed to be when the session settled';
 comment on column prices.final is 'True once the session had closed and settled when it was read';
 
-create or replace view price_steps as
-select market, symbol, session, split_ratio, close, lag(close) over bars as before, ln(open / lag(close) over bars) as step
-from prices where final window bars as (partition by market, symbol order by session);
-comment on view price_steps is 'The overnight step of each bar as traded: logarithm of its open over the close before.';
+-- The overnight step of each bar as traded from a session on: logarithm of its open over the close before.
+create or replace macro price_steps(since) as table
+with bars as (
+    select market, symbol, session, open, close, split_ratio from prices where final and session >= since
+    union all by name
+    select market, symbol, max(session) as session, arg_max(close, session) as close
+    from prices where final and session < since group by all
+)
+select market, symbol, session, split_ratio, close, lag(close) over past as before, ln(open / lag(close) over past) as step
+from bars window past as (partition by market, symbol order by session);
 
 create table if not exists quarantine (
     market varchar not null,

@@ -7,21 +7,22 @@ from market_pipeline.markets import Market
 
 POSSIBLE = """
 select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores
-where market = $market and not (
+where market = $market and target_session between $first and $last and not (
     isfinite(realised) and abs_error >= 0 and squared_error >= 0 and crps >= 0 and brier between 0 and 1
 )
 """
 ONCE = """
-select symbol, origin, horizon, model, count(*) as rows from scores where market = $market
+select symbol, origin, horizon, model, count(*) as rows from scores
+where market = $market and target_session between $first and $last
 group by symbol, origin, horizon, model having count(*) > 1
 """
 SCORED = """
 select f.symbol, f.origin, f.target_session, f.model from forecasts f
-semi join prices p on p.market = f.market and p.symbol = f.symbol and p.session = f.target_session and p.final
+semi join (from prices where final and session between $first and $last) p
+    on p.market = f.market and p.symbol = f.symbol and p.session = f.target_session
 semi join prices o on o.market = f.market and o.symbol = f.symbol and o.session = f.origin and o.final
-anti join scores s on s.market = f.market and s.symbol = f.symbol and s.origin = f.origin
-    and s.horizon = f.horizon and s.model = f.model
-where f.market = $market
+anti join (from scores where target_session between $first and $last) s using (market, symbol, origin, horizon, model)
+where f.market = $market and f.target_session between $first and $last
 """
 SIGNALS_ARE_FORECASTS = """
 select s.symbol, s.horizon, s.model from signals s
@@ -65,7 +66,4 @@ def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             Condition("only_the_proven_replace_the_random_walk", PROVEN),
         ),
     }  # fmt: skip
-    return [
-        conditions_hold(dg.AssetKey([market.name, asset]), held, {"market": market.name})
-        for asset, held in conditions.items()
-    ]
+    return [conditions_hold(market, room, held) for room, held in conditions.items()]
