@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from market_pipeline.models.direction import shrunk_rates
 from market_pipeline.models.volatility import ewma_volatility
 from market_pipeline.panel import Days, Features, Grid
 from market_pipeline.prices.history import History
@@ -153,13 +154,13 @@ def standardised_returns(history: History, horizon: int, volatility: Grid) -> Gr
 
 
 def base_rate(history: History, horizon: int) -> Grid:
-    """Each symbol's share of rises among the returns over `horizon` realised by each session; (symbols, sessions).
+    """Each symbol's chance of a rise over `horizon`, from the returns realised by each session; (symbols, sessions).
 
-    Starts at one half by Laplace's rule of succession: (rises + 1) / (returns + 2).
+    Its own share of rises, drawn towards the market's as far as luck explains the difference: see `shrunk_rates`.
     """
     followed = forward_returns(history, horizon)
-    known = np.cumsum(np.isfinite(followed), axis=1)
-    rises = np.cumsum(followed > 0, axis=1)
+    known = np.cumsum(np.isfinite(followed), axis=1, dtype=np.float64)
+    rises = np.cumsum(followed > 0, axis=1, dtype=np.float64)
     # A return is known `horizon` sessions after its origin.
     known, rises = (np.pad(count, ((0, 0), (horizon, 0)))[:, :-horizon] for count in (known, rises))
-    return np.where(history.present, (rises + 1) / (known + 2), np.nan)
+    return np.where(history.present, shrunk_rates(rises, known, horizon), np.nan)

@@ -36,7 +36,7 @@ DUE_RANKS = "select * from ranks where market = $market and target_session betwe
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
 TRIED = "select model, settings from tried where market = $market"
 PRODUCTS = """
-select horizon, model, origin, avg(2 * s.realised * f.mean) as product
+select horizon, model, origin, avg((2 * s.realised * f.mean)::decimal(38, 15)) as product
 from scores s join forecasts f using (market, symbol, origin, horizon, model)
 where market = $market and f.mean <> 0 group by all order by all
 """

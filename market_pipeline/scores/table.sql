@@ -175,13 +175,14 @@ comment on column signals.high_80 is 'Log return, quantile 0.90';
 comment on column signals.model is 'Champion of the horizon: random_walk unless something has beaten it';
 comment on column signals.verdict is 'Verdict that stands behind the champion';
 
+-- Decimals add up to the same in any order; the order of rows is an accident of how they were computed.
 create or replace view daily_losses as
 with paired as (
     select
         s.market, s.horizon, s.model, s.origin,
-        avg(s.squared_error) as return_loss, avg(b.squared_error) as return_baseline,
-        avg(s.brier) as direction_loss, avg(b.brier) as direction_baseline,
-        avg(s.crps) as range_loss, avg(b.crps) as range_baseline
+        avg(s.squared_error::decimal(38, 15)) as return_loss, avg(b.squared_error::decimal(38, 15)) as return_baseline,
+        avg(s.brier::decimal(38, 15)) as direction_loss, avg(b.brier::decimal(38, 15)) as direction_baseline,
+        avg(s.crps::decimal(38, 15)) as range_loss, avg(b.crps::decimal(38, 15)) as range_baseline
     from scores s
     join scores b on b.model = 'random_walk' and b.market = s.market and b.symbol = s.symbol
         and b.origin = s.origin and b.horizon = s.horizon

@@ -24,6 +24,9 @@ SURVIVORSHIP = (
 )
 """What whoever shows scores says beside them."""
 
+ROUNDING = 1e-9
+"""Share of the baseline's loss up to which a difference is none: whoever echoes the walk differs in the last bits."""
+
 LEVEL = 0.05
 """Adjusted p-value below which a verdict is given."""
 
@@ -95,13 +98,14 @@ def contests_of(daily: pa.Table, sessions: Days) -> list[Contest]:
     for (horizon, question, model), rows in frame.groupby(["horizon", "question", "model"], sort=False):
         position = np.searchsorted(sessions, rows["origin"].to_numpy().astype("datetime64[D]"))
         spacing = int(np.median(np.diff(position))) if len(position) > 1 else int(horizon)
+        loss, baseline_loss = (rows[name].to_numpy(np.float64) for name in ("loss", "baseline_loss"))
         contest = Contest(
             horizon=int(horizon),
             model=str(model),
             question=str(question),
             position=position,
-            loss=rows["loss"].to_numpy(np.float64),
-            baseline_loss=rows["baseline_loss"].to_numpy(np.float64),
+            loss=np.where(np.abs(loss - baseline_loss) <= ROUNDING * baseline_loss, baseline_loss, loss),
+            baseline_loss=baseline_loss,
             # Origins that lie nearer than the horizon have target sessions in common.
             overlap=-(-int(horizon) // max(spacing, 1)) - 1,
         )

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from market_pipeline.models.direction import shrunk_rates
 from market_pipeline.models.samples import (
     Panel,
     base_rate,
@@ -12,6 +14,7 @@ from market_pipeline.models.samples import (
     realised_returns,
     training_samples,
 )
+from market_pipeline.prices.history import History
 from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_garbage_after
 
 DAYS = np.busday_offset(np.datetime64(MONDAY), np.arange(6))
@@ -73,6 +76,46 @@ def test_the_base_rate_counts_only_returns_already_realised() -> None:
     np.testing.assert_allclose(base_rate(history, 1), [[1 / 2, 2 / 3, 3 / 4, 3 / 5, 4 / 6, 5 / 7]])
     # Over two sessions: up (1→3), flat (2→2), flat (3→3), up (2→4).
     np.testing.assert_allclose(base_rate(history, 2), [[1 / 2, 1 / 2, 2 / 3, 2 / 4, 2 / 5, 3 / 6]])
+
+
+def rises(shares: np.ndarray, sessions: int = 1000) -> History:
+    """Symbols that rise or fall by 1 % with these chances."""
+    up = np.random.default_rng(8).random((len(shares), sessions)) < shares[:, None]
+    return history_of(
+        np.exp(0.01 * np.cumsum(np.where(up, 1.0, -1.0), axis=1)),
+        np.busday_offset(np.datetime64(MONDAY), np.arange(sessions)),
+    )
+
+
+def test_symbols_that_differ_by_luck_alone_have_the_chance_of_all() -> None:
+    history = rises(np.full(40, 0.55))
+    found = base_rate(history, 1)[:, -1]
+    assert np.ptp(found) < 0.02 < np.ptp((history.close[:, 1:] > history.close[:, :-1]).mean(axis=1))
+    np.testing.assert_allclose(found, 0.55, atol=0.01)
+
+
+def test_a_symbol_that_truly_differs_keeps_its_own_chance() -> None:
+    found = base_rate(rises(np.array([0.2, *[0.55] * 39])), 1)[:, -1]
+    assert abs(found[0] - 0.2) < 0.04
+    assert abs(found[1:].mean() - 0.55) < 0.01
+
+
+def test_a_new_symbol_has_the_chance_of_all() -> None:
+    history = rises(np.full(10, 0.7))
+    history.close[0, :-1] = np.nan
+    found = base_rate(history, 1)[:, -1]
+    np.testing.assert_allclose(found[0], 0.7, atol=0.02)
+
+
+@given(known=arrays(np.float64, (4, 6), elements=st.integers(0, 50)), share=st.floats(0, 1), overlap=st.integers(1, 20))
+def test_a_chance_lies_between_ones_own_share_and_that_of_all(known: np.ndarray, share: float, overlap: int) -> None:
+    risen = np.floor(known * share)
+    found = shrunk_rates(risen, known, overlap)
+    of_all = np.broadcast_to((risen.sum(axis=0) + 1) / (known.sum(axis=0) + 2), found.shape)
+    own = np.where(known > 0, risen / np.maximum(known, 1), of_all)
+    assert (found >= np.minimum(own, of_all) - 1e-12).all()
+    assert (found <= np.maximum(own, of_all) + 1e-12).all()
+    assert ((found > 0) & (found < 1)).all()
 
 
 def test_ranks_stand_beside_the_indicators_and_know_their_session_alone() -> None:

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from market_pipeline.scores.signals import served, signal_rows
 from market_pipeline.scores.verdicts import COLUMNS, LEAST_ORIGINS, leaderboard
@@ -62,6 +64,14 @@ def test_month_ends_are_judged_by_origins_that_do_not_overlap() -> None:
     assert rows["young"]["verdict"] == "insufficient_data"
 
 
+@pytest.mark.parametrize("rounding", [1e-16, -1e-16, 1e-12])
+def test_whoever_echoes_the_walk_but_for_rounding_has_no_skill_and_no_evidence(rounding: float) -> None:
+    echo = losses("echo", 0.0)
+    echo["loss"] = echo["baseline_loss"] * (1 - rounding)
+    found = judged(echo)["echo"]
+    assert (found["skill"], found["p_value"], found["verdict"]) == (0.0, 1.0, "no_evidence")
+
+
 def test_among_many_models_without_skill_few_are_promoted() -> None:
     promoted = 0
     for batch in range(20):
@@ -70,7 +80,7 @@ def test_among_many_models_without_skill_few_are_promoted() -> None:
     assert promoted <= 3
 
 
-def scored(model: str, origin: str, symbols: str, loss: float) -> list[dict[str, object]]:
+def scored(model: str, origin: str, symbols: Sequence[str], loss: float) -> list[dict[str, object]]:
     day = pd.Timestamp(origin).date()
     target = (pd.Timestamp(origin) + pd.Timedelta(days=1)).date()
     covered = dict.fromkeys(("covered_50", "covered_80", "covered_95"), True)
@@ -96,6 +106,22 @@ def test_losses_are_compared_on_symbols_and_origins_that_both_forecast(tmp_path:
     ).to_pylist()
     assert {row["question"] for row in paired} == {"return", "direction", "range"}
     assert {(row["origin"], row["loss"], row["baseline_loss"]) for row in paired} == {("2024-01-02", 0.1, 0.5)}
+
+
+def test_daily_losses_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    symbols = [f"S{number}" for number in range(300)]
+    rows = [row for symbol in symbols for row in scored("linear", "2024-01-02", [symbol], float(draw.random()) ** 9)]
+    rows += scored("random_walk", "2024-01-02", symbols, 0.1)
+    found = set()
+    for order in (rows, rows[::-1], [rows[place] for place in draw.permutation(len(rows))]):
+        warehouse = Warehouse(tmp_path / f"{len(found)}.duckdb", "simulated")
+        with warehouse.transaction("stocks") as transaction:
+            transaction.append("scores", pa.Table.from_pylist(order))
+        daily = warehouse.read("select question, loss, baseline_loss from daily_losses order by all")
+        found.add(repr(daily.to_pylist()))
+        warehouse.path.unlink()
+    assert len(found) == 1
 
 
 def test_nothing_scored_yet_is_an_empty_leaderboard() -> None:
