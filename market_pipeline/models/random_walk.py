@@ -21,7 +21,7 @@ from market_pipeline.prices.history import History
 class RandomWalk:
     """Mean 0, a volatility times the root of the horizon, tails as pooled past returns had them.
 
-    `p_up` is the symbol's own base rate: the direction baseline.
+    `p_up` is the symbol's base rate: the direction baseline.
     """
 
     name: str
