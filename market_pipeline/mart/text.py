@@ -1,10 +1,11 @@
 """How forecasts and verdicts look in a terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from market_pipeline.mart.sentences import price
@@ -23,7 +24,9 @@ SHORT = VERDICTS | {
     "worse": "[red]worse[/]",
     "insufficient_data": "[dim]too early[/]",
 }
-"""For a table whose title names the random walk, on a terminal of 100 columns."""
+"""For a table whose title names the random walk, or a narrow terminal."""
+
+TITLE = "\nVerdicts: skill against the random walk"
 
 ECHO = 5e-4
 """A skill that is shown as 0.0 %."""
@@ -38,55 +41,72 @@ SENTENCES = {
 
 
 def print_signals(console: Console, signals: pa.Table) -> None:
-    """One line per symbol and horizon: trend, chance of a rise, range, and who says so."""
-    table = Table(title="Forecasts", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("symbol", "as of", "sessions"):
+    """One line per symbol and horizon: trend, chance of a rise, range, and who says so.
+
+    Where the terminal is too narrow, the title has what all lines of a market have in common, so that no cell is cut.
+    """
+    rows = signals.to_pylist()
+    wide = _signals(rows, narrow=False)
+    console.print(wide if _fits(console, wide) else _signals(rows, narrow=True))
+
+
+def _signals(rows: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
+    closes = sorted({(row["market"], str(row["as_of"])) for row in rows})
+    dated = not narrow or len(closes) > len({market for market, _ in closes})
+    told = "" if dated else f" at the close of {', '.join(f'{day} ({market})' for market, day in closes)}"
+    table = _table(f"Forecasts{told}", narrow=narrow)
+    for name in ("symbol", *(("as of",) if dated else ()), "sessions"):
         table.add_column(name)
     for name in ("trend", "P(up)", "expected", "80 % range", "model", "verdict"):
         table.add_column(name, justify="right" if name in ("P(up)", "expected", "80 % range") else "left")
-    for row in signals.to_pylist():
+    for row in rows:
         table.add_row(
             row["symbol"],
-            str(row["as_of"]),
+            *((str(row["as_of"]),) if dated else ()),
             str(row["horizon"]),
             ARROWS[row["trend"]],
             f"{row['p_up']:.0%}",
             f"{row['expected_return']:+.2%}",
             f"{row['low_80']:+.1%} … {row['high_80']:+.1%}",
             row["model"],
-            VERDICTS[row["verdict"]],
+            (SHORT if narrow else VERDICTS)[row["verdict"]],
         )
-    console.print(table)
+    return table
 
 
 def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
     """One line per market, model and question, with the skill and verdict at each horizon.
 
-    Where a model says what the walk says there is nothing to judge, and no line.
+    Where a model says what the walk says there is nothing to judge, and no line. Where the terminal is too narrow, each
+    market has a table of its own.
     """
     rows = [row for row in leaderboard.to_pylist() if row["model"] != "random_walk"]
-    horizons = sorted({row["horizon"] for row in rows})
-    table = Table(
-        title="\nVerdicts: skill against the random walk",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-    )
-    for name in ("market", "model", "question", *(_sessions(horizon) for horizon in horizons)):
-        table.add_column(name)
-    echoes = 0
-    for key in dict.fromkeys((row["market"], row["model"], row["question"]) for row in rows):
-        contests = [row for row in rows if (row["market"], row["model"], row["question"]) == key]
-        if _echoes_the_walk(contests):
-            echoes += len(contests)
-            continue
-        cells = {row["horizon"]: f"{_skill(row['skill'])}  {SHORT[row['verdict']]}" for row in contests}
-        table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
-    console.print(table)
-    if echoes:
+    contests: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        contests.setdefault((row["market"], row["model"], row["question"]), []).append(row)
+    told = {key: its for key, its in contests.items() if not _echoes_the_walk(its)}
+    wide = _verdicts(TITLE, told, narrow=False)
+    if _fits(console, wide):
+        console.print(wide)
+    else:
+        for market in _in_order(key[0] for key in told):
+            of_it = {key[1:]: its for key, its in told.items() if key[0] == market}
+            console.print(_verdicts(f"{TITLE}, {market}", of_it, narrow=True))
+    if echoes := len(rows) - sum(map(len, told.values())):
         console.print(f"[dim]Left out: {echoes} contests in which a model says what the random walk says.[/]")
     console.print(f"[dim]{SURVIVORSHIP}[/]")
+
+
+def _verdicts(title: str, told: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]], *, narrow: bool) -> Table:
+    horizons = sorted({row["horizon"] for contests in told.values() for row in contests})
+    table = _table(title, narrow=narrow)
+    for name in (*(() if narrow else ("market",)), "model", "question", *map(_sessions, horizons)):
+        table.add_column(name)
+    gap = " " if narrow else "  "
+    for key, contests in told.items():
+        cells = {row["horizon"]: f"{_skill(row['skill'])}{gap}{SHORT[row['verdict']]}" for row in contests}
+        table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
+    return table
 
 
 def print_forecast(console: Console, rows: pa.Table) -> None:
@@ -115,6 +135,21 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
         where = [str(row["horizon"]) for row, its in zip(signals, standings, strict=True) if its == standing]
         whose = f"{', '.join(where)} session{'s' if where != ['1'] else ''}: " if len(where) < len(signals) else ""
         console.print(f"\n{whose}{SENTENCES[standing]}")
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width
+
+
+def _table(title: str, *, narrow: bool) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
+    )
 
 
 def _echoes_the_walk(contests: Iterable[Mapping[str, Any]]) -> bool:
