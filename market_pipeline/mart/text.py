@@ -116,7 +116,17 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
     console.print(
         f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {price(first['close'])}\n"
     )
-    table = Table(box=None, pad_edge=False)
+    wide = _prices(signals, narrow=False)
+    console.print(wide if _fits(console, wide) else _prices(signals, narrow=True))
+    standings = [_standing(row) for row in signals]
+    for standing in _in_order(standings):
+        where = [str(row["horizon"]) for row, its in zip(signals, standings, strict=True) if its == standing]
+        whose = f"{', '.join(where)} session{'s' if where != ['1'] else ''}: " if len(where) < len(signals) else ""
+        console.print(f"\n{whose}{SENTENCES[standing]}")
+
+
+def _prices(signals: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
+    table = _table("", narrow=narrow)
     for name in ("sessions", "trend", "P(up)", "expected", "80 % range", "model", "verdict"):
         table.add_column(name)
     for row in signals:
@@ -124,17 +134,12 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
             str(row["horizon"]),
             ARROWS[row["trend"]],
             f"{row['p_up']:.0%}",
-            f"{price(row['expected_price'])} ({row['expected_return']:+.2%})",
+            price(row["expected_price"]) + ("" if narrow else f" ({row['expected_return']:+.2%})"),
             f"{price(row['low_price'])} … {price(row['high_price'])}",
             row["model"],
-            VERDICTS[row["verdict"]],
+            (SHORT if narrow else VERDICTS)[row["verdict"]],
         )
-    console.print(table)
-    standings = [_standing(row) for row in signals]
-    for standing in _in_order(standings):
-        where = [str(row["horizon"]) for row, its in zip(signals, standings, strict=True) if its == standing]
-        whose = f"{', '.join(where)} session{'s' if where != ['1'] else ''}: " if len(where) < len(signals) else ""
-        console.print(f"\n{whose}{SENTENCES[standing]}")
+    return table
 
 
 def _fits(console: Console, table: Table) -> bool:
@@ -143,7 +148,7 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _table(title: str, *, narrow: bool) -> Table:
     return Table(
-        title=title,
+        title=title or None,
         title_justify="left",
         title_style="bold",
         box=None,

@@ -9,18 +9,18 @@ from rich.console import Console
 from market_pipeline.mart.text import print_forecast, print_signals, print_verdicts
 
 
-def said(*served: tuple[str, str]) -> str:
+def said(*served: tuple[str, str], width: int = 200, close: float = 60.0) -> str:
     """What is printed of a symbol whose horizons are served by these models, with these verdicts."""
     rows = [
         {
             "market": "stocks", "symbol": "KO", "as_of": "2026-11-23", "horizon": horizon, "trend": "flat", "p_up": 0.5,
-            "expected_return": 0.0, "expected_price": 60.0, "low_price": 58.0, "high_price": 62.0, "close": 60.0,
-            "adj_close": 60.0, "model": model, "verdict": verdict,
+            "expected_return": 0.0, "expected_price": close, "low_price": close - 2, "high_price": close + 2,
+            "close": close, "adj_close": close, "model": model, "verdict": verdict,
         }
         for horizon, (model, verdict) in zip((1, 5, 20), served, strict=False)
     ]  # fmt: skip
     paper = io.StringIO()
-    print_forecast(Console(file=paper, width=200), pa.Table.from_pylist(rows))
+    print_forecast(Console(file=paper, width=width), pa.Table.from_pylist(rows))
     return paper.getvalue()
 
 
@@ -63,3 +63,9 @@ def test_no_terminal_of_80_columns_or_more_cuts_or_breaks_a_cell(width: int) -> 
     assert tables.count("2026-11-23") == (4 if width == 140 else 2)
     assert tables.count("-2050%  no evidence" if width > 80 else "-2050% no evidence") == 6
     assert all(len(line) <= width for line in tables.splitlines())
+
+
+def test_prices_of_one_symbol_are_whole_on_80_columns() -> None:
+    assert "1,234.50 1,232.50 … 1,236.50 random_walk no evidence" in said(
+        ("random_walk", "no_evidence"), ("har", "beats_baseline"), width=80, close=1234.5
+    )
