@@ -31,8 +31,8 @@ class Condition:
 
     sentence: str
     sql: str
+    description: str
     blocking: bool = True
-    description: str = ""
 
 
 def conditions_hold(market: Market, room: str, conditions: Sequence[Condition]) -> dg.AssetChecksDefinition:
@@ -42,7 +42,7 @@ def conditions_hold(market: Market, room: str, conditions: Sequence[Condition]) 
     @dg.multi_asset_check(
         name="__".join([*asset.path, "conditions"]),
         specs=[
-            dg.AssetCheckSpec(one.sentence, asset=asset, blocking=one.blocking, description=one.description or None)
+            dg.AssetCheckSpec(one.sentence, asset=asset, blocking=one.blocking, description=one.description)
             for one in conditions
         ],
         can_subset=True,

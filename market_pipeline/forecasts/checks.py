@@ -59,16 +59,30 @@ where market = $market and origin between $first and $last and not (
 
 def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/forecasts`."""
-    conditions = {
-        "quantiles_rise": ORDERED,
-        "every_value_is_finite": FINITE,
-        "a_forecast_appears_once": ONCE,
-        "no_forecast_knows_its_future": NO_LOOK_AHEAD,
-        "chances_of_ranks_sum_to_one": CHANCES_SUM_TO_ONE,
-        "the_random_walk_stands_beside_every_forecast": BASELINE_EVERYWHERE,
-    }
-    held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
-    return [conditions_hold(market, "forecasts", held), look_ahead_check(market)]
+    conditions = (
+        Condition("quantiles_rise", ORDERED, description="No quantile lies above the next higher one."),
+        Condition(
+            "every_value_is_finite", FINITE,
+            description="Mean, quantiles and probability are numbers; a model that knows nothing has no row.",
+        ),
+        Condition(
+            "a_forecast_appears_once", ONCE,
+            description="One row for each symbol, origin, horizon and model, however often it was forecast.",
+        ),
+        Condition(
+            "no_forecast_knows_its_future", NO_LOOK_AHEAD,
+            description="Training ended at the origin or before, and the target session lies after it.",
+        ),
+        Condition(
+            "chances_of_ranks_sum_to_one", CHANCES_SUM_TO_ONE,
+            description="Each symbol ends in exactly one fifth of the market.",
+        ),
+        Condition(
+            "the_random_walk_stands_beside_every_forecast", BASELINE_EVERYWHERE,
+            description="Whatever a model says can be held against the baseline on the same symbol and origin.",
+        ),
+    )  # fmt: skip
+    return [conditions_hold(market, "forecasts", conditions), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:

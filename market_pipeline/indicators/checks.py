@@ -42,13 +42,21 @@ select * from numbers where not isfinite(value)
 
 def indicators_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/indicators`."""
-    conditions = {
-        "a_symbol_and_session_appear_once": ONCE,
-        "every_row_stands_beside_a_bar": BESIDE_BARS,
-        "every_value_is_finite": FINITE,
-    }
-    held = [Condition(sentence, sql) for sentence, sql in conditions.items()]
-    return [conditions_hold(market, "indicators", held), look_ahead_check(market)]
+    conditions = (
+        Condition(
+            "a_symbol_and_session_appear_once", ONCE,
+            description="One row for each symbol and session, however often it was computed.",
+        ),
+        Condition(
+            "every_row_stands_beside_a_bar", BESIDE_BARS,
+            description="No indicator of a session on which the symbol has no final bar.",
+        ),
+        Condition(
+            "every_value_is_finite", FINITE,
+            description="A number or nothing (NULL during a lookback), never infinity or NaN.",
+        ),
+    )  # fmt: skip
+    return [conditions_hold(market, "indicators", conditions), look_ahead_check(market)]
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:

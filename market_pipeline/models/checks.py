@@ -36,9 +36,15 @@ NEWEST = "select max(session) as day from prices where market = $market and fina
 def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/models`."""
     conditions = (
-        Condition("training_ends_before_the_month", STRICTLY_BEFORE),
-        Condition("a_model_and_month_appear_once", ONCE),
-    )
+        Condition(
+            "training_ends_before_the_month", STRICTLY_BEFORE,
+            description="The newest session that a fit saw lies before the month that it forecasts.",
+        ),
+        Condition(
+            "a_model_and_month_appear_once", ONCE,
+            description="One fit of each model for each month, however often it was trained.",
+        ),
+    )  # fmt: skip
     return [
         conditions_hold(market, "models", conditions),
         look_ahead_check(market),

@@ -52,9 +52,18 @@ where (column_name, data_type) not in (
 def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/prices`."""
     conditions = (
-        Condition("the_columns_are_the_contract", SCHEMA),
-        Condition("every_bar_is_possible", POSSIBLE),
-        Condition("a_symbol_and_session_appear_once", ONCE),
+        Condition(
+            "the_columns_are_the_contract", SCHEMA,
+            description="The table has the columns that readers rely on, each of its type.",
+        ),
+        Condition(
+            "every_bar_is_possible", POSSIBLE,
+            description="Prices above zero, the high highest and the low lowest, no volume or dividend below zero.",
+        ),
+        Condition(
+            "a_symbol_and_session_appear_once", ONCE,
+            description="One bar for each symbol and session, however often it was asked for.",
+        ),
         Condition(
             "every_session_is_complete", COMPLETE, blocking=False,
             description="Every symbol that was listed has a bar or a quarantined one.",

@@ -50,9 +50,18 @@ def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/scores`, `<market>/leaderboard` and `<market>/signals`."""
     conditions = {
         "scores": (
-            Condition("every_loss_is_possible", POSSIBLE),
-            Condition("a_score_appears_once", ONCE),
-            Condition("every_forecast_that_came_due_is_scored", SCORED, blocking=False),
+            Condition(
+                "every_loss_is_possible", POSSIBLE,
+                description="No loss below zero, no Brier score above one, and every outcome a number.",
+            ),
+            Condition(
+                "a_score_appears_once", ONCE,
+                description="One row for each symbol, origin, horizon and model, however often it was scored.",
+            ),
+            Condition(
+                "every_forecast_that_came_due_is_scored", SCORED, blocking=False,
+                description="Where the bars of origin and target session are final, there is a score.",
+            ),
         ),
         "leaderboard": (
             Condition(
@@ -62,8 +71,14 @@ def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             ),
         ),
         "signals": (
-            Condition("every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS),
-            Condition("only_the_proven_replace_the_random_walk", PROVEN),
+            Condition(
+                "every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS,
+                description="What is served is what the model forecast at that origin, digit for digit.",
+            ),
+            Condition(
+                "only_the_proven_replace_the_random_walk", PROVEN,
+                description="Whoever is served in its place is champion of a question at that horizon.",
+            ),
         ),
     }  # fmt: skip
     return [conditions_hold(market, room, held) for room, held in conditions.items()]
