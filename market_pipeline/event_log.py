@@ -5,6 +5,7 @@ thousand, and notes what each check is about to see once for each partition. The
 either class reads what the other wrote.
 """
 
+import datetime as dt
 import os
 import threading
 from collections import OrderedDict
@@ -116,7 +117,7 @@ class BatchedEventLog(SqliteEventLogStorage):
                     run_id=event.run_id,
                     execution_status=AssetCheckExecutionRecordStatus.PLANNED.value,
                     evaluation_event=serialize_value(event),
-                    evaluation_event_timestamp=self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]  # Dagster's
+                    evaluation_event_timestamp=dt.datetime.fromtimestamp(event.timestamp, dt.UTC).replace(tzinfo=None),
                     evaluation_event_storage_id=event_id,
                 )
             )

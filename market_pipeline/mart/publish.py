@@ -82,7 +82,7 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
                 connection.execute(f"comment on column {table}.{column} is '{text}'")
             for room, name in (("mart", "table.sql"), ("indicators", "levels.sql")):
                 connection.execute((files("market_pipeline") / room / name).read_text(encoding="utf-8"))
-            rows = {name: _count(connection, name) for name in ("prices", *TABLES, "changes")}
+            rows = {name: len(connection.table(name)) for name in ("prices", *TABLES, "changes")}
             connection.execute("checkpoint mart")
         _flush(new)
         new.replace(path)
@@ -128,15 +128,9 @@ def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.
 
 def _compared(connection: duckdb.DuckDBPyConnection, mart: str = "") -> dict[str, pa.Table]:
     return {
-        table: connection.execute(f"select distinct {', '.join(columns)} from {mart}{table}").to_arrow_table()  # noqa: S608  of COMPARED
+        table: connection.table(f"{mart}{table}").select(*columns).distinct().to_arrow_table()
         for table, columns in COMPARED.items()
     }
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    counted = connection.execute(f"select count(*) from {table}").fetchone()  # noqa: S608  names from TABLES only
-    assert counted is not None
-    return int(counted[0])
 
 
 def _quoted(path: Path) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from market_pipeline.sources.file_rows import EVENTS, EXTRAS, REQUIRED
+from market_pipeline.sources.file_heads import EVENTS, EXTRAS, REQUIRED
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.rebasing import as_traded, without_empty_rows
 

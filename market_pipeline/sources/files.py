@@ -20,19 +20,9 @@ import pyarrow.compute as pc
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.sources.file_bars import ROWS, bars_of
-from market_pipeline.sources.file_rows import (
-    EXTRAS,
-    PIECE,
-    SUFFIXES,
-    Faults,
-    Head,
-    Stamp,
-    head_of,
-    naming,
-    rows_of,
-    symbol_of,
-    symbols_of,
-)
+from market_pipeline.sources.file_columns import Faults
+from market_pipeline.sources.file_heads import EXTRAS, SUFFIXES, Head, Stamp, head_of, naming, symbol_of
+from market_pipeline.sources.file_rows import PIECE, rows_of, symbols_of
 from market_pipeline.sources.protocol import Fetched, Outcome, outcome_of
 from market_pipeline.sources.spill import ahead, by_group
 from market_pipeline.sources.stretches import Stretch, stretches_of, units_of

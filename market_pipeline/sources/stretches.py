@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market_pipeline.markets import Sessions
-from market_pipeline.sources.file_rows import Head, Stamp
+from market_pipeline.sources.file_heads import Head, Stamp
 
 WAITING = 4
 """How many times as many rows as are taken at once may be in memory, among them those of later stretches."""

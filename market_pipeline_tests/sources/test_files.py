@@ -13,7 +13,7 @@ import pytest
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.sources import csv_lines, file_rows, spill
-from market_pipeline.sources.file_rows import symbol_of
+from market_pipeline.sources.file_heads import symbol_of
 from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from market_pipeline.errors import SourceError
 from market_pipeline.markets import Market
 from market_pipeline.sources import file_rows, files
-from market_pipeline.sources.file_rows import Span, Stamp, head_of
+from market_pipeline.sources.file_columns import Faults
+from market_pipeline.sources.file_heads import Span, Stamp, head_of
 from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import Fetched
 from market_pipeline.sources.stretches import Unit, stretches_of
@@ -53,7 +54,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     plain = file_rows._span_rows
 
-    def noted(stamp: Stamp, span: int, faults: file_rows.Faults) -> object:
+    def noted(stamp: Stamp, span: int, faults: Faults) -> object:
         found.append(span)
         return plain(stamp, span, faults)
 
