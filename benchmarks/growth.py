@@ -50,7 +50,8 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     with Peak() as peak, Stopwatch() as watch:
         write_indicators(warehouse, market, market.start, last)
         past = read_panel(warehouse, market, month.cutoff, since=training_start(market, month.cutoff))
-        registry = train(past, month, home / "models", now).to_pylist()
+        [trained] = train(past, [month], home / "models", now)
+        registry = trained.to_pylist()
         del past
         parameters = {row["model"]: load(home / row["path"], row["sha256"]) for row in registry}
         known = read_panel(warehouse, market, last, since=origins[0].item())

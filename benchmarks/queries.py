@@ -26,7 +26,7 @@ def mart(folder: Path, size: float) -> None:
     """A mart of generated rows in the shape, order and format of a published one, and the same as Parquet."""
     import duckdb
 
-    from market_pipeline.mart.publish import ORDER, STORAGE_VERSION
+    from market_pipeline.mart.publish import STORAGE_VERSION, order_of
     from market_pipeline.models.distribution import QUANTILES
 
     models = ", ".join(f"'{name}'" for name in MODELS)
@@ -47,7 +47,7 @@ def mart(folder: Path, size: float) -> None:
         connection.execute(f"""
             create table scores as select *, random() as realised, random() as abs_error, random() as squared_error,
                 random() as crps, random() as brier, random() < 0.5 as covered_50, random() < 0.8 as covered_80,
-                random() < 0.95 as covered_95 from keys order by {ORDER["scores"]}""")
+                random() < 0.95 as covered_95 from keys order by {order_of("scores")}""")
         connection.execute("""
             create table signals as select market, symbol, horizon,
                 case when random() < 0.3 then 'up' else 'flat' end as trend,

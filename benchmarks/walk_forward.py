@@ -6,7 +6,11 @@ pipeline serves also calibrates its ranges, on errors it had not learned from, a
 market: twice the features and nearly twice the fits, measured in a row of its own (`served`).
 """
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import sklearn.ensemble  # noqa: F401  not within the seconds of either side
@@ -27,6 +31,7 @@ LAST = SESSIONS - 1 - max(HORIZONS)
 """The last month's cutoff: the last position whose targets lie within the data."""
 CUTOFFS = LAST - MONTH * np.arange(MONTHS)[::-1]
 FEATURES = tuple(f"f{place}" for place in range(10))
+T = TypeVar("T")
 ALL = 10**9
 """Samples to learn from: no fewer than there are."""
 
@@ -47,17 +52,17 @@ def target_of(history: History) -> Grid:
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Features, samples, fits and expectations; those one session ahead are left for the other side to compare."""
     history = history_of(some(size), SESSIONS)
-    expected = []
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
-        for cutoff in CUTOFFS:
+
+        def said(cutoff: int) -> Grid:
             past = panel.until(history.sessions[cutoff])
-            said = {}
-            for horizon in HORIZONS:
+            for horizon in reversed(HORIZONS):
                 samples = training_samples(past, horizon, window=WINDOW, at_most=ALL, ranks=False)
-                trees = grown(samples.features, samples.target)
-                said[horizon] = trees.predict(past.recent[:, :, -1].T)
-            expected.append(said[1])
+                ahead = grown(samples.features, samples.target).predict(past.recent[:, :, -1].T)
+            return ahead
+
+        expected = each_month(said)
     np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1))
     return {"seconds": watch.seconds}
 
@@ -68,12 +73,21 @@ def served(folder: Path, size: float) -> dict[str, float]:
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
         model = Boosting(window=WINDOW, at_most=ALL)
-        for cutoff in CUTOFFS:
+
+        def said(cutoff: int) -> object:
             past = panel.until(history.sessions[cutoff])
             origin = history.sessions[[cutoff]]
             asked = Origins(np.array([cutoff]), {h: market.session_after(origin, h) for h in HORIZONS})
-            model.forecast(model.fit(past), past, asked)
+            return model.forecast(model.fit(past), past, asked)
+
+        each_month(said)
     return {"seconds": watch.seconds}
+
+
+def each_month(said: Callable[[int], T]) -> list[T]:
+    """What is said at each cutoff, the months side by side as the pipeline trains them."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(said, CUTOFFS.tolist()))
 
 
 def features_of(target: Grid) -> np.ndarray:

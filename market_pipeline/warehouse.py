@@ -38,6 +38,7 @@ PARTITION_COLUMN = {
     "ranks": "origin",
     "ledger": "origin",
     "scores": "target_session",
+    "daily_scores": "target_session",
     "pit": "target_session",
     "rank_scores": "origin",
 }
@@ -51,6 +52,7 @@ KEYS = {
     "ranks": ("symbol", "origin", "horizon", "model"),
     "ledger": ("origin",),
     "scores": ("symbol", "origin", "horizon", "model"),
+    "daily_scores": ("target_session", "horizon", "model"),
     "pit": ("target_session", "horizon", "model"),
     "rank_scores": ("origin", "horizon", "model"),
     "leaderboard": ("horizon", "model", "question"),

@@ -30,6 +30,7 @@ CONTENT = {
     "indicators": "*",
     "forecasts": "* exclude (made_at)",
     "scores": "*",
+    "daily_scores": "*",
     "ledger": "* exclude (made_at, models)",
     "ranks": "*",
     "pit": "*",
@@ -123,7 +124,7 @@ class House:
 
     def digest(self, table: str, until: dt.date | None = None) -> str:
         """A digest of a table's content, in the order of all its columns, up to a session."""
-        columns = dict.fromkeys(("scores", "pit"), "target_session") | dict.fromkeys(
+        columns = dict.fromkeys(("scores", "daily_scores", "pit"), "target_session") | dict.fromkeys(
             ("forecasts", "ranks", "rank_scores", "ledger"), "origin"
         )
         column = columns.get(table, "session")

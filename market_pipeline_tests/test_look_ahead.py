@@ -92,9 +92,10 @@ def assert_seen(folder: Path, table: str) -> None:
     assert ended.digest(table, until=LEAKY_ORIGIN) != whole.digest(table, until=LEAKY_ORIGIN)
 
 
-def train_without_its_guard(past: Panel, month: Any, folder: Path, now: dt.datetime) -> Any:
+def train_without_its_guard(panel: Panel, months: Sequence[Month], folder: Path, now: dt.datetime) -> Any:
     """Training refuses a panel that ends after the month's cutoff; the planted leak takes that guard out, too."""
-    end = past.history.sessions[-1].item()
-    rows = train(past, Month(month.first, end), folder, now)
-    column = rows.column_names.index("trained_through")
-    return rows.set_column(column, "trained_through", [[month.cutoff] * rows.num_rows])
+    for month in months:
+        past = panel.until(np.datetime64(month.cutoff))
+        [rows] = train(past, [Month(month.first, past.history.sessions[-1].item())], folder, now)
+        column = rows.column_names.index("trained_through")
+        yield rows.set_column(column, "trained_through", [[month.cutoff] * rows.num_rows])

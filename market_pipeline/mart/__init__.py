@@ -78,6 +78,21 @@ def scores(
     return _rows("scores", symbol, market=market, horizon=horizon, model=model, since=since, until=until)
 
 
+def daily_scores(
+    *,
+    market: str | None = None,
+    horizon: int | None = None,
+    model: str | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+) -> "pd.DataFrame":
+    """The means of `scores` over the symbols of a market, beside the random walk's; a row per origin, horizon, model.
+
+    What a plot over time or a comparison of models needs, some hundred times smaller than the scores themselves.
+    """
+    return _rows("daily_scores", None, market=market, horizon=horizon, model=model, since=since, until=until)
+
+
 def ranks(
     symbol: str | None = None,
     *,

@@ -16,15 +16,18 @@ from market_pipeline.markets import Market
 from market_pipeline.mart.changes import COLUMNS, COMPARED, changes
 from market_pipeline.panel import to_grids, to_rows
 from market_pipeline.prices.history import read_history
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.warehouse import KEYS, Warehouse
 
 TABLES = (
-    "indicators", "forecasts", "ranks", "ledger", "scores", "rank_scores", "pit", "leaderboard", "champions",
-    "tests", "strategies", "signals", "coverage", "quarantine", "restatements",
+    "indicators", "forecasts", "ranks", "ledger", "scores", "daily_scores", "rank_scores", "pit", "leaderboard",
+    "champions", "tests", "strategies", "signals", "coverage", "quarantine", "restatements",
 )  # fmt: skip
 
-ORDER = {"scores": "market, horizon, model, symbol, origin"}
-"""How a table's rows lie, where not by its columns in turn: scores are averaged by model, the others are looked up."""
+BY_MODEL = {
+    "scores": ("horizon", "model", "symbol", "origin"),
+    "daily_scores": ("horizon", "model", "origin"),
+}
+"""What is averaged by model lies by model; the other tables lie by their keys, for they are looked up."""
 
 STORAGE_VERSION = "v1.2.0"
 """Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
@@ -63,7 +66,7 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
             connection.register("adjusted", adjusted)
             connection.execute(PRICES)
             for table in TABLES:
-                connection.execute(f"create table mart.{table} as from {table} order by {ORDER.get(table, 'all')}")
+                connection.execute(f"create table mart.{table} as from {table} order by {order_of(table)}")
             connection.execute(NOT_FOR_READERS)
             now_there = _compared(connection, "mart.")
             connection.register("found", COLUMNS.empty_table() if earlier is None else changes(earlier[1], now_there))
@@ -89,6 +92,12 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
     finally:
         new.unlink(missing_ok=True)
     return rows
+
+
+def order_of(table: str) -> str:
+    """How a table's rows lie in the mart. A key sorts sooner than all columns, and to the same."""
+    key = BY_MODEL.get(table, KEYS.get(table))
+    return ", ".join(("market", *key)) if key else "all"
 
 
 def earlier_tables(path: Path) -> tuple[dt.datetime, Mapping[str, pa.Table]] | None:

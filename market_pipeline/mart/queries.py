@@ -30,9 +30,10 @@ qualify origin = max(origin) over (partition by market, horizon, model) order by
 _COUNTED = ", ".join(f"sum({name})" for name in PIECES)
 CALIBRATION = f"""
 with held as (
-    select market, horizon, model, count(*) as due,
-        avg(covered_50::integer) as held_50, avg(covered_80::integer) as held_80, avg(covered_95::integer) as held_95
-    from scores where covered_50 is not null group by all
+    select market, horizon, model, sum(symbols)::bigint as due,
+        sum(symbols * covered_50) / due as held_50, sum(symbols * covered_80) / due as held_80,
+        sum(symbols * covered_95) / due as held_95
+    from daily_scores group by all
 ), fell as (
     select market, horizon, model, [{_COUNTED}]::double[] as pieces
     from pit group by all

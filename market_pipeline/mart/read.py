@@ -33,11 +33,19 @@ where ($symbol is null or upper(symbol) = upper($symbol)) and ($market is null o
     and ($since is null or session >= $since::date) and ($until is null or session <= $until::date)
 order by market, symbol, session
 """
+_DAILY_SCORES = """
+from daily_scores
+where $symbol is null and ($market is null or market = $market)
+    and ($horizon is null or horizon = $horizon) and ($model is null or model = $model)
+    and ($since is null or origin >= $since::date) and ($until is null or origin <= $until::date)
+order by market, horizon, model, origin
+"""
 ROWS = {
     "prices": _PRICES,
     "forecasts": "from forecasts" + _ASKED + _NEWEST + _ORDER,
     "forecast_prices": "from forecast_prices" + _ASKED + _NEWEST + _ORDER,
     "scores": "from scores" + _ASKED + _ORDER,
+    "daily_scores": _DAILY_SCORES,
     "ranks": "from ranks" + _ASKED + _NEWEST + _ORDER,
 }
 """The rows of a table that were asked for."""

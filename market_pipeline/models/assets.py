@@ -1,16 +1,16 @@
 """The `models` asset of a market: train each month's forecasters on the sessions before it."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
 from market_pipeline.display import labels, surface, tell
 from market_pipeline.markets import Market
 from market_pipeline.models.reading import read_panel, training_start
-from market_pipeline.models.training import months_between, train
+from market_pipeline.models.training import Month, months_between, train
 from market_pipeline.partitions import month_partitions, span_of
 from market_pipeline.prices.history import require_past
 from market_pipeline.settings import Settings
@@ -45,12 +45,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         span = span_of(context)
         months = months_between(market.sessions, span.first, span.last)
         numbers = dict[str, Mapping[str, float]]()
-        if months:
-            require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
-            panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
-        for month in months:
-            past = panel.until(np.datetime64(month.cutoff))
-            rows = train(past, month, settings.models / market.name, dt.datetime.now(dt.UTC))
+        for month, rows in trained(warehouse, market, months, settings.models):
             warehouse.replace("models", rows, market.name, month.first, month.first)
             numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
@@ -58,6 +53,17 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         return dg.MaterializeResult()
 
     return models
+
+
+def trained(
+    warehouse: Warehouse, market: Market, months: Sequence[Month], folder: Path
+) -> Iterator[tuple[Month, pa.Table]]:
+    """Each month with its registry rows, in turn; raises HistoryError where bars are missing before the last."""
+    if not months:
+        return
+    require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
+    panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
+    yield from zip(months, train(panel, months, folder / market.name, dt.datetime.now(dt.UTC)), strict=True)
 
 
 def numbers_of(rows: pa.Table) -> dict[str, float]:

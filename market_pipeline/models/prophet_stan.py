@@ -4,12 +4,16 @@ Knows series and days; knows nothing of markets.
 """
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from market_pipeline.panel import Days, Grid
+
+DRAWING = threading.Lock()
+"""The package draws from numpy's global generator, and the months of a range are trained beside each other."""
 
 
 def said_by_stan(
@@ -30,12 +34,13 @@ def said_by_stan(
     ceiling = {"cap": options["cap"]} if "cap" in options else {}
     model = prophet.Prophet(**settings, interval_width=0.8, uncertainty_samples=draws)
     model.fit(pd.DataFrame({"ds": pd.to_datetime(sessions), "y": level, **ceiling}), seed=seed)
-    before = np.random.get_state()  # noqa: NPY002  the package draws from the global generator
-    np.random.seed(seed)  # noqa: NPY002  as above
-    try:
-        # Its vectorised path takes the targets for evenly spaced, which sessions are not.
-        said = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets), **ceiling}), vectorized=False)
-    finally:
-        np.random.set_state(before)  # noqa: NPY002  as above
+    with DRAWING:
+        before = np.random.get_state()  # noqa: NPY002  the package draws from the global generator
+        np.random.seed(seed)  # noqa: NPY002  as above
+        try:
+            # Its vectorised path takes the targets for evenly spaced, which sessions are not.
+            said = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets), **ceiling}), vectorized=False)
+        finally:
+            np.random.set_state(before)  # noqa: NPY002  as above
     mean, low, high = (said[column].to_numpy(np.float64) for column in ("yhat", "yhat_lower", "yhat_upper"))
     return mean, (high - low) / 2

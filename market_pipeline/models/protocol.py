@@ -33,7 +33,10 @@ class Forecaster(Protocol):
         ...
 
     def fit(self, past: Panel) -> Parameters:
-        """Learn from everything up to the panel's last session; the same panel gives the same parameters."""
+        """Learn from everything up to the panel's last session; the same panel gives the same parameters.
+
+        Several fits run at once, as threads that read the same panel: nothing of it may be written to.
+        """
         ...
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:

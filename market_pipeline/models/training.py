@@ -1,7 +1,9 @@
-"""One month's models, each fitted on what was known before the month began."""
+"""The models of months, each fitted on what was known before its month began."""
 
 import datetime as dt
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from market_pipeline.models.artifacts import save
 from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline.models.protocol import Forecaster
 from market_pipeline.models.samples import Panel
 
 LEAST_SESSIONS = 250
@@ -39,26 +42,46 @@ def months_between(sessions: np.ndarray, first: dt.date, last: dt.date) -> tuple
     )
 
 
-def train(past: Panel, month: Month, folder: Path, now: dt.datetime) -> pa.Table:
-    """Fit every forecaster on `past`, which ends at the month's cutoff; save each below `folder`; registry rows."""
+def train(
+    panel: Panel,
+    months: Sequence[Month],
+    folder: Path,
+    now: dt.datetime,
+    forecasters: Sequence[Forecaster] = FORECASTERS,
+) -> Iterator[pa.Table]:
+    """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each below `folder`.
+
+    Registry rows, one table for each month in turn. Fits share the cores as threads, and what they read; one that fails
+    raises its error in the place of its month's rows, and those not yet begun never begin.
+    """
+    from joblib import cpu_count
+
+    # One thread for each fit: sums in another order end in other bits, and so would the forecasts.
+    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
+        begun = [
+            [pool.submit(_trained, forecaster, panel, month, folder, now) for forecaster in forecasters]
+            for month in months
+        ]
+        try:
+            for fits in begun:
+                yield pa.Table.from_pylist([fit.result() for fit in fits])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _trained(forecaster: Forecaster, panel: Panel, month: Month, folder: Path, now: dt.datetime) -> dict[str, object]:
+    """The registry row of a model that was fitted and saved."""
+    began = time.perf_counter()
+    past = panel.until(np.datetime64(month.cutoff))
     assert past.history.sessions[-1] == np.datetime64(month.cutoff)
-    rows = []
-    for forecaster in FORECASTERS:
-        began = time.perf_counter()
-        # One thread for each fit: sums in another order end in other bits, and so would the forecasts.
-        with threadpool_limits(1):
-            learned = forecaster.fit(past)
-        path, digest = save(learned, folder / forecaster.name, month.first.isoformat())
-        rows.append(
-            {
-                "model": forecaster.name,
-                "month": month.first,
-                "trained_through": month.cutoff,
-                "path": str(path.relative_to(folder.parent)),
-                "sha256": digest,
-                "bytes": path.stat().st_size,
-                "seconds": time.perf_counter() - began,
-                "fitted_at": now.replace(tzinfo=None),
-            }
-        )
-    return pa.Table.from_pylist(rows)
+    path, digest = save(forecaster.fit(past), folder / forecaster.name, month.first.isoformat())
+    return {
+        "model": forecaster.name,
+        "month": month.first,
+        "trained_through": month.cutoff,
+        "path": str(path.relative_to(folder.parent)),
+        "sha256": digest,
+        "bytes": path.stat().st_size,
+        "seconds": time.perf_counter() - began,
+        "fitted_at": now.replace(tzinfo=None),
+    }

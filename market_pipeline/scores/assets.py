@@ -33,17 +33,16 @@ from market_pipeline.warehouse import Warehouse
 
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
+MEANS = "select * exclude (market) from scored_days where market = $market and target_session between $first and $last"
 DAILY_LOSSES = "select * exclude (market) from daily_losses where market = $market"
 TRIED = "select model, settings from tried where market = $market"
 PRODUCTS = """
-select horizon, model, origin, avg((2 * s.realised * f.mean)::decimal(38, 15)) as product
-from scores s join forecasts f using (market, symbol, origin, horizon, model)
-where market = $market and f.mean <> 0 group by all order by all
+select horizon, model, origin, product from daily_scores
+where market = $market and product is not null order by horizon, model, origin
 """
 CALLS = """
-select horizon, model, origin, avg((realised > 0)::integer) as rose,
-    avg(((realised > 0) = (brier < 0.25))::integer) as called, avg((realised > 0 and brier < 0.25)::integer) as both
-from scores where market = $market and list_contains($models, model) group by all order by all
+select horizon, model, origin, rose, called_up, called_up_and_rose from daily_scores
+where market = $market and list_contains($models, model) order by horizon, model, origin
 """
 TRENDS = """
 select symbol, origin, case when mean > 0 and p_up >= $rise then 1.0
@@ -100,13 +99,15 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
         history = read_history(warehouse, market, span.last)
         written, numbers = 0, dict[str, Mapping[str, float]]()
         for month in months_of(market, span):
-            due = warehouse.read(DUE, {"market": market.name, "first": month.first, "last": month.last})
+            asked = {"market": market.name, "first": month.first, "last": month.last}
+            due = warehouse.read(DUE, asked)
             realised = realised_of(due, history, market)
             scored = score(due, realised)
             with warehouse.transaction(market.name) as transaction:
                 written += transaction.replace("scores", scored, month.first, month.last)
+                transaction.replace("daily_scores", transaction.read(MEANS, asked), month.first, month.last)
                 transaction.replace("pit", pit_counts(due, realised), month.first, month.last)
-            due = warehouse.read(DUE_RANKS, {"market": market.name, "first": month.first, "last": month.last})
+            due = warehouse.read(DUE_RANKS, asked)
             store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
             numbers |= numbers_of(scored)
         told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, SCORES)}

@@ -16,6 +16,12 @@ select symbol, origin, horizon, model, count(*) as rows from scores
 where market = $market and target_session between $first and $last
 group by symbol, origin, horizon, model having count(*) > 1
 """
+AVERAGED = """
+select scored, averaged
+from (select count(*) as scored from scores where market = $market and model = 'random_walk'),
+    (select coalesce(sum(symbols), 0) as averaged from daily_scores where market = $market and model = 'random_walk')
+where scored <> averaged
+"""
 SCORED = """
 select f.symbol, f.origin, f.target_session, f.model from forecasts f
 semi join (from prices where final and session between $first and $last) p
@@ -57,6 +63,11 @@ def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
             Condition(
                 "a_score_appears_once", ONCE,
                 description="One row for each symbol, origin, horizon and model, however often it was scored.",
+            ),
+            Condition(
+                "the_means_are_of_every_score", AVERAGED,
+                description="The daily means rest on as many scores of the random walk as there are. A home that was "
+                "scored before there were daily means has to be scored again, over all its sessions.",
             ),
             Condition(
                 "every_forecast_that_came_due_is_scored", SCORED, blocking=False,

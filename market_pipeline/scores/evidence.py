@@ -21,6 +21,7 @@ Row: TypeAlias = dict[str, object]
 Contests: TypeAlias = Mapping[tuple[int, str, str], Contest]
 """By horizon, model and question."""
 
+CALLED = ("rose", "called_up", "called_up_and_rose")
 COLUMNS = pa.schema(
     [
         ("horizon", pa.int32()), ("model", pa.string()), ("question", pa.string()), ("test", pa.string()),
@@ -59,7 +60,7 @@ def _skilled(contests: Contests, products: pa.Table, calls: pa.Table) -> Iterato
             yield _told(contest, "clark_west", len(frame), found.p_value)
     for (horizon, model), frame in calls.to_pandas().groupby(["horizon", "model"]):
         if contest := contests.get((int(horizon), str(model), "direction")):
-            rose, called, both = (frame[name].to_numpy(np.float64) for name in ("rose", "called", "both"))
+            rose, called, both = (frame[name].to_numpy(np.float64) for name in CALLED)
             found = pesaran_timmermann(rose, called, both, contest.overlap)
             yield _told(contest, "pesaran_timmermann", len(frame), found.p_value)
 

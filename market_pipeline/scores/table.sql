@@ -176,25 +176,81 @@ comment on column signals.model is 'Champion of the horizon: random_walk unless 
 comment on column signals.verdict is 'Verdict that stands behind the champion';
 
 -- Decimals add up to the same in any order; the order of rows is an accident of how they were computed.
+create or replace view scored_days as
+select
+    s.market, s.target_session, s.origin, s.horizon, s.model, count(*)::integer as symbols,
+    avg(s.squared_error::decimal(38, 15)) as squared_error,
+    avg(s.brier::decimal(38, 15)) as brier,
+    avg(s.crps::decimal(38, 15)) as crps,
+    avg(b.squared_error::decimal(38, 15)) as baseline_squared_error,
+    avg(b.brier::decimal(38, 15)) as baseline_brier,
+    avg(b.crps::decimal(38, 15)) as baseline_crps,
+    avg(s.covered_50::integer) as covered_50,
+    avg(s.covered_80::integer) as covered_80,
+    avg(s.covered_95::integer) as covered_95,
+    avg((s.realised > 0)::integer) as rose,
+    avg(((s.realised > 0) = (s.brier < 0.25))::integer) as called_up,
+    avg((s.realised > 0 and s.brier < 0.25)::integer) as called_up_and_rose,
+    avg((2 * s.realised * f.mean)::decimal(38, 15)) filter (f.mean <> 0) as product
+from scores s
+join scores b on b.model = 'random_walk' and b.market = s.market and b.target_session = s.target_session
+    and b.symbol = s.symbol and b.origin = s.origin and b.horizon = s.horizon
+join forecasts f on f.market = s.market and f.target_session = s.target_session and f.symbol = s.symbol
+    and f.origin = s.origin and f.horizon = s.horizon and f.model = s.model
+group by all;
+
+create table if not exists daily_scores (
+    market varchar not null,
+    target_session date not null,
+    origin date not null,
+    horizon integer not null,
+    model varchar not null,
+    symbols integer not null check (symbols > 0),
+    squared_error double not null,
+    brier double not null,
+    crps double not null,
+    baseline_squared_error double not null,
+    baseline_brier double not null,
+    baseline_crps double not null,
+    covered_50 double not null check (covered_50 between 0 and 1),
+    covered_80 double not null check (covered_80 between 0 and 1),
+    covered_95 double not null check (covered_95 between 0 and 1),
+    rose double not null,
+    called_up double not null,
+    called_up_and_rose double not null,
+    product double
+);
+comment on table daily_scores is 'The scores of one origin, horizon and model: means over the symbols of the market, beside those of the random walk for the same symbols. Averages over days and models read this, not every score.';
+comment on column daily_scores.market is 'Name of the market in the configuration';
+comment on column daily_scores.target_session is 'Session whose close the forecasts were for';
+comment on column daily_scores.origin is 'Session at whose close the forecasts were made';
+comment on column daily_scores.horizon is 'Sessions from the origin to the target session';
+comment on column daily_scores.model is 'Forecaster that made them';
+comment on column daily_scores.symbols is 'Symbols they are means over: both this model and the walk were scored on each';
+comment on column daily_scores.squared_error is 'Mean squared distance of the mean from what happened, squared log return';
+comment on column daily_scores.brier is 'Mean squared distance of p_up from 1 if it rose, 0 if not';
+comment on column daily_scores.crps is 'Mean continuous ranked probability score, log return';
+comment on column daily_scores.baseline_squared_error is 'squared_error of the random walk, for the same symbols';
+comment on column daily_scores.baseline_brier is 'brier of the random walk, for the same symbols';
+comment on column daily_scores.baseline_crps is 'crps of the random walk, for the same symbols';
+comment on column daily_scores.covered_50 is 'Share of what happened that lay between q25 and q75';
+comment on column daily_scores.covered_80 is 'Share of what happened that lay between q10 and q90';
+comment on column daily_scores.covered_95 is 'Share of what happened that lay between q025 and q975';
+comment on column daily_scores.rose is 'Share of the symbols that rose';
+comment on column daily_scores.called_up is 'Share of the symbols whose p_up was above one half';
+comment on column daily_scores.called_up_and_rose is 'Share of the symbols whose p_up was above one half and that rose';
+comment on column daily_scores.product is 'Mean of twice the return times its forecast, over forecasts that are not zero: what the test of Clark & West needs; NULL where all are';
+
 create or replace view daily_losses as
-with paired as (
-    select
-        s.market, s.horizon, s.model, s.origin,
-        avg(s.squared_error::decimal(38, 15)) as return_loss, avg(b.squared_error::decimal(38, 15)) as return_baseline,
-        avg(s.brier::decimal(38, 15)) as direction_loss, avg(b.brier::decimal(38, 15)) as direction_baseline,
-        avg(s.crps::decimal(38, 15)) as range_loss, avg(b.crps::decimal(38, 15)) as range_baseline
-    from scores s
-    join scores b on b.model = 'random_walk' and b.market = s.market and b.symbol = s.symbol
-        and b.origin = s.origin and b.horizon = s.horizon
-    where s.model <> 'random_walk'
-    group by all
-)
-select market, horizon, model, 'return' as question, origin, return_loss as loss, return_baseline as baseline_loss
-from paired
+select market, horizon, model, 'return' as question, origin, squared_error as loss,
+    baseline_squared_error as baseline_loss
+from daily_scores where model <> 'random_walk'
 union all
-select market, horizon, model, 'direction', origin, direction_loss, direction_baseline from paired
+select market, horizon, model, 'direction', origin, brier, baseline_brier
+from daily_scores where model <> 'random_walk'
 union all
-select market, horizon, model, 'range', origin, range_loss, range_baseline from paired
+select market, horizon, model, 'range', origin, crps, baseline_crps
+from daily_scores where model <> 'random_walk'
 union all
 select s.market, s.horizon, s.model, 'rank', s.origin, s.rps, b.rps
 from rank_scores s

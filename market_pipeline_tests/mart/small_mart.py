@@ -18,6 +18,8 @@ create table forecasts (market varchar, symbol varchar, origin date, horizon int
 create table scores (market varchar, symbol varchar, origin date, horizon integer, target_session date, model varchar,
     realised double, abs_error double, squared_error double, crps double, brier double, covered_50 boolean,
     covered_80 boolean, covered_95 boolean);
+create table daily_scores (market varchar, target_session date, origin date, horizon integer, model varchar,
+    symbols integer, covered_50 double, covered_80 double, covered_95 double);
 create table pit (market varchar, target_session date, horizon integer, model varchar, below_q025 integer,
     below_q05 integer, below_q10 integer, below_q25 integer, below_q50 integer, below_q75 integer, below_q90 integer,
     below_q95 integer, below_q975 integer, above_q975 integer);
@@ -71,7 +73,9 @@ insert into leaderboard values
 """
 DUE = """
 insert into scores select 'stocks', 'AAA', date '2024-01-01' + n::integer, 1, date '2024-01-02' + n::integer, 'linear',
-    0, 0, 0, 0, 0, n < 48, n < 83, n < 97 from range(100) as r(n)
+    0, 0, 0, 0, 0, n < 48, n < 83, n < 97 from range(100) as r(n);
+insert into daily_scores select market, target_session, origin, horizon, model, 1, covered_50, covered_80, covered_95
+from scores
 """
 FELL = """
 insert into pit values ('stocks', date '2024-01-02', 1, 'linear', 5, 5, 5, 10, 25, 25, 10, 5, 5, 5)

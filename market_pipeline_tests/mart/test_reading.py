@@ -53,6 +53,10 @@ def test_a_table_is_a_frame_of_the_rows_that_were_asked_for() -> None:
     assert mart.prices("SIM2", until="2023-01-31")["session"].max() == pd.Timestamp("2023-01-31")
     assert mart.prices(market="bonds").empty
     assert set(mart.leaderboard()["horizon"]) == {1, 5}
+    days = mart.daily_scores(horizon=5, model="ewma", since="2024-03-04")
+    assert days["origin"].tolist() == pd.bdate_range("2024-03-04", "2024-03-08").tolist()
+    every = mart.scores(horizon=5, model="ewma", since="2024-03-04").groupby("origin")["crps"]
+    np.testing.assert_allclose(days["crps"], every.mean())
     assert mart.ranks("SIM1").empty  # fewer than five symbols have no ranks
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.scores.champions import champions, reigns
-from market_pipeline.scores.evidence import other_tests
+from market_pipeline.scores.evidence import CALLED, other_tests
 from market_pipeline.scores.significance import clark_west, confidence_set, e_value, pesaran_timmermann
 from market_pipeline_tests.scores.test_champions import SESSIONS, daily
 
@@ -52,7 +52,7 @@ def test_every_kind_of_test_has_its_rows() -> None:
     both = pa.Table.from_pandas(pd.concat([rows.to_pandas(), returns]), preserve_index=False)
     draw = np.random.default_rng(4)
     products = pa.Table.from_pandas(pd.DataFrame({**series, "product": draw.normal(size=300)}))
-    called = {name: draw.random(300) for name in ("rose", "called", "both")}
+    called = {name: draw.random(300) for name in CALLED}
     calls = pa.Table.from_pandas(pd.DataFrame({**series, **called}))
     found = other_tests(both, champions(both, SESSIONS), products, calls, SESSIONS).to_pylist()
     assert {(row["model"], row["test"]) for row in found} == {

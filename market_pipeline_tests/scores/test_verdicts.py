@@ -1,6 +1,3 @@
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,7 +5,6 @@ import pytest
 
 from market_pipeline.scores.signals import served, signal_rows
 from market_pipeline.scores.verdicts import COLUMNS, LEAST_ORIGINS, leaderboard
-from market_pipeline.warehouse import Warehouse
 
 SESSIONS = np.busday_offset(np.datetime64("2020-01-06"), np.arange(1500))
 
@@ -78,50 +74,6 @@ def test_among_many_models_without_skill_few_are_promoted() -> None:
         rows = judged(*(losses(f"m{n}", 0.0, seed=100 * batch + n, count=LEAST_ORIGINS + 40) for n in range(10)))
         promoted += any(row["verdict"] == "beats_baseline" for row in rows.values())
     assert promoted <= 3
-
-
-def scored(model: str, origin: str, symbols: Sequence[str], loss: float) -> list[dict[str, object]]:
-    day = pd.Timestamp(origin).date()
-    target = (pd.Timestamp(origin) + pd.Timedelta(days=1)).date()
-    covered = dict.fromkeys(("covered_50", "covered_80", "covered_95"), True)
-    lost = dict.fromkeys(("realised", "abs_error", "squared_error", "crps", "brier"), loss)
-    key = {"origin": day, "horizon": 1, "target_session": target, "model": model}
-    return [{"symbol": symbol, **key, **lost, **covered} for symbol in symbols]
-
-
-def test_losses_are_compared_on_symbols_and_origins_that_both_forecast(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
-    rows = [
-        *scored("random_walk", "2024-01-02", "AB", 0.5),
-        *scored("linear", "2024-01-02", "A", 0.1),
-        *scored("linear", "2024-01-02", "C", 0.9),  # the baseline said nothing of C
-        *scored("linear", "2024-01-03", "A", 0.9),  # nor anything on this day
-    ]
-    with warehouse.transaction("stocks") as transaction:
-        transaction.append("scores", pa.Table.from_pylist(rows))
-    with warehouse.transaction("crypto") as transaction:
-        transaction.append("scores", pa.Table.from_pylist(scored("random_walk", "2024-01-03", "A", 0.5)))
-    paired = warehouse.read(
-        "select question, origin::varchar as origin, loss, baseline_loss from daily_losses"
-    ).to_pylist()
-    assert {row["question"] for row in paired} == {"return", "direction", "range"}
-    assert {(row["origin"], row["loss"], row["baseline_loss"]) for row in paired} == {("2024-01-02", 0.1, 0.5)}
-
-
-def test_daily_losses_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
-    draw = np.random.default_rng(3)
-    symbols = [f"S{number}" for number in range(300)]
-    rows = [row for symbol in symbols for row in scored("linear", "2024-01-02", [symbol], float(draw.random()) ** 9)]
-    rows += scored("random_walk", "2024-01-02", symbols, 0.1)
-    found = set()
-    for order in (rows, rows[::-1], [rows[place] for place in draw.permutation(len(rows))]):
-        warehouse = Warehouse(tmp_path / f"{len(found)}.duckdb", "simulated")
-        with warehouse.transaction("stocks") as transaction:
-            transaction.append("scores", pa.Table.from_pylist(order))
-        daily = warehouse.read("select question, loss, baseline_loss from daily_losses order by all")
-        found.add(repr(daily.to_pylist()))
-        warehouse.path.unlink()
-    assert len(found) == 1
 
 
 def test_nothing_scored_yet_is_an_empty_leaderboard() -> None:
