@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.models.conformal import tracked_quantiles
+from market_pipeline.models.conformal import TRACKED, tracked_quantiles
 from market_pipeline.models.distribution import HORIZONS, Distribution, location_scale
 from market_pipeline.models.protocol import Origins, Parameters
 from market_pipeline.models.samples import Panel, base_rate, forward_returns
@@ -42,26 +42,26 @@ class Har:
 
     def fit(self, past: Panel) -> Parameters:
         history = past.history
-        memories = _memories(history)
+        recent = np.arange(len(history.sessions))[-max(self.window + max(HORIZONS), TRACKED) :]
+        memories = _memories(history, recent)
         learned: dict[str, Grid] = {}
         for horizon in HORIZONS:
             newest = len(history.sessions) - horizon
-            window = slice(max(0, newest - self.window), max(0, newest))
-            following = _following(history, horizon)
+            following = _following(history, horizon)[:, recent]
             known = np.isfinite(memories).all(axis=0) & np.isfinite(following) & (following > 0)
-            known[:, : window.start] = False
+            known[:, recent < newest - self.window] = False
             learning = np.flatnonzero(known)
             learning = learning[:: max(1, -(-len(learning) // self.at_most))]
             terms, target = memories.reshape(len(memories), -1)[:, learning].T, following.reshape(-1)[learning]
             coefficients = _least_squares(terms, np.log(target))
             scale = _scale(coefficients, memories, horizon)
             learned[f"coefficients_{horizon}"] = coefficients
-            off = forward_returns(history, horizon) / scale
+            off = forward_returns(history, horizon)[:, recent] / scale
             learned[f"residuals_{horizon}"] = tracked_quantiles(off, horizon)
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        memories = _memories(known.history)[:, :, origins.position]
+        memories = _memories(known.history, origins.position)
         said = {}
         for horizon in HORIZONS:
             scale = _scale(parameters[f"coefficients_{horizon}"], memories, horizon)
@@ -74,22 +74,22 @@ class Har:
         return said
 
 
-def _memories(history: History) -> Grid:
-    """Log variances known at each close, the symbol's and then the market's; (memories, symbols, sessions)."""
+def _memories(history: History, positions: np.ndarray) -> Grid:
+    """Log variances known at some closes, the symbol's and then the market's; (memories, symbols, positions)."""
     variance, count = range_variance(history), len(MEMORIES)
     year = _mean(variance, MEMORIES[-1])
-    grid = np.empty((2 * count - 1, *year.shape))
+    grid = np.empty((2 * count - 1, len(year), len(positions)))
     for place, sessions in enumerate(MEMORIES):
         memory = year if sessions == MEMORIES[-1] else _mean(variance, sessions)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log = np.log(np.maximum(memory, FLOOR * year))
+            log = np.log(np.maximum(memory[:, positions], FLOOR * year[:, positions]))
         grid[place] = np.where(np.isfinite(log), log, np.nan)
     for place in range(count - 1):
         beyond = grid[place] - grid[count - 1]
         grid[count + place] = np.nansum(beyond, axis=0) / np.maximum(np.isfinite(beyond).sum(axis=0), 1)
     # No sooner than the random walk, which stands beside every forecast.
     old_enough = np.cumsum(np.isfinite(session_returns(history)), axis=1) >= WARM_UP
-    grid[:, ~(history.present & old_enough)] = np.nan
+    grid[:, ~(history.present & old_enough)[:, positions]] = np.nan
     return grid
 
 

@@ -84,6 +84,24 @@ def fifth_of(values: Grid | npt.NDArray[np.float32]) -> np.ndarray:
     return fifth
 
 
+def counted_in_fifths(values: npt.NDArray[np.float32]) -> Grid:
+    """How often each value is in each fifth of its column, as a share of the columns; (symbols, 5).
+
+    The shares of `fifth_of`, from the four borders of each sorted column: sorting values is ten times as fast as
+    ranking them. Columns with equal values on both sides of a border are ranked.
+    """
+    count = len(values)
+    places = -(-np.arange(1, FIFTHS) * count // FIFTHS)
+    above = np.stack([values >= border for border in np.sort(values, axis=0)[places]])
+    tied = (above.sum(axis=1) != count - places[:, None]).any(axis=0)
+    if tied.any():
+        above[:, :, tied] = fifth_of(values[:, tied]) >= np.arange(1, FIFTHS)[:, None, None]
+    reached = np.zeros((FIFTHS + 1, count))
+    reached[0], reached[1:-1] = values.shape[1], above.sum(axis=2)
+    shares: Grid = -np.diff(reached, axis=0).T / values.shape[1]
+    return shares
+
+
 def _at(returns: Grid, present: np.ndarray, seed: int) -> Grid:
     """(horizons, symbols, 5) from the returns (symbols, sessions) that end at the origin."""
     chances = np.full((len(HORIZONS), len(returns), FIFTHS), np.nan)
@@ -98,8 +116,7 @@ def _at(returns: Grid, present: np.ndarray, seed: int) -> Grid:
     shocks *= np.sqrt(DEGREES / draw.chisquare(DEGREES, shape)).astype(np.float32)
     for place, horizon in enumerate(HORIZONS):
         scale = np.sqrt((_variance(returns, FAST[horizon]) + _variance(returns, SLOW)) / 2)
-        fifth = fifth_of((shocks * scale[:, None]).astype(np.float32))
-        counted = np.stack([(fifth == number).mean(axis=1) for number in range(FIFTHS)], axis=1)
+        counted = counted_in_fifths((shocks * scale[:, None]).astype(np.float32))
         # Without drift, a draw and its opposite are as likely: the mirrored counts are draws for nothing.
         chances[place, chosen] = (1 - CAUTION) * (counted + counted[:, ::-1]) / 2 + CAUTION / FIFTHS
     return chances
@@ -120,11 +137,14 @@ def _variance(returns: Grid, half_life: float) -> Grid:
 def _correlation(returns: Grid) -> Grid:
     """Exponentially weighted correlations about zero, shrunk to their mean; (symbols, symbols), positive definite."""
     known = np.nan_to_num(returns)
-    product = (known * _weights(returns.shape[1], CORRELATION)) @ known.T
-    spread = np.sqrt(np.diag(product))
-    found = product / spread[:, None] / spread
+    # In place: of thousands of symbols, each matrix is hundreds of megabytes.
+    found: Grid = (known * _weights(returns.shape[1], CORRELATION)) @ known.T
+    spread = np.sqrt(np.diag(found))
+    found /= spread[:, None]
+    found /= spread
     count = len(found)
     mean = max(0.0, (found.sum() - count) / (count * (count - 1)))
-    shrunk: Grid = (1 - SHRINKAGE) * found + SHRINKAGE * mean
-    np.fill_diagonal(shrunk, 1.0)
-    return shrunk
+    found *= 1 - SHRINKAGE
+    found += SHRINKAGE * mean
+    np.fill_diagonal(found, 1.0)
+    return found

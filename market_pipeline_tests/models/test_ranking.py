@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from market_pipeline.models.ranking import FIFTHS, LEAST_RETURNS, fifth_chances, fifth_of
+from market_pipeline.models.ranking import FIFTHS, LEAST_RETURNS, counted_in_fifths, fifth_chances, fifth_of
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import ranked_probability_score
 from market_pipeline_tests.panels import history_of, walk_panel, with_garbage_after
@@ -88,3 +89,16 @@ def test_fifths_are_as_even_as_the_count_allows(count: int) -> None:
     fifth = fifth_of(np.random.default_rng(0).normal(size=(count, 3)))
     sizes = np.stack([(fifth == number).sum(axis=0) for number in range(FIFTHS)])
     assert sizes.max() - sizes.min() <= 1
+
+
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(5, 40), st.integers(1, 12)),
+        elements=st.floats(-1, 1, width=32) | st.sampled_from([-0.25, -0.0, 0.0, 0.5]),  # with ties at the borders
+    )
+)
+def test_the_counts_are_those_of_ranking(values: np.ndarray) -> None:
+    fifth = fifth_of(values)
+    ranked = np.stack([(fifth == number).mean(axis=1) for number in range(FIFTHS)], axis=1)
+    np.testing.assert_array_equal(counted_in_fifths(values), ranked)
