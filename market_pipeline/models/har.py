@@ -43,7 +43,7 @@ class Har:
     def fit(self, past: Panel) -> Parameters:
         history = past.history
         recent = np.arange(len(history.sessions))[-max(self.window + max(HORIZONS), TRACKED) :]
-        memories = _memories(history, recent)
+        memories = memories_at(history, recent)
         learned: dict[str, Grid] = {}
         for horizon in HORIZONS:
             newest = len(history.sessions) - horizon
@@ -61,7 +61,7 @@ class Har:
         return learned
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        memories = _memories(known.history, origins.position)
+        memories = memories_at(known.history, origins.position)
         said = {}
         for horizon in HORIZONS:
             scale = _scale(parameters[f"coefficients_{horizon}"], memories, horizon)
@@ -74,7 +74,7 @@ class Har:
         return said
 
 
-def _memories(history: History, positions: np.ndarray) -> Grid:
+def memories_at(history: History, positions: np.ndarray) -> Grid:
     """Log variances known at some closes, the symbol's and then the market's; (memories, symbols, positions)."""
     variance, count = range_variance(history), len(MEMORIES)
     year = _mean(variance, MEMORIES[-1])
@@ -86,7 +86,10 @@ def _memories(history: History, positions: np.ndarray) -> Grid:
         grid[place] = np.where(np.isfinite(log), log, np.nan)
     for place in range(count - 1):
         beyond = grid[place] - grid[count - 1]
-        grid[count + place] = np.nansum(beyond, axis=0) / np.maximum(np.isfinite(beyond).sum(axis=0), 1)
+        known = np.isfinite(beyond)
+        # Symbol by symbol: numpy adds a single session's in another order than those of many, and to other bits.
+        total = np.add.accumulate(np.where(known, beyond, 0.0), axis=0)[-1]
+        grid[count + place] = total / np.maximum(known.sum(axis=0), 1)
     # No sooner than the random walk, which stands beside every forecast.
     old_enough = np.cumsum(np.isfinite(session_returns(history)), axis=1) >= WARM_UP
     grid[:, ~(history.present & old_enough)[:, positions]] = np.nan

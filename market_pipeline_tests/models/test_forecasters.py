@@ -6,6 +6,7 @@ import pytest
 from market_pipeline.models.catalogue import FORECASTERS, ensemble
 from market_pipeline.models.classical import ETS, THETA, at_origin, first_of_month
 from market_pipeline.models.distribution import FINE_LEVELS, HORIZONS, LEVELS, location_scale
+from market_pipeline.models.har import memories_at
 from market_pipeline.models.linear import LINEAR
 from market_pipeline.models.prophet import PROPHET, Prophet
 from market_pipeline.models.protocol import Forecaster, Origins
@@ -40,6 +41,26 @@ def test_the_future_changes_no_forecast(forecaster: Forecaster) -> None:
                 truth = getattr(cut[horizon], field)
                 np.testing.assert_array_equal(getattr(wide[horizon], field), truth)
                 np.testing.assert_array_equal(getattr(garbled[horizon], field), truth)
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
+def test_an_origin_alone_is_told_the_same_as_among_others(forecaster: Forecaster) -> None:
+    panel = walk_panel(symbols=40)
+    parameters = forecaster.fit(panel.until(panel.history.sessions[350]))
+    many = forecaster.forecast(parameters, panel, origins_of(panel, 360, 399))
+    for position in (360, 374, 399):
+        alone = forecaster.forecast(parameters, panel, origins_of(panel, position, position))
+        for horizon in HORIZONS:
+            for field in ("mean", "quantiles", "p_up"):
+                among = getattr(many[horizon], field)[:, [position - 360]]
+                np.testing.assert_array_equal(getattr(alone[horizon], field), among)
+
+
+def test_the_memories_of_a_session_are_the_same_in_every_bit_whatever_others_are_asked_for() -> None:
+    history = walk_panel(symbols=300).history  # numpy adds up a single column in another order than the first of many
+    everything = memories_at(history, np.arange(len(history.sessions)))
+    for position in (360, 374, 399):
+        np.testing.assert_array_equal(memories_at(history, np.array([position])), everything[:, :, [position]])
 
 
 @pytest.mark.parametrize("forecaster", CHEAP, ids=lambda forecaster: forecaster.name)
