@@ -24,8 +24,9 @@ CONTRACT = {
     "ranks": "market symbol origin horizon target_session model p_q1 p_q2 p_q3 p_q4 p_q5",
     "scores": "market symbol origin horizon target_session model realised abs_error squared_error crps brier "
     "covered_50 covered_80 covered_95",
-    "daily_scores": "market target_session origin horizon model symbols squared_error brier crps baseline_squared_error "
-    "baseline_brier baseline_crps covered_50 covered_80 covered_95 rose called_up called_up_and_rose product",
+    "daily_scores": "market target_session origin horizon model symbols squared_error brier crps "
+    "baseline_squared_error baseline_brier baseline_crps covered_50 covered_80 covered_95 rose called_up "
+    "called_up_and_rose product",
     "rank_scores": "market origin horizon model rps",
     "leaderboard": "market horizon model question n_origins loss baseline_loss skill p_value p_adjusted verdict",
     "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict",
