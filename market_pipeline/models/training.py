@@ -22,6 +22,9 @@ LEAST_SESSIONS = 250
 WINDOW = 1100
 """Sessions of indicators that training reads: the longest window of any forecaster and the longest horizon."""
 
+AT_ONCE = 4
+"""Fits at once, however many cores there are: each takes memory, of thousands of symbols about 1 GB."""
+
 
 @dataclass(frozen=True)
 class Month:
@@ -57,7 +60,7 @@ def train(
     from joblib import cpu_count
 
     # One thread for each fit: sums in another order end in other bits, and so would the forecasts.
-    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(min(cpu_count(), AT_ONCE)) as pool:
         begun = [
             [pool.submit(_trained, forecaster, panel, month, folder, now) for forecaster in forecasters]
             for month in months
