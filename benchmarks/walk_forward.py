@@ -55,14 +55,14 @@ def ours(folder: Path, size: float) -> dict[str, float]:
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
 
-        def said(cutoff: int) -> Grid:
-            past = panel.until(history.sessions[cutoff])
-            for horizon in reversed(HORIZONS):
+        def said(cutoff: int) -> dict[int, Grid]:
+            past, ahead = panel.until(history.sessions[cutoff]), {}
+            for horizon in HORIZONS:
                 samples = training_samples(past, horizon, window=WINDOW, at_most=ALL, ranks=False)
-                ahead = grown(samples.features, samples.target).predict(past.recent[:, :, -1].T)
+                ahead[horizon] = grown(samples.features, samples.target).predict(past.recent[:, :, -1].T)
             return ahead
 
-        expected = each_month(said)
+        expected = [ahead[1] for ahead in each_month(said)]
     np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1))
     return {"seconds": watch.seconds}
 

@@ -90,7 +90,10 @@ def daily_scores(
 
     What a plot over time or a comparison of models needs, some hundred times smaller than the scores themselves.
     """
-    return _rows("daily_scores", None, market=market, horizon=horizon, model=model, since=since, until=until)
+    from market_pipeline.mart import read
+
+    asked = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _frame(read.read_daily_scores(path(), asked))
 
 
 def ranks(

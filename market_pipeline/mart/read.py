@@ -20,11 +20,12 @@ select s.*, p.close, p.adj_close, p.adj_close * exp(s.expected_return) as expect
 from signals s join prices p on p.market = s.market and p.symbol = s.symbol and p.session = s.as_of
 where upper(s.symbol) = upper($symbol) order by s.market, s.horizon
 """
-_ASKED = """
-where ($symbol is null or upper(symbol) = upper($symbol)) and ($market is null or market = $market)
+_SAID = """
+    ($market is null or market = $market)
     and ($horizon is null or horizon = $horizon) and ($model is null or model = $model)
     and ($since is null or origin >= $since::date) and ($until is null or origin <= $until::date)
 """
+_ASKED = " where ($symbol is null or upper(symbol) = upper($symbol)) and" + _SAID
 _NEWEST = "and (not $newest or (market, origin) in (select (market, max(origin)) from forecasts group by market))\n"
 _ORDER = "order by market, symbol, origin, horizon, model"
 _PRICES = """
@@ -33,19 +34,12 @@ where ($symbol is null or upper(symbol) = upper($symbol)) and ($market is null o
     and ($since is null or session >= $since::date) and ($until is null or session <= $until::date)
 order by market, symbol, session
 """
-_DAILY_SCORES = """
-from daily_scores
-where $symbol is null and ($market is null or market = $market)
-    and ($horizon is null or horizon = $horizon) and ($model is null or model = $model)
-    and ($since is null or origin >= $since::date) and ($until is null or origin <= $until::date)
-order by market, horizon, model, origin
-"""
+DAILY_SCORES = "from daily_scores where" + _SAID + "order by market, horizon, model, origin"
 ROWS = {
     "prices": _PRICES,
     "forecasts": "from forecasts" + _ASKED + _NEWEST + _ORDER,
     "forecast_prices": "from forecast_prices" + _ASKED + _NEWEST + _ORDER,
     "scores": "from scores" + _ASKED + _ORDER,
-    "daily_scores": _DAILY_SCORES,
     "ranks": "from ranks" + _ASKED + _NEWEST + _ORDER,
 }
 """The rows of a table that were asked for."""
@@ -90,6 +84,11 @@ def read_rows(mart: Path, table: str, symbol: str | None, asked: Mapping[str, An
     if not rows.num_rows and symbol is not None and not _holds(mart, symbol):
         raise MarketPipelineError(f"The mart has no symbol {symbol!r}. {_nearest(mart, symbol)}")
     return rows
+
+
+def read_daily_scores(mart: Path, asked: Mapping[str, Any]) -> pa.Table:
+    """The daily means that were asked for; they are of no symbol."""
+    return query(mart, DAILY_SCORES, asked)
 
 
 def _holds(mart: Path, symbol: str) -> bool:

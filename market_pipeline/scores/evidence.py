@@ -22,6 +22,8 @@ Contests: TypeAlias = Mapping[tuple[int, str, str], Contest]
 """By horizon, model and question."""
 
 CALLED = ("rose", "called_up", "called_up_and_rose")
+"""Shares of a day's symbols, by the names of `daily_scores`."""
+
 COLUMNS = pa.schema(
     [
         ("horizon", pa.int32()), ("model", pa.string()), ("question", pa.string()), ("test", pa.string()),

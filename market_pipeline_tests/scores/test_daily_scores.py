@@ -27,7 +27,7 @@ def forecast(row: dict[str, object]) -> dict[str, object]:
     """A forecast that such a score is of."""
     said = dict.fromkeys(("mean", *QUANTILES), 0.0) | {"p_up": 0.5, "mode": "replayed"}
     key = {name: row[name] for name in ("symbol", *KEYS)}
-    return key | said | {"trained_through": row["origin"], "made_at": dt.datetime(2024, 1, 2)}  # noqa: DTZ001
+    return key | said | {"trained_through": row["origin"], "made_at": row["origin"]}
 
 
 def fill(warehouse: Warehouse, rows: list[dict[str, object]], market: str = "stocks") -> None:
