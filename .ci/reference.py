@@ -15,17 +15,17 @@ import click
 import dagster as dg
 
 from market_pipeline import mart
-from market_pipeline.cli import main
+from market_pipeline.cli.main import main
+from market_pipeline.config.markets import Market, load_markets, packaged_config
+from market_pipeline.config.settings import SOURCES, Settings
 from market_pipeline.definitions import build_definitions, chain_of, checks_of
 from market_pipeline.indicators.catalogue import CATALOGUE
-from market_pipeline.markets import Market, load_markets, packaged_config
 from market_pipeline.mart.assets import mart_asset
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
-from market_pipeline.models.catalogue import BASELINE, ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
-from market_pipeline.models.protocol import Forecaster
-from market_pipeline.settings import SOURCES, Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.models.forecasters.catalogue import BASELINE, ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
+from market_pipeline.models.forecasters.protocol import Forecaster
+from market_pipeline.storage.warehouse import Warehouse
 
 COLUMNS = """
 select c.table_name as name, column_name, data_type, is_nullable, c.comment

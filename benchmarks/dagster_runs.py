@@ -19,13 +19,19 @@ FOUR_YEARS = 1005
 
 def backfill(folder: Path, size: float) -> dict[str, float]:
     """Prices and indicators of ten years into a new home, as the command line does it."""
-    from market_pipeline.runs import PlannedRun, execute, open_instance
+    from market_pipeline.definitions import build_definitions
+    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
 
     settings = settings_of(_new_home(folder), folder)
     last = market_of(many(size)).sessions[TEN_YEARS - 1].item()
     instance = open_instance(settings)
     with Stopwatch() as watch:
-        execute(PlannedRun("bench", ("prices", "indicators"), START, last), settings, instance, lambda *_: None)
+        execute(
+            PlannedRun("bench", ("prices", "indicators"), START, last),
+            build_definitions(settings),
+            instance,
+            lambda *_: None,
+        )
     rows = warehouse_of(settings.home).read("select count(*) as rows from indicators")["rows"][0].as_py()
     if rows != many(size) * TEN_YEARS:
         raise AssertionError(f"{rows} rows of indicators arrived")
@@ -42,7 +48,7 @@ def empty_backfill(folder: Path, size: float) -> dict[str, float]:
 
 def empty_backfill_in_batches(folder: Path, size: float) -> dict[str, float]:
     """The same with the pipeline's event log, as our side has it."""
-    from market_pipeline.runs import open_instance
+    from market_pipeline.orchestration.runs import open_instance
 
     return _empty_backfill(folder, size, open_instance(settings_of(_new_home(folder), folder)))
 
@@ -52,7 +58,7 @@ def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float
     import dagster as dg
 
     from market_pipeline.definitions import build_definitions
-    from market_pipeline.partitions import range_tags, session_partitions
+    from market_pipeline.orchestration.partitions import range_tags, session_partitions
 
     settings, market = settings_of(folder / "empty", folder), market_of(many(size))
     last = market.sessions[TEN_YEARS - 1].item()
@@ -73,14 +79,20 @@ def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float
 
 def trained_home(folder: Path, size: float) -> None:
     """A home with four years of bars and indicators and a month's models, for a day to be run in."""
-    from market_pipeline.runs import PlannedRun, execute, open_instance
+    from market_pipeline.definitions import build_definitions
+    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
 
     settings, day = settings_of(folder / "trained", folder), _day(size)
     instance = open_instance(settings)
     before = market_of(many(size)).sessions[FOUR_YEARS - 1].item()
     month = day.replace(day=1)
-    execute(PlannedRun("bench", ("prices", "indicators"), START, before), settings, instance, lambda *_: None)
-    execute(PlannedRun("bench", ("models",), month, month), settings, instance, lambda *_: None)
+    execute(
+        PlannedRun("bench", ("prices", "indicators"), START, before),
+        build_definitions(settings),
+        instance,
+        lambda *_: None,
+    )
+    execute(PlannedRun("bench", ("models",), month, month), build_definitions(settings), instance, lambda *_: None)
 
 
 def daily(folder: Path, size: float) -> dict[str, float]:
@@ -93,10 +105,12 @@ def bare_daily(folder: Path, size: float) -> dict[str, float]:
 
 def one_day(folder: Path, size: float) -> None:
     """One session through Dagster, from the source to the mart, as `market-pipeline run` does it."""
-    from market_pipeline.runs import PlannedRun, execute, open_instance
+    from market_pipeline.definitions import build_definitions
+    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
 
     settings, day = settings_of(folder / "trained", folder), _day(size)
-    execute(PlannedRun("bench", DAILY, day, day), settings, open_instance(settings), lambda *_: None)
+    definitions = build_definitions(settings)
+    execute(PlannedRun("bench", DAILY, day, day), definitions, open_instance(settings), lambda *_: None)
 
 
 def one_bare_day(folder: Path, size: float) -> None:

@@ -14,8 +14,8 @@ from generated import as_stored, bars_table, grids, market_of, warehouse_of
 from numpy.lib.stride_tricks import sliding_window_view
 from stopwatch import Stopwatch, forget
 
-from market_pipeline.panel import Days, Grid
 from market_pipeline.prices.history import read_history
+from market_pipeline.storage.grids import Days, Grid
 
 START, END = dt.date(2007, 1, 3), dt.date(2020, 12, 31)
 BARS = 20

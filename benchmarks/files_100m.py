@@ -67,7 +67,7 @@ def write(path: Path, sessions: int, layout: str) -> None:
 
 
 def read_ours(folder: Path, sessions: int) -> int:
-    from market_pipeline.markets import Market
+    from market_pipeline.config.markets import Market
     from market_pipeline.sources.files import FilesSource
 
     symbols = tuple(f"S{number:05d}" for number in range(SYMBOLS))

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.markets import Market
-from market_pipeline.panel import to_rows
 from market_pipeline.prices.history import History
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.grids import to_rows
+from market_pipeline.storage.warehouse import Warehouse
 
 TEN_YEARS = 2520
 START = dt.date(2014, 1, 2)

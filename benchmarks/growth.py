@@ -33,10 +33,10 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     from market_pipeline.forecasts.issue import issue
     from market_pipeline.forecasts.ranks import rank_rows
     from market_pipeline.indicators.writing import write_indicators
-    from market_pipeline.models.artifacts import load
-    from market_pipeline.models.reading import read_panel, training_start
-    from market_pipeline.models.training import Month, train
-    from market_pipeline.resources import MEMORY_LIMIT
+    from market_pipeline.models.features.reading import read_panel, training_start
+    from market_pipeline.models.registry.training import Month, train
+    from market_pipeline.orchestration.resources import MEMORY_LIMIT
+    from market_pipeline.storage.artifacts import load
 
     market, home = market_of(round(count)), _home(folder, round(count))
     warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))

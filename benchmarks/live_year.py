@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pyarrow as pa
 
-from market_pipeline.automation import schedules_of
 from market_pipeline.forecasts.replay import differing
-from market_pipeline_tests.house import House, clock_at
+from market_pipeline.orchestration.jobs import schedules_of
+from market_pipeline_tests.pipeline import House, clock_at
 
 START = dt.date(2022, 6, 1)
 MARKET = f"""

@@ -14,10 +14,10 @@ ORIGINS, BARS, SAMPLE = 60, 750, 8
 
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Every symbol's range at 60 origins in a row, each from the 750 bars before it."""
-    from market_pipeline.models.distribution import FINE_LEVELS, HORIZONS
-    from market_pipeline.models.prophet import PROPHET
-    from market_pipeline.models.protocol import Origins
-    from market_pipeline.models.samples import Panel
+    from market_pipeline.models.calibration.distribution import FINE_LEVELS, HORIZONS
+    from market_pipeline.models.features.samples import Panel
+    from market_pipeline.models.forecasters.prophet import PROPHET
+    from market_pipeline.models.forecasters.protocol import Origins
 
     history, market = history_of(some(size), BARS + ORIGINS + 10), market_of(some(size))
     position = np.arange(BARS, BARS + ORIGINS)

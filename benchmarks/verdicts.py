@@ -19,15 +19,15 @@ import pandas as pd
 import pyarrow as pa
 from joblib import Parallel, delayed
 
+from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import BASELINE, FORECASTERS, REFITTED, claims_of
-from market_pipeline.models.samples import Panel, realised_returns
-from market_pipeline.panel import Grid
+from market_pipeline.models.features.samples import Panel, realised_returns
+from market_pipeline.models.forecasters.catalogue import BASELINE, FORECASTERS, REFITTED, claims_of
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.verdicts import leaderboard
+from market_pipeline.storage.grids import Grid
 
 SYMBOLS = tuple(f"S{number}" for number in range(8))
 HISTORY = 500

@@ -18,13 +18,13 @@ import talib
 from generated import history_of, market_of, some
 from stopwatch import Stopwatch
 
-from market_pipeline.models.boosting import Boosting, grown
-from market_pipeline.models.distribution import HORIZONS
-from market_pipeline.models.protocol import Origins
-from market_pipeline.models.samples import Panel, training_samples
-from market_pipeline.models.volatility import ewma_volatility
-from market_pipeline.panel import Grid
+from market_pipeline.models.calibration.distribution import HORIZONS
+from market_pipeline.models.features.samples import Panel, training_samples
+from market_pipeline.models.features.volatility import ewma_volatility
+from market_pipeline.models.forecasters.boosting import Boosting, grown
+from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 
 SESSIONS, WINDOW, MONTHS, MONTH = 1100, 750, 6, 21
 LAST = SESSIONS - 1 - max(HORIZONS)

@@ -4,25 +4,25 @@ import warnings
 
 import dagster as dg
 
-from market_pipeline.alerts import alerts_sensor
-from market_pipeline.automation import jobs_of, schedules_of
-from market_pipeline.cross_check.assets import cross_check_asset
+from market_pipeline.config.markets import Market, load_markets, packaged_config
+from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.forecasts.assets import forecasts_asset
 from market_pipeline.forecasts.checks import forecasts_checks
 from market_pipeline.indicators.assets import indicators_asset
 from market_pipeline.indicators.checks import indicators_checks
-from market_pipeline.markets import Market, load_markets, packaged_config
 from market_pipeline.mart.assets import mart_asset
 from market_pipeline.models.assets import models_asset
 from market_pipeline.models.checks import models_checks
+from market_pipeline.orchestration.alerts import alerts_sensor
+from market_pipeline.orchestration.jobs import jobs_of, schedules_of
+from market_pipeline.orchestration.resources import resources_of
+from market_pipeline.orchestration.sensors import sensors_of
 from market_pipeline.prices.assets import prices_asset
 from market_pipeline.prices.checks import prices_checks
-from market_pipeline.resources import resources_of
+from market_pipeline.prices.cross_check_assets import cross_check_asset
 from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
 from market_pipeline.scores.checks import scores_checks
-from market_pipeline.sensors import sensors_of
-from market_pipeline.settings import Settings
 
 # Backfill policies and mappings that start before the first partition work, and are called beta at every load.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 import exchange_calendars as xc
 import numpy as np
 
-from market_pipeline.sources.courtesy import Manners
+from market_pipeline.sources.retry import Manners
 from market_pipeline_tests.bad_answers import BAD_ANSWERS, SPOILED, break_shape
 
 QUICK = Manners(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)

@@ -4,9 +4,9 @@ import datetime as dt
 
 import numpy as np
 
-from market_pipeline.models.samples import Panel
-from market_pipeline.panel import Grid
+from market_pipeline.models.features.samples import Panel
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 
 MONDAY = dt.date(2020, 1, 6)
 

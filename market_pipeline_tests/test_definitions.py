@@ -5,10 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.warehouse import Warehouse
 
 THREE = """
 [stocks]

@@ -1,4 +1,4 @@
-"""What the pages say is tried: commands, queries, code, configuration, on a small house with the names they use."""
+"""What the pages say is tried: commands, queries, code, configuration, on a small pipeline with the names they use."""
 
 import ast
 import configparser
@@ -15,14 +15,14 @@ from typing import Any
 import click
 import pytest
 
-from market_pipeline.cli import main
-from market_pipeline.markets import load_markets
+from market_pipeline.cli.main import main
+from market_pipeline.config.markets import load_markets
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
-from market_pipeline.mart.report import write_report
-from market_pipeline.runs import ROOMS
-from market_pipeline_tests.house import House
+from market_pipeline.mart.report.render import write_report
+from market_pipeline.orchestration.runs import ROOMS
 from market_pipeline_tests.pages import BLOCKS, TOP, Block, blocks
+from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
 MARKETS = """
@@ -44,25 +44,29 @@ each = lambda found: pytest.mark.parametrize("block", found, ids=str)  # noqa: E
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """A month of origins of symbols that the pages name, published; the prices are random walks."""
-    house = House(tmp_path_factory.mktemp("docs"), MARKETS)
-    house.source = Vendor(house.market, LAST)
-    house.compute(("prices", "indicators"), house.market.start, LAST)
-    house.compute(("models",), FIRST, LAST.replace(day=1))
-    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(house.warehouse, [house.market], house.settings.mart, dt.datetime.now(dt.UTC))
-    write_report(house.settings.mart, house.settings.report)
-    return house
+    pipeline = Pipeline(tmp_path_factory.mktemp("docs"), MARKETS)
+    pipeline.source = Vendor(pipeline.market, LAST)
+    pipeline.compute(("prices", "indicators"), pipeline.market.start, LAST)
+    pipeline.compute(("models",), FIRST, LAST.replace(day=1))
+    pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime.now(dt.UTC))
+    write_report(pipeline.settings.mart, pipeline.settings.report)
+    return pipeline
 
 
 @pytest.fixture
-def here(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the pages imagine it: data/ and ~/market are the house, and the environment names it."""
-    (tmp_path / "data").symlink_to(house.settings.home)
-    (tmp_path / "market").symlink_to(house.settings.home)
+def here(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the pages imagine it: data/ and ~/market are the pipeline, and the environment names it."""
+    (tmp_path / "data").symlink_to(pipeline.settings.home)
+    (tmp_path / "market").symlink_to(pipeline.settings.home)
     monkeypatch.chdir(tmp_path)
-    for name, value in {"HOME": house.settings.home, "SOURCE": "simulated", "CONFIG": house.settings.config}.items():
+    for name, value in {
+        "HOME": pipeline.settings.home,
+        "SOURCE": "simulated",
+        "CONFIG": pipeline.settings.config,
+    }.items():
         monkeypatch.setenv(f"MARKET_PIPELINE_{name}", str(value))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
@@ -94,11 +98,11 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, here: Path) -> 
 
 
 @each(blocks("sql"))
-def test_a_query_has_an_answer(block: Block, house: House) -> None:
+def test_a_query_has_an_answer(block: Block, pipeline: Pipeline) -> None:
     if block.title == "warehouse":
-        assert house.warehouse.read(block.text).num_columns
+        assert pipeline.warehouse.read(block.text).num_columns
     else:
-        assert query(house.settings.mart, block.text).num_columns
+        assert query(pipeline.settings.mart, block.text).num_columns
 
 
 @each(blocks("toml", "json"))
@@ -171,7 +175,7 @@ def assert_targets(words: list[str]) -> None:
 
 
 def run(words: list[str]) -> None:
-    """Run it in this process; only `doctor` may end with 1, for the house is not up to date."""
+    """Run it in this process; only `doctor` may end with 1, for the pipeline is not up to date."""
     allowed = {0, 1} if words[0] == "doctor" else {0}
     try:
         main.main(words)  # as a console does, it ends in an exit

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from market_pipeline.config.markets import Market
 from market_pipeline.indicators import writing as indicators_writing
-from market_pipeline.markets import Market
-from market_pipeline.models.samples import Panel
-from market_pipeline.models.training import Month, train
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.registry.training import Month, train
 from market_pipeline.sources.protocol import Fetched
 from market_pipeline.sources.simulated import SimulatedSource
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 12), dt.date(2024, 3, 15)
 MONTHS = (dt.date(2024, 2, 1), dt.date(2024, 3, 1))
@@ -40,21 +40,21 @@ class CutSource:
         return None
 
 
-def built(folder: Path, cut: dt.date = LAST) -> House:
-    house = House(folder, source=CutSource(cut))
-    house.compute(("prices", "indicators"), START, LAST)
-    house.compute(("models",), *MONTHS)
-    house.compute(("forecasts", "scores"), FIRST, LAST)
-    return house
+def built(folder: Path, cut: dt.date = LAST) -> Pipeline:
+    pipeline = Pipeline(folder, source=CutSource(cut))
+    pipeline.compute(("prices", "indicators"), START, LAST)
+    pipeline.compute(("models",), *MONTHS)
+    pipeline.compute(("forecasts", "scores"), FIRST, LAST)
+    return pipeline
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> House:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return built(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.parametrize("origin", ORIGINS, ids=str)
-def test_what_comes_after_an_origin_changes_nothing_before_it(whole: House, tmp_path: Path, origin: dt.date) -> None:
+def test_what_comes_after_an_origin_changes_nothing_before_it(whole: Pipeline, tmp_path: Path, origin: dt.date) -> None:
     ended = built(tmp_path, origin)
     for table in ("indicators", "forecasts", "scores"):
         assert ended.digest(table, until=origin) == whole.digest(table, until=origin), table

@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from market_pipeline.mart.publish import publish
-from market_pipeline_tests.house import SMALL, House
+from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "docs" / "notebooks").glob("*.ipynb"))
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 26), dt.date(2024, 3, 15)
@@ -18,14 +18,14 @@ OF_A_MACHINE = re.compile(r"/(home|root|tmp|work|Users)/(?!me/)|0x[0-9a-f]{6}")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> House:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Five simulated symbols, so that there are ranks; three weeks of forecasts, published."""
-    house = House(tmp_path_factory.mktemp("notebooks"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
-    house.compute(("prices", "indicators"), START, LAST)
-    house.compute(("models",), FIRST.replace(day=1), LAST.replace(day=1))
-    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(house.warehouse, [house.market], house.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
-    return house
+    pipeline = Pipeline(tmp_path_factory.mktemp("notebooks"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
+    pipeline.compute(("prices", "indicators"), START, LAST)
+    pipeline.compute(("models",), FIRST.replace(day=1), LAST.replace(day=1))
+    pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    return pipeline
 
 
 def texts(notebook: nbformat.NotebookNode) -> str:
@@ -54,7 +54,7 @@ def test_a_notebook_is_saved_as_it_ran_small_and_labelled(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_a_clean_kernel(path: Path, home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_runs_from_a_clean_kernel(path: Path, home: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = home.settings
     for name, value in (("HOME", settings.home), ("SOURCE", settings.source), ("CONFIG", settings.config)):
         monkeypatch.setenv(f"MARKET_PIPELINE_{name}", str(value))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from market_pipeline_tests.house import CONTENT, House
+from market_pipeline_tests.pipeline import CONTENT, Pipeline
 
 START = dt.date(2023, 1, 3)
 BEFORE = dt.date(2024, 2, 23)
@@ -24,71 +24,71 @@ symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
 BY_SESSION = ("prices", "indicators", "forecasts", "scores")
 
 
-def with_history(folder: Path) -> House:
-    house = House(folder, FIVE)
-    house.compute(("prices", "indicators"), START, BEFORE)
-    return house
+def with_history(folder: Path) -> Pipeline:
+    pipeline = Pipeline(folder, FIVE)
+    pipeline.compute(("prices", "indicators"), START, BEFORE)
+    return pipeline
 
 
-def in_one_range(folder: Path) -> House:
-    house = with_history(folder)
-    house.build(("prices", "indicators"), FIRST, LAST)
-    house.build(("models",), *MONTHS)
-    house.build(("forecasts", "scores"), FIRST, LAST)
-    return house
+def in_one_range(folder: Path) -> Pipeline:
+    pipeline = with_history(folder)
+    pipeline.build(("prices", "indicators"), FIRST, LAST)
+    pipeline.build(("models",), *MONTHS)
+    pipeline.build(("forecasts", "scores"), FIRST, LAST)
+    return pipeline
 
 
-def day_by_day(folder: Path) -> House:
-    house = with_history(folder)
-    house.build(("models",), MONTHS[0], MONTHS[0])
-    for day in house.market.sessions_between(FIRST, LAST).tolist():
+def day_by_day(folder: Path) -> Pipeline:
+    pipeline = with_history(folder)
+    pipeline.build(("models",), MONTHS[0], MONTHS[0])
+    for day in pipeline.market.sessions_between(FIRST, LAST).tolist():
         if day.month == MONTHS[1].month:
-            house.build(("models",), MONTHS[1], MONTHS[1])
-        house.build(BY_SESSION, day, day)
-    return house
+            pipeline.build(("models",), MONTHS[1], MONTHS[1])
+        pipeline.build(BY_SESSION, day, day)
+    return pipeline
 
 
-def backwards(folder: Path) -> House:
-    house = with_history(folder)
-    days = house.market.sessions_between(FIRST, LAST).tolist()[::-1]
+def backwards(folder: Path) -> Pipeline:
+    pipeline = with_history(folder)
+    days = pipeline.market.sessions_between(FIRST, LAST).tolist()[::-1]
     for room in ("prices", "indicators"):
         for day in days:
-            house.build((room,), day, day)
+            pipeline.build((room,), day, day)
     for month in MONTHS[::-1]:
-        house.build(("models",), month, month)
+        pipeline.build(("models",), month, month)
     for room in ("forecasts", "scores"):
         for day in days:
-            house.build((room,), day, day)
-    return house
+            pipeline.build((room,), day, day)
+    return pipeline
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    house = in_one_range(tmp_path_factory.mktemp("range"))
-    return {table: house.digest(table) for table in CONTENT}
+    pipeline = in_one_range(tmp_path_factory.mktemp("range"))
+    return {table: pipeline.digest(table) for table in CONTENT}
 
 
 def test_day_by_day_gives_the_tables_of_one_range(reference: dict[str, str], tmp_path: Path) -> None:
-    house = day_by_day(tmp_path)
-    assert {table: house.digest(table) for table in CONTENT} == reference
+    pipeline = day_by_day(tmp_path)
+    assert {table: pipeline.digest(table) for table in CONTENT} == reference
 
 
 def test_reversed_order_gives_the_tables_of_one_range(reference: dict[str, str], tmp_path: Path) -> None:
-    house = backwards(tmp_path)
-    assert {table: house.digest(table) for table in CONTENT} == reference
+    pipeline = backwards(tmp_path)
+    assert {table: pipeline.digest(table) for table in CONTENT} == reference
 
 
 def test_running_a_range_again_changes_nothing(reference: dict[str, str], tmp_path: Path) -> None:
-    house = in_one_range(tmp_path)
-    house.build(BY_SESSION, dt.date(2024, 2, 27), dt.date(2024, 3, 1))
-    assert {table: house.digest(table) for table in CONTENT} == reference
+    pipeline = in_one_range(tmp_path)
+    pipeline.build(BY_SESSION, dt.date(2024, 2, 27), dt.date(2024, 3, 1))
+    assert {table: pipeline.digest(table) for table in CONTENT} == reference
 
 
 def test_indicators_refuse_a_session_whose_past_was_never_loaded(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.build(("prices",), START, dt.date(2023, 1, 31))
-    house.build(("prices",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
-    result = house.materialise(("indicators",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
+    pipeline = Pipeline(tmp_path)
+    pipeline.build(("prices",), START, dt.date(2023, 1, 31))
+    pipeline.build(("prices",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
+    result = pipeline.materialise(("indicators",), dt.date(2023, 2, 2), dt.date(2023, 2, 3))
     assert not result.success
     failures = [str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure]
     assert "the first 2023-02-01" in failures[0]

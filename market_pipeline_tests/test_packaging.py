@@ -67,11 +67,11 @@ def test_the_wheel_runs_where_there_is_no_checkout(wheel: Path, tmp_path: Path) 
     ]  # fmt: skip
     usage = python(str(target / "bin" / "market-pipeline"), "--help", cwd=elsewhere, path=target)
     assert "backfill" in usage
-    reads = "from market_pipeline.runs import dagster_yaml; print(dagster_yaml())"
+    reads = "from market_pipeline.orchestration.runs import dagster_yaml; print(dagster_yaml())"
     assert python("-c", reads, cwd=elsewhere, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
     home = elsewhere / "home"
     made = (
-        "from pathlib import Path; from market_pipeline.warehouse import Warehouse; "
+        "from pathlib import Path; from market_pipeline.storage.warehouse import Warehouse; "
         f"print(Warehouse(Path({str(home)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
     )
     assert python("-c", made, cwd=elsewhere, path=target).strip() == "0"
@@ -82,7 +82,7 @@ def test_the_sources_hold_code_words_and_tests_but_no_pictures(sources: Path) ->
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     for needed in (
         "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "dagster.yaml", "docs/faq.md",
-        "market_pipeline/cli.py", "market_pipeline_tests/test_packaging.py",
+        "market_pipeline/cli/main.py", "market_pipeline_tests/test_packaging.py",
     ):  # fmt: skip
         assert needed in names
     heavy = (".png", ".jpg", ".gif", ".mp4", ".webm", ".ipynb", ".duckdb")

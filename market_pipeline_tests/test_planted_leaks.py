@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from market_pipeline.config.markets import Market
 from market_pipeline.forecasts import issue as issuing
 from market_pipeline.forecasts import look_ahead as forecasts_look_ahead
 from market_pipeline.forecasts.replay import made_again
 from market_pipeline.indicators import look_ahead as indicators_look_ahead
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import FORECASTERS
-from market_pipeline.models.distribution import HORIZONS, Distribution
-from market_pipeline.models.linear import Linear
+from market_pipeline.models.calibration.distribution import HORIZONS, Distribution
+from market_pipeline.models.features.samples import Panel, purged, purged_split, training_samples
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.linear import Linear
+from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.look_ahead import saw_its_future
-from market_pipeline.models.protocol import Origins, Parameters
-from market_pipeline.models.samples import Panel, purged, purged_split, training_samples
-from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History, adjusted
+from market_pipeline.storage.artifacts import Parameters
+from market_pipeline.storage.grids import Grid
 
 SYMBOLS = tuple(f"S{number}" for number in range(20))
 MARKET = Market("stocks", "XNYS", dt.date(2020, 1, 2), SYMBOLS)

@@ -1,4 +1,4 @@
-"""The recipes for contributors, carried out in a copy of the house: what they add is there and keeps the laws."""
+"""The recipes for contributors, carried out in a copy of the pipeline: what they add is there and keeps the laws."""
 
 import os
 import shutil
@@ -13,16 +13,16 @@ from market_pipeline_tests.pages import TOP, Block, blocks
 RECIPES = [block for block in blocks("diff", "python") if block.title]
 
 PLACES = {"reversal.py": "market_pipeline/models/reversal.py"}
-"""Where in the house a file goes that its page leaves to the reader."""
+"""Where in the pipeline a file goes that its page leaves to the reader."""
 
 ADDED = """
 import datetime as dt, sqlite3, sys
 from pathlib import Path
 import market_pipeline
 from market_pipeline.definitions import build_definitions, checks_of
-from market_pipeline.markets import load_markets, packaged_config
-from market_pipeline.models.catalogue import FORECASTERS
-from market_pipeline.settings import Settings
+from market_pipeline.config.markets import load_markets, packaged_config
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.config.settings import Settings
 from market_pipeline.sources.selection import open_source
 
 here = Path(sys.argv[1])
@@ -53,17 +53,17 @@ FAILING = '''
 import datetime as dt
 from pathlib import Path
 
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
 
 def test_a_symbol_that_stands_still_is_told(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    vendor = Vendor(house.market, dt.date(2023, 3, 31))
-    house.source = vendor
+    pipeline = Pipeline(tmp_path)
+    vendor = Vendor(pipeline.market, dt.date(2023, 3, 31))
+    pipeline.source = vendor
     for still in (False, True):
         vendor.bars.loc[vendor.bars["symbol"] == "SIM1", "volume"] = 0.0 if still else 1e6
-        result = house.materialise(("prices",), dt.date(2023, 1, 3), dt.date(2023, 3, 31))
+        result = pipeline.materialise(("prices",), dt.date(2023, 1, 3), dt.date(2023, 3, 31))
         found = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
         assert found["no_symbol_stands_still"] is not still
 '''
@@ -80,7 +80,7 @@ CHOSEN = "span_20 or reversal or still or arrows or name_the_same or comment_of_
 
 
 def place(recipe: Block) -> str:
-    """The file in the house that a block is, or changes."""
+    """The file in the pipeline that a block is, or changes."""
     return PLACES.get(recipe.title, recipe.title)
 
 
@@ -106,7 +106,7 @@ def line_ends(lines: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the house in which every recipe was carried out."""
+    """A copy of the pipeline in which every recipe was carried out."""
     copy = tmp_path_factory.mktemp("recipes")
     for part in ("market_pipeline", "market_pipeline_tests"):
         shutil.copytree(TOP / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))

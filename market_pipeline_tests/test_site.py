@@ -14,13 +14,13 @@ import click
 import pytest
 import yaml
 
-from market_pipeline.cli import main
+from market_pipeline.cli.main import main
+from market_pipeline.config.markets import KEYS
 from market_pipeline.indicators.catalogue import NAMES
-from market_pipeline.markets import KEYS
 from market_pipeline.mart.publish import TABLES
-from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline_tests.error_messages import said_errors
 from market_pipeline_tests.pages import PAGES, TOP
-from market_pipeline_tests.said_errors import said_errors
 
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
 """What a page fetches when it is opened, by tag."""

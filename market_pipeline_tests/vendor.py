@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
 
 

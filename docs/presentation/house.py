@@ -42,7 +42,7 @@ class House:
         return kept | source | look | {"COLUMNS": str(COLUMNS), "PYTHONWARNINGS": "ignore"}
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", "from market_pipeline.cli import main; main()", *arguments]
+        return [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", *arguments]
 
     def run(self, *arguments: str) -> list[str]:
         """The lines that a command prints; raises RuntimeError when it fails."""

@@ -7,19 +7,19 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.display import labels, rows_by, surface, tell
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
 from market_pipeline.errors import HistoryError
 from market_pipeline.forecasts.issue import is_live, issue
 from market_pipeline.forecasts.ledger import ledger_rows
 from market_pipeline.forecasts.ranks import rank_rows
-from market_pipeline.markets import Market
-from market_pipeline.models.artifacts import load
-from market_pipeline.models.catalogue import FORECASTERS
-from market_pipeline.models.reading import read_panel
-from market_pipeline.models.training import Month, months_between
-from market_pipeline.partitions import session_partitions, span_of
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.models.features.reading import read_panel
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.registry.training import Month, months_between
+from market_pipeline.orchestration.partitions import session_partitions, span_of
+from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, rows_by, table_metadata
+from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.warehouse import Warehouse
 
 SAID_LIVE = """
 exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
@@ -38,8 +38,8 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=surface(market.name, "forecasts"),
-        tags=labels(market.name, "session"),
+        metadata=table_metadata(market.name, "forecasts"),
+        tags=asset_tags(market.name, "session"),
     )
     def forecasts(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
@@ -65,7 +65,9 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
             numbers |= rows_by(rows, "origin")
             context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
         untrained = int(len(origins) - _trained(origins, months))
-        tell(context, numbers, {"rows of the run": written, "origins before the first trained month": untrained})
+        record_metadata(
+            context, numbers, {"rows of the run": written, "origins before the first trained month": untrained}
+        )
         return dg.MaterializeResult()
 
     return forecasts

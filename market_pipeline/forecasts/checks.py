@@ -3,16 +3,16 @@
 import dagster as dg
 import numpy as np
 
-from market_pipeline.checks import Condition, conditions_hold
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
 from market_pipeline.forecasts.ledger import data_digests
 from market_pipeline.forecasts.look_ahead import saw_their_future
 from market_pipeline.forecasts.replay import REGISTRY, STORED
-from market_pipeline.markets import Market
-from market_pipeline.models.artifacts import load
-from market_pipeline.models.reading import read_panel
-from market_pipeline.partitions import span_of_check
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.models.features.reading import read_panel
+from market_pipeline.orchestration.conditions import Condition, conditions_hold
+from market_pipeline.orchestration.partitions import span_of_check
+from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.warehouse import Warehouse
 
 ORDERED = """
 select symbol, origin, horizon, model, q025, q05, q10, q25, q50, q75, q90, q95, q975 from forecasts

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import BASELINE, ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
-from market_pipeline.models.distribution import HORIZONS, QUANTILES, Distribution
-from market_pipeline.models.protocol import Forecaster, Origins, Parameters
-from market_pipeline.models.samples import Panel
-from market_pipeline.panel import Days, Mask, to_rows
+from market_pipeline.config.markets import Market
+from market_pipeline.models.calibration.distribution import HORIZONS, QUANTILES, Distribution
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.forecasters.catalogue import BASELINE, ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
+from market_pipeline.models.forecasters.protocol import Forecaster, Origins
+from market_pipeline.storage.artifacts import Parameters
+from market_pipeline.storage.grids import Days, Mask, to_rows
 
 
 def issue(

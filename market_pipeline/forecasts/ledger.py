@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline import __version__
-from market_pipeline.panel import Days
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Days
 
 KEPT = 16
 """Hexadecimal digits of a digest: 64 bits tell any two states of one warehouse apart."""

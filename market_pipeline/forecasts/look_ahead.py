@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.replay import differing, made_again
-from market_pipeline.markets import Market
-from market_pipeline.models.protocol import Parameters
-from market_pipeline.models.samples import Panel
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.storage.artifacts import Parameters
 
 
 def saw_their_future(
@@ -22,5 +22,5 @@ def saw_their_future(
     origin = cut.history.sessions[-1].astype("datetime64[D]").item()
     panels = [cut]
     if len(wide.history.sessions) > len(cut.history.sessions):
-        panels.append(wide.garbled(np.datetime64(origin), seed=origin.toordinal()))
+        panels.append(wide.with_future_noise(np.datetime64(origin), seed=origin.toordinal()))
     return max(differing(stored, made_again(panel, market, origin, parameters)) for panel in panels)

@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import BASELINE, JOINT
-from market_pipeline.models.ranking import FIFTHS, fifth_chances
-from market_pipeline.panel import Days, Mask, to_rows
+from market_pipeline.config.markets import Market
+from market_pipeline.models.forecasters.catalogue import BASELINE, JOINT
+from market_pipeline.models.forecasters.ranking import FIFTHS, fifth_chances
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Days, Mask, to_rows
 
 COLUMNS = ("p_q1", "p_q2", "p_q3", "p_q4", "p_q5")
 

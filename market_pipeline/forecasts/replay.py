@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import HistoryError, MarketPipelineError
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.forecasts.ledger import code_version, data_digests, models_digest
 from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.markets import Market
-from market_pipeline.models.artifacts import load
-from market_pipeline.models.protocol import Parameters
-from market_pipeline.models.samples import Panel
+from market_pipeline.models.features.samples import Panel
 from market_pipeline.prices.history import History, read_history
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.artifacts import Parameters, load
+from market_pipeline.storage.warehouse import Warehouse
 
 STORED = """
 select symbol, origin, horizon, model, * exclude (market, symbol, origin, horizon, model, made_at, mode)

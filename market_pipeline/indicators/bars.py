@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from market_pipeline.panel import Grid, Mask
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid, Mask
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which columns of `prices` each indicator is computed from; a test changes them one by one to see."""
 
-from market_pipeline.columns import Lineage
 from market_pipeline.indicators.catalogue import CATALOGUE
+from market_pipeline.storage.columns import Lineage
 
 ADJUSTED = ("close", "dividend", "split_ratio")
 """Every price is adjusted by the factor that these make."""

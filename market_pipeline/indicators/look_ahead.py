@@ -3,8 +3,8 @@
 import numpy as np
 
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 
 
 def saw_their_future(stored: dict[str, Grid], cut: History, wide: History) -> list[str]:
@@ -15,9 +15,9 @@ def saw_their_future(stored: dict[str, Grid], cut: History, wide: History) -> li
     """
     session, place = cut.sessions[-1], len(cut.sessions) - 1
     ended = compute_indicators(cut)
-    garbled = compute_indicators(wide.garbled(session, seed=place))
+    noisy = compute_indicators(wide.with_future_noise(session, seed=place))
     return [
         name
         for name, values in stored.items()
-        if not all(np.array_equal(values, grids[name][:, place], equal_nan=True) for grids in (ended, garbled))
+        if not all(np.array_equal(values, grids[name][:, place], equal_nan=True) for grids in (ended, noisy))
     ]

@@ -7,7 +7,7 @@ import numpy as np
 from talib import _ta_lib as talib
 
 from market_pipeline.indicators.bars import Bars
-from market_pipeline.panel import Grid
+from market_pipeline.storage.grids import Grid
 
 
 def volume(bars: Bars) -> dict[str, Grid]:

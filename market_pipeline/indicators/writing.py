@@ -5,11 +5,11 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 
+from market_pipeline.config.markets import Market
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.markets import Market
-from market_pipeline.panel import Days, to_rows
 from market_pipeline.prices.history import History, read_history
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.grids import Days, to_rows
+from market_pipeline.storage.warehouse import Warehouse
 
 AT_ONCE = 1_000_000
 """Bars whose indicators are in memory together: a third of a gigabyte, and as much again as rows."""

@@ -22,7 +22,7 @@ Day: TypeAlias = dt.date | str
 
 def path() -> Path:
     """Where the mart is, or will be: `mart.duckdb` in MARKET_PIPELINE_HOME."""
-    from market_pipeline.settings import home_of, mart_of
+    from market_pipeline.config.settings import home_of, mart_of
 
     return mart_of(home_of())
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from market_pipeline.display import contents, labels
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
 from market_pipeline.mart.publish import TABLES, publish
-from market_pipeline.mart.report import write_report
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.mart.report.render import write_report
+from market_pipeline.orchestration.ui_metadata import asset_tags, contents
+from market_pipeline.storage.warehouse import Warehouse
 
 
 def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
@@ -22,7 +22,7 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
         group_name="readers",
         kinds={"duckdb", "html"},
         owners=["team:data"],
-        tags=labels("all", "mart"),
+        tags=asset_tags("all", "mart"),
         metadata={"tables": contents(("prices", *TABLES))},
     )
     def mart(

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from market_pipeline.models.catalogue import BASELINE
+from market_pipeline.models.forecasters.catalogue import BASELINE
 
 COMPARED = {
     "prices": ("market", "session"),

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline import __version__
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
 from market_pipeline.mart.changes import COLUMNS, COMPARED, changes
-from market_pipeline.panel import to_grids, to_rows
 from market_pipeline.prices.history import read_history
-from market_pipeline.warehouse import KEYS, Warehouse
+from market_pipeline.storage.grids import to_grids, to_rows
+from market_pipeline.storage.warehouse import KEYS, Warehouse
 
 TABLES = (
     "indicators", "forecasts", "ranks", "ledger", "scores", "daily_scores", "rank_scores", "pit", "leaderboard",

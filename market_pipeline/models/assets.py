@@ -7,14 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
-from market_pipeline.display import labels, surface, tell
-from market_pipeline.markets import Market
-from market_pipeline.models.reading import read_panel, training_start
-from market_pipeline.models.training import Month, months_between, train
-from market_pipeline.partitions import month_partitions, span_of
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
+from market_pipeline.models.features.reading import read_panel, training_start
+from market_pipeline.models.registry.training import Month, months_between, train
+from market_pipeline.orchestration.partitions import month_partitions, span_of
+from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, table_metadata
 from market_pipeline.prices.history import require_past
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.warehouse import Warehouse
 
 
 def models_asset(market: Market) -> dg.AssetsDefinition:
@@ -35,8 +35,8 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"scikitlearn", "duckdb"},
         owners=["team:forecasting"],
-        metadata=surface(market.name, "models"),
-        tags=labels(market.name, "month"),
+        metadata=table_metadata(market.name, "models"),
+        tags=asset_tags(market.name, "month"),
     )
     def models(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
@@ -49,7 +49,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
             warehouse.replace("models", rows, market.name, month.first, month.first)
             numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
-        tell(context, numbers, {"months of the run": len(months)})
+        record_metadata(context, numbers, {"months of the run": len(months)})
         return dg.MaterializeResult()
 
     return models

@@ -5,17 +5,17 @@ import datetime as dt
 import dagster as dg
 import numpy as np
 
-from market_pipeline.checks import Condition, conditions_hold
-from market_pipeline.markets import Market
-from market_pipeline.models.artifacts import load
-from market_pipeline.models.catalogue import FORECASTERS
-from market_pipeline.models.covariate_shift import FAR, RECENT, distances
+from market_pipeline.config.markets import Market
+from market_pipeline.config.settings import Settings
+from market_pipeline.models.features.covariate_shift import FAR, RECENT, distances
+from market_pipeline.models.features.reading import read_panel, training_start
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.look_ahead import saw_its_future
-from market_pipeline.models.reading import read_panel, training_start
-from market_pipeline.models.training import WINDOW
-from market_pipeline.partitions import span_of_check
-from market_pipeline.settings import Settings
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.models.registry.training import WINDOW
+from market_pipeline.orchestration.conditions import Condition, conditions_hold
+from market_pipeline.orchestration.partitions import span_of_check
+from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.warehouse import Warehouse
 
 STRICTLY_BEFORE = """
 select model, month, trained_through from models where market = $market and trained_through >= month

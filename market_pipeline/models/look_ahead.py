@@ -3,10 +3,11 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from market_pipeline.markets import Market
-from market_pipeline.models.distribution import HORIZONS
-from market_pipeline.models.protocol import Forecaster, Origins, Parameters
-from market_pipeline.models.samples import Panel
+from market_pipeline.config.markets import Market
+from market_pipeline.models.calibration.distribution import HORIZONS
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.forecasters.protocol import Forecaster, Origins
+from market_pipeline.storage.artifacts import Parameters
 
 COMPARED = 5
 """Origins at whose forecasts the two fits are held against each other."""
@@ -19,7 +20,7 @@ def saw_its_future(
 
     `wide` may reach further. Held against each other at the last sessions of the training itself.
     """
-    past = wide.garbled(cutoff, seed=int(cutoff.astype("datetime64[D]").astype(np.int64))).until(cutoff)
+    past = wide.with_future_noise(cutoff, seed=int(cutoff.astype("datetime64[D]").astype(np.int64))).until(cutoff)
     with threadpool_limits(1):  # as training does
         again = forecaster.fit(past)
     position = np.arange(max(0, len(past.history.sessions) - COMPARED), len(past.history.sessions))

@@ -6,7 +6,7 @@ bar instead, a session's factor depends on that session and earlier ones only, a
 
 import numpy as np
 
-from market_pipeline.panel import Grid
+from market_pipeline.storage.grids import Grid
 
 
 def forward_factors(close: Grid, dividend: Grid, split_ratio: Grid) -> Grid:

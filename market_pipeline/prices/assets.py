@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from market_pipeline.display import labels, surface, tell
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
-from market_pipeline.partitions import session_partitions, span_of
-from market_pipeline.prices.faults import LOOKBACK
+from market_pipeline.orchestration.partitions import session_partitions, span_of
+from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, table_metadata
 from market_pipeline.prices.intake import Intake, added, asked_again, coverage_rows, numbered, refused, sort_bars
 from market_pipeline.prices.restatements import reconcile, rescaled, to_recompute
+from market_pipeline.prices.rules import LOOKBACK
 from market_pipeline.sources.protocol import Fetched, Source, pieces_of
-from market_pipeline.warehouse import Transaction, Warehouse
+from market_pipeline.storage.warehouse import Transaction, Warehouse
 
 OVERLAP = 10
 """Sessions before the asked ones that are read again: vendors settle volumes and mend bars for about two weeks."""
@@ -95,8 +95,8 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata=surface(market.name, "prices"),
-        tags=labels(market.name, "session"),
+        metadata=table_metadata(market.name, "prices"),
+        tags=asset_tags(market.name, "session"),
     )
     def prices(
         context: dg.AssetExecutionContext,
@@ -142,7 +142,7 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
             "values restated": restatements.num_rows,
             "partitions to compute anew": to_recompute(restatements, span.last),
         }
-        tell(context, numbers_of(coverage), told)
+        record_metadata(context, numbers_of(coverage), told)
         return dg.MaterializeResult()
 
     return prices

@@ -4,9 +4,9 @@ import datetime as dt
 
 import dagster as dg
 
-from market_pipeline.checks import Condition, conditions_hold
-from market_pipeline.markets import Market
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.config.markets import Market
+from market_pipeline.orchestration.conditions import Condition, conditions_hold
+from market_pipeline.storage.warehouse import Warehouse
 
 POSSIBLE = """
 select symbol, session, open, high, low, close, volume, dividend, split_ratio from prices

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import HistoryError
-from market_pipeline.markets import Market
-from market_pipeline.panel import Days, Grid, Mask, empty_grids, fill_grids
 from market_pipeline.prices.adjustment import forward_factors, split_factors
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.grids import Days, Grid, Mask, empty_grids, fill_grids
+from market_pipeline.storage.warehouse import Warehouse
 
 COLUMNS = ("open", "high", "low", "close", "volume", "dividend", "split_ratio")
 
@@ -46,7 +46,7 @@ class History:
         cut = {name: getattr(self, name)[:, :end] for name in ("open", "high", "low", "close", "volume")}
         return History(symbols=self.symbols, sessions=self.sessions[:end], **cut)
 
-    def garbled(self, session: np.datetime64, seed: int) -> "History":
+    def with_future_noise(self, session: np.datetime64, seed: int) -> "History":
         """The same with noise in the place of every bar after a session: what may not matter."""
         draw = np.random.default_rng(seed)
         end = int(np.searchsorted(self.sessions, session, side="right"))

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.markets import Market
-from market_pipeline.prices.faults import broken_rule
+from market_pipeline.config.markets import Market
+from market_pipeline.prices.rules import broken_rule
 from market_pipeline.sources.protocol import FAILED, Fetched
 
 OBSERVED_WITHIN = np.timedelta64(7, "D")

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.panel import Days, Mask
+from market_pipeline.storage.grids import Days, Mask
 
 MOVED = 0.02
 """Logarithm: closes that are all re-read this far from the stored ones, one way, are on another scale."""

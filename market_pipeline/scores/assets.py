@@ -9,27 +9,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.display import labels, lineage_of, surface, tell
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import claims_of
-from market_pipeline.models.distribution import HORIZONS
-from market_pipeline.models.samples import realised_returns
-from market_pipeline.models.volatility import session_returns
-from market_pipeline.panel import to_grids
-from market_pipeline.partitions import Span, session_partitions, span_of
+from market_pipeline.config.markets import Market
+from market_pipeline.models.calibration.distribution import HORIZONS
+from market_pipeline.models.features.samples import realised_returns
+from market_pipeline.models.features.volatility import session_returns
+from market_pipeline.models.forecasters.catalogue import claims_of
+from market_pipeline.orchestration.partitions import Span, session_partitions, span_of
+from market_pipeline.orchestration.ui_metadata import asset_tags, lineage_of, record_metadata, table_metadata
 from market_pipeline.prices.history import History, read_history
+from market_pipeline.scores.backtest import follow
 from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions, reigns
-from market_pipeline.scores.evidence import other_tests
+from market_pipeline.scores.further_tests import other_tests
 from market_pipeline.scores.lineage import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.ranks import score_ranks
-from market_pipeline.scores.shown import FELL, leaderboard_shown, numbers_of, signals_shown
 from market_pipeline.scores.signals import RISE, served, signal_rows
-from market_pipeline.scores.trading import follow
+from market_pipeline.scores.ui_metadata import FELL, leaderboard_shown, numbers_of, signals_shown
 from market_pipeline.scores.verdicts import leaderboard as judge
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.grids import to_grids
+from market_pipeline.storage.warehouse import Warehouse
 
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
 DUE_RANKS = "select * from ranks where market = $market and target_session between $first and $last"
@@ -90,8 +90,8 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=surface(market.name, "scores", SCORES),
-        tags=labels(market.name, "session"),
+        metadata=table_metadata(market.name, "scores", SCORES),
+        tags=asset_tags(market.name, "session"),
     )
     def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Every forecast that came due, against what happened: absolute, squared, CRPS and Brier losses, coverage."""
@@ -111,7 +111,7 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
             store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
             numbers |= numbers_of(scored)
         told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, SCORES)}
-        tell(context, numbers, told)
+        record_metadata(context, numbers, told)
         return dg.MaterializeResult()
 
     return scores
@@ -136,8 +136,8 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetDep([market.name, "scores"], partition_mapping=dg.AllPartitionMapping())],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=surface(market.name, "leaderboard", LEADERBOARD),
-        tags=labels(market.name, "market"),
+        metadata=table_metadata(market.name, "leaderboard", LEADERBOARD),
+        tags=asset_tags(market.name, "market"),
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
@@ -174,8 +174,8 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=surface(market.name, "signals", SIGNALS),
-        tags=labels(market.name, "market"),
+        metadata=table_metadata(market.name, "signals", SIGNALS),
+        tags=asset_tags(market.name, "market"),
     )
     def signals(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """The newest forecast of each horizon's champion, or of the random walk; and what following it earned."""

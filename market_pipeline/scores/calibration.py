@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.distribution import LEVELS, QUANTILES
-from market_pipeline.panel import Grid
+from market_pipeline.models.calibration.distribution import LEVELS, QUANTILES
+from market_pipeline.storage.grids import Grid
 
 PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
 """The ten pieces that nine quantiles cut a distribution into, lowest first."""

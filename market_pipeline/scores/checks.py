@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from market_pipeline.checks import Condition, conditions_hold
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
+from market_pipeline.orchestration.conditions import Condition, conditions_hold
 
 POSSIBLE = """
 select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores

@@ -1,7 +1,7 @@
 """Where the columns of scores, leaderboard and signals come from."""
 
-from market_pipeline.columns import Lineage
-from market_pipeline.models.distribution import QUANTILES
+from market_pipeline.models.calibration.distribution import QUANTILES
+from market_pipeline.storage.columns import Lineage
 
 _KEYS = ("market", "symbol", "origin", "horizon", "target_session", "model")
 _HAPPENED = tuple(("prices", column) for column in ("close", "dividend", "split_ratio"))

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.ranking import LEAST_SYMBOLS, fifth_of
-from market_pipeline.panel import Grid
+from market_pipeline.models.forecasters.ranking import LEAST_SYMBOLS, fifth_of
 from market_pipeline.scores.losses import ranked_probability_score
+from market_pipeline.storage.grids import Grid
 
 CHANCES = ["p_q1", "p_q2", "p_q3", "p_q4", "p_q5"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_pipeline.panel import Grid
+from market_pipeline.storage.grids import Grid
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
-from market_pipeline.sources.courtesy import Courtesy, Manners, SharedRate
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
+from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
 
 PAGE = 300
 """Candles per request: the smallest limit among the large exchanges."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from market_pipeline.sources.file_heads import EVENTS, EXTRAS, REQUIRED
 from market_pipeline.sources.protocol import BAR_COLUMNS
-from market_pipeline.sources.rebasing import as_traded, without_empty_rows
+from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
 
 NOISE = 1e-6
 """Relative change of adj_close / close that is rounding, not a dividend."""

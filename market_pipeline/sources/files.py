@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
 from market_pipeline.sources.file_bars import ROWS, bars_of
 from market_pipeline.sources.file_columns import Faults
 from market_pipeline.sources.file_heads import EXTRAS, SUFFIXES, Head, Stamp, head_of, naming, symbol_of

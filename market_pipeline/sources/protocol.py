@@ -11,8 +11,8 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from market_pipeline.markets import Market
-from market_pipeline.panel import Days
+from market_pipeline.config.markets import Market
+from market_pipeline.storage.grids import Days
 
 BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "dividend", "split_ratio")
 """`session` is datetime64[s] at midnight, prices and `dividend` are in the quote currency as traded on that

@@ -1,6 +1,6 @@
 """Which source the settings name. The clients themselves load only when they are wanted."""
 
-from market_pipeline.settings import Settings
+from market_pipeline.config.settings import Settings
 from market_pipeline.sources.protocol import Source
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from market_pipeline.markets import Market, Sessions
-from market_pipeline.panel import Grid
+from market_pipeline.config.markets import Market, Sessions
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
+from market_pipeline.storage.grids import Grid
 
 PLANTED_AUTOCORRELATION = 0.35
 """Correlation of AUTOREG's successive returns; the square is the skill there is to find over one session."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market_pipeline.markets import Sessions
+from market_pipeline.config.markets import Sessions
 from market_pipeline.sources.file_heads import Head, Stamp
 
 WAITING = 4

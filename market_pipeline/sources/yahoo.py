@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
-from market_pipeline.markets import Market
-from market_pipeline.sources.courtesy import Courtesy, Manners, SharedRate
+from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
-from market_pipeline.sources.rebasing import as_traded, without_empty_rows
+from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
+from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
 
 COLUMNS = {
     "Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume",

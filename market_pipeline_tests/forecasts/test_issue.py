@@ -3,10 +3,10 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
-from market_pipeline.markets import Market
-from market_pipeline.models.catalogue import FORECASTERS, MEMBERS
-from market_pipeline.models.samples import Panel
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.forecasters.catalogue import FORECASTERS, MEMBERS
 from market_pipeline.prices.history import History
 from market_pipeline_tests.panels import history_of, walk_panel
 

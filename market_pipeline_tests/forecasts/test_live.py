@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from market_pipeline_tests.house import House, clock_at
+from market_pipeline_tests.pipeline import Pipeline, clock_at
 
 FIVE = """
 [stocks]
@@ -20,18 +20,18 @@ EVENING = dt.datetime(2024, 2, 6, 9, tzinfo=dt.UTC)
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "replayed"])
 def test_only_what_was_replayed_follows_a_changed_price(tmp_path: Path, *, live: bool) -> None:
-    house = House(tmp_path, FIVE)
-    house.compute(("prices", "indicators"), START, DAY)
-    house.compute(("models",), MONTH, MONTH)
+    pipeline = Pipeline(tmp_path, FIVE)
+    pipeline.compute(("prices", "indicators"), START, DAY)
+    pipeline.compute(("models",), MONTH, MONTH)
     said = clock_at(EVENING) if live else dt
     with mock.patch("market_pipeline.forecasts.assets.dt", said):
-        house.compute(("forecasts",), DAY, DAY)
-    before = {table: house.digest(table) for table in ("forecasts", "ranks")}
-    with house.warehouse.transaction("stocks") as transaction:
+        pipeline.compute(("forecasts",), DAY, DAY)
+    before = {table: pipeline.digest(table) for table in ("forecasts", "ranks")}
+    with pipeline.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute(
             "update prices set close = high where session > $since and symbol = 'SIM1'",
             {"since": DAY - dt.timedelta(days=60)},
         )
-    house.compute(("indicators", "forecasts"), DAY, DAY)
+    pipeline.compute(("indicators", "forecasts"), DAY, DAY)
     for table, digest in before.items():
-        assert (house.digest(table) == digest) == live, table
+        assert (pipeline.digest(table) == digest) == live, table

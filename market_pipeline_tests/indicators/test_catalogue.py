@@ -8,8 +8,8 @@ import pytest
 
 from market_pipeline.indicators.catalogue import CATALOGUE, NAMES, Indicator
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 
 TABLE = (files("market_pipeline") / "indicators" / "table.sql").read_text(encoding="utf-8")
 SESSIONS = 900

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.panel import Grid
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 
 BARS = 400
 DAYS = np.busday_offset(np.datetime64("2020-01-06"), np.arange(BARS))
@@ -201,11 +201,11 @@ def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
         for name in ("open", "high", "low", "close", "volume")
     }
     whole = compute_indicators(HISTORY)
-    garbled = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, **garbage))
+    with_future_noise = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, **garbage))
     cut = compute_indicators(HISTORY.until(HISTORY.sessions[origin].item()))
     for name in NAMES:
         np.testing.assert_array_equal(whole[name][:, : origin + 1], cut[name], err_msg=name)
-        np.testing.assert_array_equal(garbled[name][:, : origin + 1], cut[name], err_msg=name)
+        np.testing.assert_array_equal(with_future_noise[name][:, : origin + 1], cut[name], err_msg=name)
 
 
 @given(price=st.floats(1e-6, 1e6), shares=st.floats(1e-3, 1e6))

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.panel import Grid, to_rows
 from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid, to_rows
 
 SESSIONS = 300
 DAYS = np.datetime64("2021-01-04") + np.arange(SESSIONS)

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from market_pipeline.config.markets import Market
 from market_pipeline.indicators import writing
-from market_pipeline.markets import Market
-from market_pipeline.warehouse import Warehouse
+from market_pipeline.storage.warehouse import Warehouse
 
 MARKET = Market("m", "24/7", dt.date(2024, 1, 1), ("A", "B", "C", "D", "E"))
 LAST = dt.date(2024, 3, 31)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from market_pipeline.mart.report import write_report
+from market_pipeline.mart.report.render import write_report
 
 HOSTILE = "<b>X</b>"
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from market_pipeline.cli.tables import print_signals, print_verdicts
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.publish import TABLES, adjusted_closes, publish
 from market_pipeline.mart.read import query, read_forecast, read_signals, read_verdicts
-from market_pipeline.mart.text import print_signals, print_verdicts
-from market_pipeline.models.catalogue import claims_of
-from market_pipeline_tests.house import SMALL, House
+from market_pipeline.models.forecasters.catalogue import claims_of
+from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
 NOW = dt.datetime(2024, 3, 16, tzinfo=dt.UTC)
@@ -36,13 +36,13 @@ CONTRACT = {
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    house = House(tmp_path_factory.mktemp("mart"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
-    house.compute(("prices", "indicators"), START, LAST)
-    house.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 3, 1))
-    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(house.warehouse, [house.market], house.settings.mart, NOW)
-    return house
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    pipeline = Pipeline(tmp_path_factory.mktemp("mart"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
+    pipeline.compute(("prices", "indicators"), START, LAST)
+    pipeline.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 3, 1))
+    pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
+    return pipeline
 
 
 def columns_of(mart: Path, table: str) -> list[str]:
@@ -50,12 +50,12 @@ def columns_of(mart: Path, table: str) -> list[str]:
 
 
 @pytest.mark.parametrize("table", CONTRACT)
-def test_a_table_has_the_columns_of_the_contract(house: House, table: str) -> None:
-    assert columns_of(house.settings.mart, table) == CONTRACT[table].split()
+def test_a_table_has_the_columns_of_the_contract(pipeline: Pipeline, table: str) -> None:
+    assert columns_of(pipeline.settings.mart, table) == CONTRACT[table].split()
 
 
-def test_views_and_indicators_are_there(house: House) -> None:
-    mart = house.settings.mart
+def test_views_and_indicators_are_there(pipeline: Pipeline) -> None:
+    mart = pipeline.settings.mart
     assert len(columns_of(mart, "indicators")) >= 3 + 25
     prices = query(mart, "select * from forecast_prices where model = 'ewma' and horizon = 5 order by all").to_pylist()
     returns = query(mart, "select * from forecasts where model = 'ewma' and horizon = 5 order by all").to_pylist()
@@ -66,42 +66,42 @@ def test_views_and_indicators_are_there(house: House) -> None:
     assert (levels["bollinger_upper"].iloc[30:] > levels["bollinger_lower"].iloc[30:]).all()
 
 
-def test_meta_says_what_was_published(house: House) -> None:
-    row = query(house.settings.mart, "from meta").to_pylist()[0]
+def test_meta_says_what_was_published(pipeline: Pipeline) -> None:
+    row = query(pipeline.settings.mart, "from meta").to_pylist()[0]
     assert (row["source"], row["newest_session"], row["published_at"]) == ("simulated", LAST, NOW.replace(tzinfo=None))
 
 
-def test_columns_carry_their_descriptions(house: House) -> None:
+def test_columns_carry_their_descriptions(pipeline: Pipeline) -> None:
     described = query(
-        house.settings.mart,
+        pipeline.settings.mart,
         "select count(*) as columns, count(comment) as described from duckdb_columns() where table_name = 'forecasts'",
     ).to_pylist()[0]
     assert described["described"] >= described["columns"] - 3
 
 
-def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(house: House) -> None:
+def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(pipeline: Pipeline) -> None:
     rows = query(
-        house.settings.mart,
+        pipeline.settings.mart,
         "select session, close, adj_close, dividend, split_ratio from prices where symbol = 'SIM1' order by session",
     ).to_pandas()
     assert rows["adj_close"].iloc[-1] == pytest.approx(rows["close"].iloc[-1])
     before = rows["close"].shift()
     total = rows["split_ratio"] * rows["close"] / (before - rows["dividend"] * rows["split_ratio"])
     np.testing.assert_allclose((rows["adj_close"] / rows["adj_close"].shift())[1:], total[1:])
-    assert adjusted_closes(house.warehouse, house.market, LAST).num_rows
+    assert adjusted_closes(pipeline.warehouse, pipeline.market, LAST).num_rows
 
 
-def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(house: House) -> None:
-    with duckdb.connect(str(house.settings.mart), read_only=True) as reader:
-        publish(house.warehouse, [house.market], house.settings.mart, NOW + dt.timedelta(days=1))
+def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(pipeline: Pipeline) -> None:
+    with duckdb.connect(str(pipeline.settings.mart), read_only=True) as reader:
+        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW + dt.timedelta(days=1))
         assert reader.execute("select published_at from meta").fetchone() == (NOW.replace(tzinfo=None),)
-    newer = query(house.settings.mart, "select published_at from meta")["published_at"][0].as_py()
+    newer = query(pipeline.settings.mart, "select published_at from meta")["published_at"][0].as_py()
     assert newer == NOW.replace(tzinfo=None) + dt.timedelta(days=1)
 
 
-def test_a_mart_says_what_the_one_before_had_not(house: House, tmp_path: Path) -> None:
+def test_a_mart_says_what_the_one_before_had_not(pipeline: Pipeline, tmp_path: Path) -> None:
     mart = tmp_path / "mart.duckdb"
-    publish(house.warehouse, [house.market], mart, NOW)
+    publish(pipeline.warehouse, [pipeline.market], mart, NOW)
     assert query(mart, "from changes").num_rows == 0
     assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [None]
     with duckdb.connect(str(mart)) as earlier:
@@ -109,7 +109,7 @@ def test_a_mart_says_what_the_one_before_had_not(house: House, tmp_path: Path) -
         earlier.execute(
             "update leaderboard set verdict = 'worse' where (model, horizon, question) = ('ewma', 5, 'range')"
         )
-    publish(house.warehouse, [house.market], mart, NOW + dt.timedelta(days=1))
+    publish(pipeline.warehouse, [pipeline.market], mart, NOW + dt.timedelta(days=1))
     found = query(mart, "from changes").to_pylist()
     assert [row["session"] for row in found if row["kind"] == "session"] == [dt.date(2024, 3, 14), LAST]
     turned = [row for row in found if row["kind"] == "verdict"]
@@ -118,43 +118,43 @@ def test_a_mart_says_what_the_one_before_had_not(house: House, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("damage", ["no database", "create table meta as select 1 as other", "create table x (y int)"])
-def test_a_mart_that_cannot_be_compared_with_is_replaced(house: House, tmp_path: Path, damage: str) -> None:
+def test_a_mart_that_cannot_be_compared_with_is_replaced(pipeline: Pipeline, tmp_path: Path, damage: str) -> None:
     mart = tmp_path / "mart.duckdb"
     if damage == "no database":
         mart.write_text(damage, encoding="utf-8")
     else:
         with duckdb.connect(str(mart)) as earlier:
             earlier.execute(damage)
-    publish(house.warehouse, [house.market], mart, NOW)
+    publish(pipeline.warehouse, [pipeline.market], mart, NOW)
     assert query(mart, "select compared_with from meta")["compared_with"].to_pylist() == [None]
     assert query(mart, "from changes").num_rows == 0
 
 
 def test_a_publication_that_fails_leaves_the_old_mart_and_no_scrap(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = house.settings.mart.read_bytes()
+    before = pipeline.settings.mart.read_bytes()
     monkeypatch.setattr("market_pipeline.mart.publish.TABLES", (*TABLES, "no_such_table"))
     with pytest.raises(duckdb.CatalogException):
-        publish(house.warehouse, [house.market], house.settings.mart, NOW)
-    assert house.settings.mart.read_bytes() == before
-    assert not list(house.settings.home.glob("*.new"))
+        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
+    assert pipeline.settings.mart.read_bytes() == before
+    assert not list(pipeline.settings.home.glob("*.new"))
 
 
-def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(house: House, tmp_path: Path) -> None:
+def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(pipeline: Pipeline, tmp_path: Path) -> None:
     with pytest.raises(MarketPipelineError, match="make demo"):
         query(tmp_path / "mart.duckdb", "from meta")
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
-        read_forecast(house.settings.mart, "AUTOREGG")
-    assert read_forecast(house.settings.mart, "autoreg").num_rows == 3
+        read_forecast(pipeline.settings.mart, "AUTOREGG")
+    assert read_forecast(pipeline.settings.mart, "autoreg").num_rows == 3
 
 
-def test_a_terminal_shows_every_verdict_on_one_line_each(house: House) -> None:
+def test_a_terminal_shows_every_verdict_on_one_line_each(pipeline: Pipeline) -> None:
     written = StringIO()
     console = Console(file=written, width=110)
-    verdicts = read_verdicts(house.settings.mart)
+    verdicts = read_verdicts(pipeline.settings.mart)
     print_verdicts(console, verdicts)
-    print_signals(console, read_signals(house.settings.mart))
+    print_signals(console, read_signals(pipeline.settings.mart))
     lines = [line for line in written.getvalue().splitlines() if line.startswith("stocks")]
     judged = [row for row in verdicts.to_pylist() if row["question"] in claims_of(row["model"])]
     claimed = {(row["model"], row["question"]) for row in judged}

@@ -14,29 +14,29 @@ import pytest
 from market_pipeline import mart
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.publish import publish
-from market_pipeline_tests.house import SMALL, House
+from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 3, 1), dt.date(2024, 3, 15)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    house = House(tmp_path_factory.mktemp("reading"), SMALL)
-    house.compute(("prices", "indicators"), START, LAST)
-    house.compute(("models",), dt.date(2024, 3, 1), dt.date(2024, 3, 1))
-    house.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(house.warehouse, [house.market], house.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
-    return house
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    pipeline = Pipeline(tmp_path_factory.mktemp("reading"), SMALL)
+    pipeline.compute(("prices", "indicators"), START, LAST)
+    pipeline.compute(("models",), dt.date(2024, 3, 1), dt.date(2024, 3, 1))
+    pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    return pipeline
 
 
 @pytest.fixture(autouse=True)
-def at_home(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(house.settings.home))
+def at_home(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(pipeline.settings.home))
     monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "bloomberg")  # what is wrong for a run stops no reader
 
 
-def test_the_mart_is_that_of_the_home(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert mart.path() == house.settings.mart
+def test_the_mart_is_that_of_the_home(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert mart.path() == pipeline.settings.mart
     monkeypatch.setenv("MARKET_PIPELINE_HOME", "")
     monkeypatch.chdir(tmp_path)
     assert mart.path() == tmp_path / "data" / "mart.duckdb"
@@ -93,10 +93,10 @@ def test_what_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
         mart.leaderboard()
 
 
-def test_reading_never_fails_while_the_pipeline_publishes(house: House) -> None:
+def test_reading_never_fails_while_the_pipeline_publishes(pipeline: Pipeline) -> None:
     """Readers in this process and in others, a file renamed over theirs again and again: each sees one whole mart."""
-    copies = house.settings.home / "next"
-    whole = house.settings.mart.read_bytes()
+    copies = pipeline.settings.home / "next"
+    whole = pipeline.settings.mart.read_bytes()
     rows = len(mart.forecasts())
     code = (
         "from market_pipeline import mart\n"
@@ -126,8 +126,8 @@ def test_reading_never_fails_while_the_pipeline_publishes(house: House) -> None:
             assert other.stdout.readline() == "read\n", other.communicate()[1]
         for _ in range(300):
             copies.write_bytes(whole)
-            copies.replace(house.settings.mart)
-        publish(house.warehouse, [house.market], house.settings.mart, dt.datetime(2024, 3, 17, tzinfo=dt.UTC))
+            copies.replace(pipeline.settings.mart)
+        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 17, tzinfo=dt.UTC))
         for other in others:
             assert other.stdout is not None
             assert other.stdout.readline() == "read\n"

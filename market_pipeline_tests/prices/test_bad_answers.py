@@ -12,8 +12,8 @@ import pytest
 
 from market_pipeline.sources.yahoo import YahooSource
 from market_pipeline_tests.bad_answers import KINDS
-from market_pipeline_tests.house import House
 from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, LoopbackYahoo, running_yahoo
+from market_pipeline_tests.pipeline import Pipeline
 
 FIRST, KNOWN, NEXT, LAST = (dt.date(2024, *day) for day in ((1, 2), (2, 29), (3, 1), (3, 15)))
 SYMBOLS = {kind: f"{kind.upper()}.X" for kind in KINDS}
@@ -82,50 +82,50 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory, yahoo: LoopbackYahoo, know
     return folder
 
 
-def ask(folder: Path, first: dt.date, last: dt.date) -> House:
+def ask(folder: Path, first: dt.date, last: dt.date) -> Pipeline:
     """One run of the asset from Yahoo, as a new process would begin it."""
-    house = House(folder, TOML, source=YahooSource(interval=0, timeout=1, manners=QUICK))
-    house.compute(("prices",), first, last)
-    return house
+    pipeline = Pipeline(folder, TOML, source=YahooSource(interval=0, timeout=1, manners=QUICK))
+    pipeline.compute(("prices",), first, last)
+    return pipeline
 
 
-def statuses(house: House) -> dict[str, str]:
-    rows = house.warehouse.read("select symbol, max_by(status, asked_at) as status from outcomes group by symbol")
+def statuses(pipeline: Pipeline) -> dict[str, str]:
+    rows = pipeline.warehouse.read("select symbol, max_by(status, asked_at) as status from outcomes group by symbol")
     return {row["symbol"]: row["status"] for row in rows.to_pylist()}
 
 
-def stored(house: House, symbol: str) -> dict[dt.date, list[float]]:
-    rows = house.warehouse.read(
+def stored(pipeline: Pipeline, symbol: str) -> dict[dt.date, list[float]]:
+    rows = pipeline.warehouse.read(
         "select session, open, high, low, close from prices where symbol = $symbol order by session", {"symbol": symbol}
     )
     return {row["session"]: [row["open"], row["high"], row["low"], row["close"]] for row in rows.to_pylist()}
 
 
-def assert_no_bad_row(house: House) -> None:
+def assert_no_bad_row(pipeline: Pipeline) -> None:
     for instrument in INSTRUMENTS:
-        for day, values in stored(house, instrument.symbol).items():
+        for day, values in stored(pipeline, instrument.symbol).items():
             np.testing.assert_allclose(
                 values, instrument.bars[day][:4], rtol=1e-5, err_msg=f"{instrument.symbol} {day}"
             )
 
 
-def assert_complete(house: House) -> None:
-    sessions = set(house.market.sessions_between(FIRST, LAST).tolist())
-    lacking = {i.symbol: sorted(map(str, sessions - set(stored(house, i.symbol)))) for i in INSTRUMENTS}
+def assert_complete(pipeline: Pipeline) -> None:
+    sessions = set(pipeline.market.sessions_between(FIRST, LAST).tolist())
+    lacking = {i.symbol: sorted(map(str, sessions - set(stored(pipeline, i.symbol)))) for i in INSTRUMENTS}
     assert not {symbol: days for symbol, days in lacking.items() if days}
-    assert not house.warehouse.read("from quarantine").num_rows
-    assert_no_bad_row(house)
+    assert not pipeline.warehouse.read("from quarantine").num_rows
+    assert_no_bad_row(pipeline)
 
 
 def test_a_lasting_bad_answer_is_named_and_no_bad_row_is_stored(spoiled: Path) -> None:
-    house = House(spoiled, TOML)
-    found = statuses(house)
+    pipeline = Pipeline(spoiled, TOML)
+    found = statuses(pipeline)
     named = {status: {kind for kind, symbol in SYMBOLS.items() if found[symbol] == status} for status in NAMED}
     assert named == NAMED
-    rows = house.warehouse.read("select symbol, rule from quarantine").to_pylist()
+    rows = pipeline.warehouse.read("select symbol, rule from quarantine").to_pylist()
     assert {row["symbol"]: row["rule"] for row in rows} == {SYMBOLS[kind]: rule for kind, rule in HELD.items()}
-    assert_no_bad_row(house)
-    assert len(stored(house, "GOOD")) == len(house.market.sessions_between(FIRST, LAST))
+    assert_no_bad_row(pipeline)
+    assert len(stored(pipeline, "GOOD")) == len(pipeline.market.sessions_between(FIRST, LAST))
 
 
 def test_when_it_has_passed_the_same_process_heals_it(tmp_path: Path, spoiled: Path) -> None:
@@ -140,7 +140,7 @@ def test_when_it_has_passed_another_process_heals_it(tmp_path: Path, spoiled: Pa
     days = ", ".join(f"dt.date.fromisoformat('{day}')" for day in (NEXT, LAST))
     code = f"import datetime as dt, pathlib; from {__name__} import ask; ask(pathlib.Path({str(tmp_path)!r}), {days})"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert_complete(House(tmp_path, TOML))
+    assert_complete(Pipeline(tmp_path, TOML))
 
 
 def test_what_passes_at_once_is_healed_within_the_fetch_or_the_next(

@@ -6,29 +6,29 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
 FIRST, LAST, DAY = dt.date(2023, 1, 3), dt.date(2023, 3, 31), "2023-02-15"
 PRICES = ["open", "high", "low", "close"]
 
 
-def verdicts(house: House) -> dict[str, bool]:
-    result = house.materialise(("prices",), FIRST, LAST)
+def verdicts(pipeline: Pipeline) -> dict[str, bool]:
+    result = pipeline.materialise(("prices",), FIRST, LAST)
     assert result.success
     return {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = House(tmp_path)
-    house.source = Vendor(house.market, LAST)
-    return house
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    pipeline.source = Vendor(pipeline.market, LAST)
+    return pipeline
 
 
-def plant(house: House, *, step: float, ratio: float) -> None:
+def plant(pipeline: Pipeline, *, step: float, ratio: float) -> None:
     """A step of SIM1's price, and a split on record, at the open of a session."""
-    vendor = house.source
+    vendor = pipeline.source
     assert isinstance(vendor, Vendor)
     vendor.bars["open"] = vendor.bars["close"]
     after = (vendor.bars["symbol"] == "SIM1") & (vendor.bars["session"] >= DAY)
@@ -49,32 +49,34 @@ def plant(house: House, *, step: float, ratio: float) -> None:
     ],
 )
 def test_a_split_without_a_step_and_a_step_without_a_split(
-    house: House, step: float, ratio: float, *, told: bool, felt: bool
+    pipeline: Pipeline, step: float, ratio: float, *, told: bool, felt: bool
 ) -> None:
-    plant(house, step=step, ratio=ratio)
-    found = verdicts(house)
+    plant(pipeline, step=step, ratio=ratio)
+    found = verdicts(pipeline)
     assert found["a_step_like_a_split_has_its_split"] == told
     assert found["every_split_moves_the_price"] == felt
     assert found["every_bar_is_possible"]
 
 
-def test_prices_in_pence_or_another_currency_for_a_day_are_held_back(house: House) -> None:
-    plant(house, step=1.0, ratio=1.0)
-    vendor = house.source
+def test_prices_in_pence_or_another_currency_for_a_day_are_held_back(pipeline: Pipeline) -> None:
+    plant(pipeline, step=1.0, ratio=1.0)
+    vendor = pipeline.source
     assert isinstance(vendor, Vendor)
     vendor.bars.loc[vendor.where("SIM1", DAY), PRICES] *= 100
     vendor.bars.loc[vendor.where("SIM2", DAY), PRICES] /= 150
-    verdicts(house)
-    held = house.warehouse.read("select symbol, session::varchar as day, rule from quarantine order by 1").to_pylist()
+    verdicts(pipeline)
+    held = pipeline.warehouse.read(
+        "select symbol, session::varchar as day, rule from quarantine order by 1"
+    ).to_pylist()
     rule = "the close is within 5 times its recent median"
     assert held == [{"symbol": symbol, "day": DAY, "rule": rule} for symbol in ("SIM1", "SIM2")]
 
 
-def test_a_missing_bar_is_a_warning_that_stops_nothing(house: House) -> None:
-    vendor = house.source
+def test_a_missing_bar_is_a_warning_that_stops_nothing(pipeline: Pipeline) -> None:
+    vendor = pipeline.source
     assert isinstance(vendor, Vendor)
     vendor.missing |= vendor.where("SIM1", DAY)
-    result = house.materialise(("prices", "indicators"), FIRST, LAST)
+    result = pipeline.materialise(("prices", "indicators"), FIRST, LAST)
     assert result.success
     [complete] = [
         found for found in result.get_asset_check_evaluations() if found.check_name == "every_session_is_complete"

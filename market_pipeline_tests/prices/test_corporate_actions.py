@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market_pipeline.automation import jobs_of
-from market_pipeline.sensors import gaps_sensor, universe_sensor
+from market_pipeline.orchestration.jobs import jobs_of
+from market_pipeline.orchestration.sensors import gaps_sensor, universe_sensor
 from market_pipeline.sources.yahoo import YahooSource
-from market_pipeline_tests.house import House, clock_at
 from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, running_yahoo
+from market_pipeline_tests.pipeline import Pipeline, clock_at
 from market_pipeline_tests.vendor import Vendor
 
 FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 3, 15)
@@ -26,19 +26,19 @@ INSTRUMENTS = [
 ]
 
 
-def values_of(house: House) -> pd.DataFrame:
-    rows = house.warehouse.read(
+def values_of(pipeline: Pipeline) -> pd.DataFrame:
+    rows = pipeline.warehouse.read(
         "select symbol, session, open, high, low, close, volume, dividend, split_ratio from prices order by all"
     )
     return rows.to_pandas().set_index(["symbol", "session"])
 
 
 def test_history_appended_day_by_day_equals_a_fresh_full_read(tmp_path: Path) -> None:
-    daily, fresh = House(tmp_path / "daily", YAHOO), House(tmp_path / "fresh", YAHOO)
+    daily, fresh = Pipeline(tmp_path / "daily", YAHOO), Pipeline(tmp_path / "fresh", YAHOO)
     known = FIRST
     with running_yahoo(tmp_path, INSTRUMENTS) as yahoo:
-        for house in (daily, fresh):
-            house.source = YahooSource(interval=0, timeout=3, manners=QUICK)
+        for pipeline in (daily, fresh):
+            pipeline.source = YahooSource(interval=0, timeout=3, manners=QUICK)
         days = daily.market.sessions_between(dt.date(2024, 2, 20), LAST).tolist()
         for day in [dt.date(2024, 2, 16), *days]:
             yahoo.now = dt.datetime.combine(day, dt.time(9), dt.UTC) + dt.timedelta(days=1)
@@ -67,27 +67,29 @@ def test_after_a_change_of_name_the_old_symbol_keeps_its_past_and_nobody_asks_fo
         before.replace('"OTHER"', '"OTHER", "NEW"')
         + f"[stocks.delisted]\nOLD = {renamed}\n[stocks.listed]\nNEW = {renamed + dt.timedelta(days=3)}\n"
     )
-    house = House(tmp_path, before)
-    vendor = house.source = Vendor(house.market, last)
-    house.compute(("prices",), FIRST, renamed)
+    pipeline = Pipeline(tmp_path, before)
+    vendor = pipeline.source = Vendor(pipeline.market, last)
+    pipeline.compute(("prices",), FIRST, renamed)
     vendor.bars["symbol"] = vendor.bars["symbol"].replace("OLD", "NEW")  # a vendor gives the new name the whole past
-    house = House(tmp_path, after)
-    house.source = vendor
-    asked = universe_sensor(house.market)(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    pipeline = Pipeline(tmp_path, after)
+    pipeline.source = vendor
+    asked = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
     assert isinstance(asked, dg.SensorResult)
     [request] = asked.run_requests or []
     assert request.run_config == {"ops": {"stocks__prices": {"config": {"symbols": ["NEW"]}}}}
-    house.compute(("prices",), FIRST, last)
-    kept = house.warehouse.read("select max(session) as newest from prices where symbol = 'OLD'")["newest"].to_pylist()
+    pipeline.compute(("prices",), FIRST, last)
+    kept = pipeline.warehouse.read("select max(session) as newest from prices where symbol = 'OLD'")[
+        "newest"
+    ].to_pylist()
     assert kept == [renamed]
-    whole = house.warehouse.read(
+    whole = pipeline.warehouse.read(
         "select min(session) as oldest, max(session) as newest from prices where symbol = 'NEW'"
     )
     assert whole.to_pylist() == [{"oldest": FIRST, "newest": last}]
-    assert house.warehouse.read("select sum(missing) as m from coverage")["m"].to_pylist() == [0]
-    sensor = gaps_sensor(house.market, jobs_of(house.market))
+    assert pipeline.warehouse.read("select sum(missing) as m from coverage")["m"].to_pylist() == [0]
+    sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
     moment = dt.datetime(2024, 3, 29, 12, tzinfo=dt.UTC)
-    with mock.patch("market_pipeline.sensors.dt", clock_at(moment)):
-        quiet = sensor(dg.build_sensor_context(resources={"warehouse": house.warehouse}))
+    with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
+        quiet = sensor(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
     assert isinstance(quiet, dg.SensorResult)
     assert not quiet.run_requests

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
 from market_pipeline.prices import assets
 from market_pipeline.prices.intake import Intake
 from market_pipeline.sources.files import AT_ONCE, FilesSource
 from market_pipeline.sources.protocol import Fetched
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 
 NAMES = [f"S{number}" for number in range(6)]
 TOML = f'[crypto]\ncalendar = "24/7"\nstart = 2024-01-01\nsymbols = {[*NAMES, "GONE"]}\n'.replace("'", '"')
@@ -43,14 +43,16 @@ def test_pieces_make_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for at_once in (AT_ONCE, 70):
         monkeypatch.setattr(assets, "AT_ONCE", at_once)
         source = FilesSource(tmp_path / "files", at_once=at_once)
-        house = House(tmp_path / str(at_once), TOML, source=source)
-        assert len(list(source.batches(house.market, house.market.symbols, FIRST, LAST))) == (1 if tables == [] else 5)
-        result = house.materialise(["prices"], FIRST, LAST)
+        pipeline = Pipeline(tmp_path / str(at_once), TOML, source=source)
+        assert len(list(source.batches(pipeline.market, pipeline.market.symbols, FIRST, LAST))) == (
+            1 if tables == [] else 5
+        )
+        result = pipeline.materialise(["prices"], FIRST, LAST)
         done = result.asset_materializations_for_node("crypto__prices")[-1]
         [note] = done.metadata["left out of the source"].value
         assert "line 21 has the date '2024/x" in note
         assert done.metadata["outcomes"].value == {"ok": 5, "partial": 1, "unknown_symbol": 1}
-        read = house.warehouse.read
+        read = pipeline.warehouse.read
         tables.append([read(f"select {columns} from {name} order by all") for name, columns in TABLES.items()])
     assert tables[0] == tables[1]
 
@@ -107,13 +109,13 @@ def in_one_piece(tmp_path_factory: pytest.TempPathFactory) -> list[list[pa.Table
 def tables_of(folder: Path, order: list[str], row_group: int, at_once: int) -> list[list[pa.Table]]:
     """Each of VINTAGES after each of the runs."""
     (folder / "files").mkdir()
-    house = House(folder / "house", STOCKS, source=FilesSource(folder / "files", at_once=at_once))
+    pipeline = Pipeline(folder / "pipeline", STOCKS, source=FilesSource(folder / "files", at_once=at_once))
     found = []
     for rows, first, last in vintages():
         table = pa.Table.from_pandas(rows.sort_values(order), preserve_index=False)
         pq.write_table(table, folder / "files" / "bars.parquet", row_group_size=row_group)
-        house.compute(("prices",), first, last)
-        read = house.warehouse.read
+        pipeline.compute(("prices",), first, last)
+        read = pipeline.warehouse.read
         found.append([read(f"select {columns} from {name} order by all") for name, columns in VINTAGES.items()])
     return found
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from market_pipeline.markets import Market
+from market_pipeline.config.markets import Market
 from market_pipeline.prices.intake import coverage_rows, sort_bars
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 
 MARKET = Market("stocks", "XNYS", dt.date(2024, 1, 2), ("A", "B", "C"), listed={"C": dt.date(2024, 1, 4)})
 FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 1, 5)
@@ -76,8 +76,8 @@ def test_a_bad_bar_comes_back_when_the_vendor_mends_it(tmp_path: Path) -> None:
         def problem(self) -> None:
             return None
 
-    house = House(tmp_path, source=Mending())
+    pipeline = Pipeline(tmp_path, source=Mending())
     for present, quarantined in ((0, 1), (1, 0)):
-        house.compute(("prices",), dt.date(2023, 1, 3), dt.date(2023, 1, 3))
-        assert house.warehouse.read("from prices").num_rows == present
-        assert house.warehouse.read("from quarantine").num_rows == quarantined
+        pipeline.compute(("prices",), dt.date(2023, 1, 3), dt.date(2023, 1, 3))
+        assert pipeline.warehouse.read("from prices").num_rows == present
+        assert pipeline.warehouse.read("from quarantine").num_rows == quarantined

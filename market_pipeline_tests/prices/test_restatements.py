@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.prices.restatements import FIELDS, NOISE, Reconciled, reconcile
-from market_pipeline_tests.house import House
+from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
 THEN, LATER = (dt.datetime.fromisoformat(day) for day in ("2024-01-10", "2024-03-01"))
@@ -76,112 +76,112 @@ def test_a_provisional_bar_gives_way_silently_and_never_takes_the_place_of_a_fin
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = House(tmp_path)
-    house.source = Vendor(house.market, LAST)
-    return house
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    pipeline.source = Vendor(pipeline.market, LAST)
+    return pipeline
 
 
-def vendor_of(house: House) -> Vendor:
-    assert isinstance(house.source, Vendor)
-    return house.source
+def vendor_of(pipeline: Pipeline) -> Vendor:
+    assert isinstance(pipeline.source, Vendor)
+    return pipeline.source
 
 
-def test_replaying_any_day_twice_under_noise_gives_the_same_digest(house: House) -> None:
-    vendor = vendor_of(house)
-    house.compute(("prices",), FIRST, LAST)
-    before = house.digest("prices")
+def test_replaying_any_day_twice_under_noise_gives_the_same_digest(pipeline: Pipeline) -> None:
+    vendor = vendor_of(pipeline)
+    pipeline.compute(("prices",), FIRST, LAST)
+    before = pipeline.digest("prices")
     vendor.noise = 0.9e-5
     for day in (FIRST, DAY, DAY, LAST):
-        house.compute(("prices",), day, day)
-    assert house.digest("prices") == before
-    assert not house.warehouse.read("from restatements").num_rows
+        pipeline.compute(("prices",), day, day)
+    assert pipeline.digest("prices") == before
+    assert not pipeline.warehouse.read("from restatements").num_rows
 
 
-def test_a_restatement_before_the_asked_session_is_noticed_and_the_older_vintage_stays(house: House) -> None:
-    vendor = vendor_of(house)
-    house.compute(("prices",), FIRST, LAST)
+def test_a_restatement_before_the_asked_session_is_noticed_and_the_older_vintage_stays(pipeline: Pipeline) -> None:
+    vendor = vendor_of(pipeline)
+    pipeline.compute(("prices",), FIRST, LAST)
     old = float(vendor.bars.loc[vendor.where("SIM1", "2023-03-24"), "close"].iloc[0])
     vendor.bars.loc[vendor.where("SIM1", "2023-03-24"), "close"] = old * 0.999
     vendor.bars.loc[vendor.where("SIM1", "2023-03-23"), "volume"] *= 1.02
     vendor.bars.loc[vendor.where("SIM1", "2023-01-17"), "volume"] *= 1.02  # before the overlap
-    result = house.materialise(("prices",), LAST, LAST)
+    result = pipeline.materialise(("prices",), LAST, LAST)
     assert result.success
     [shown] = [event.step_materialization_data for event in result.get_asset_materialization_events()]
     assert shown.materialization.metadata["partitions to compute anew"].value == f"2023-03-23..{LAST}"
-    rows = house.warehouse.read("select field, cause, old, new from restatements order by field").to_pylist()
+    rows = pipeline.warehouse.read("select field, cause, old, new from restatements order by field").to_pylist()
     assert [(r["field"], r["cause"]) for r in rows] == [("close", "vendor fix"), ("volume", "volume settling")]
     sql = "select close from prices_as_of($moment::timestamp) where symbol = 'SIM1' and session = '2023-03-24'"
-    noticed = house.warehouse.read("select known_at from restatements limit 1")["known_at"][0].as_py()
+    noticed = pipeline.warehouse.read("select known_at from restatements limit 1")["known_at"][0].as_py()
     for moment, close in ((noticed - dt.timedelta(seconds=1), old), (noticed, old * 0.999)):
-        assert house.warehouse.read(sql, {"moment": moment})["close"].to_pylist() == [pytest.approx(close)]
-    unborn = house.warehouse.read(
+        assert pipeline.warehouse.read(sql, {"moment": moment})["close"].to_pylist() == [pytest.approx(close)]
+    unborn = pipeline.warehouse.read(
         "select max(session) as newest from prices_as_of('2023-02-14 12:00'::timestamp)"
     )["newest"][0].as_py()  # fmt: skip
     assert unborn == dt.date(2023, 2, 13)
 
 
-def test_what_does_not_arrive_again_stays_and_a_bad_bar_takes_no_good_ones_place(house: House) -> None:
-    vendor = vendor_of(house)
-    house.compute(("prices",), FIRST, LAST)
-    before = house.digest("prices")
+def test_what_does_not_arrive_again_stays_and_a_bad_bar_takes_no_good_ones_place(pipeline: Pipeline) -> None:
+    vendor = vendor_of(pipeline)
+    pipeline.compute(("prices",), FIRST, LAST)
+    before = pipeline.digest("prices")
     vendor.missing |= vendor.where("SIM1", DAY)
     vendor.bars.loc[vendor.where("SIM2", DAY), "close"] = -1.0
-    house.compute(("prices",), DAY, DAY)
-    assert house.digest("prices") == before
-    held = house.warehouse.read("select symbol, session from quarantine").to_pylist()
+    pipeline.compute(("prices",), DAY, DAY)
+    assert pipeline.digest("prices") == before
+    held = pipeline.warehouse.read("select symbol, session from quarantine").to_pylist()
     assert held == [{"symbol": "SIM2", "session": DAY}]
-    row = house.warehouse.read("select * from coverage where session = $day", {"day": DAY}).to_pylist()[0]
+    row = pipeline.warehouse.read("select * from coverage where session = $day", {"day": DAY}).to_pylist()[0]
     assert (row["present"], row["rejected"], row["missing"]) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_planted_holes_are_found_and_healed_and_none_is_invented(house: House, seed: int) -> None:
-    vendor = vendor_of(house)
+def test_planted_holes_are_found_and_healed_and_none_is_invented(pipeline: Pipeline, seed: int) -> None:
+    vendor = vendor_of(pipeline)
     draw = np.random.default_rng(seed)
     vendor.missing[draw.choice(len(vendor.missing), 7, replace=False)] = True
     planted = vendor.bars.loc[vendor.missing, "session"].dt.date.value_counts().to_dict()
-    house.compute(("prices",), FIRST, LAST)
-    found = house.warehouse.read("select session, missing from coverage where missing > 0").to_pylist()
+    pipeline.compute(("prices",), FIRST, LAST)
+    found = pipeline.warehouse.read("select session, missing from coverage where missing > 0").to_pylist()
     assert {row["session"]: row["missing"] for row in found} == planted
     vendor.missing[:] = False
     for day in planted:
-        house.compute(("prices",), day, day)
-    assert house.warehouse.read("select sum(missing) as m from coverage")["m"].to_pylist() == [0]
-    late = house.warehouse.read("select session, cause, old_known_at = known_at as so from restatements").to_pylist()
+        pipeline.compute(("prices",), day, day)
+    assert pipeline.warehouse.read("select sum(missing) as m from coverage")["m"].to_pylist() == [0]
+    late = pipeline.warehouse.read("select session, cause, old_known_at = known_at as so from restatements").to_pylist()
     assert {row["cause"] for row in late} == {"late"}
     assert all(row["so"] for row in late)
     assert len(late) == 7
-    assert house.warehouse.read("from prices").num_rows == len(vendor.bars)
+    assert pipeline.warehouse.read("from prices").num_rows == len(vendor.bars)
 
 
 def test_a_late_split_and_a_late_dividend_heal_what_was_appended_day_by_day(tmp_path: Path) -> None:
     split, paid = dt.date(2023, 3, 15), dt.date(2023, 3, 22)
-    late, fresh = House(tmp_path / "late"), House(tmp_path / "fresh")
-    for house in (late, fresh):
-        vendor = Vendor(house.market, LAST)
+    late, fresh = Pipeline(tmp_path / "late"), Pipeline(tmp_path / "fresh")
+    for pipeline in (late, fresh):
+        vendor = Vendor(pipeline.market, LAST)
         after = (vendor.bars["symbol"] == "SIM1") & (vendor.bars["session"] >= "2023-03-15")
         vendor.bars.loc[after, ["open", "high", "low", "close"]] /= 2
-        house.source = vendor
+        pipeline.source = vendor
     days = late.market.sessions_between(dt.date(2023, 3, 10), LAST).tolist()
     late.compute(("prices",), FIRST, dt.date(2023, 3, 9))
-    for house in (late, fresh):
-        vendor = vendor_of(house)
-        for day in days if house is late else [LAST]:
+    for pipeline in (late, fresh):
+        vendor = vendor_of(pipeline)
+        for day in days if pipeline is late else [LAST]:
             if day >= dt.date(2023, 3, 21):
                 vendor.bars.loc[vendor.where("SIM1", split), "split_ratio"] = 2.0
             if day >= dt.date(2023, 3, 28):
                 vendor.bars.loc[vendor.where("SIM1", paid), "dividend"] = 0.4
-            if house is late:
-                house.compute(("prices",), day, day)
+            if pipeline is late:
+                pipeline.compute(("prices",), day, day)
     fresh.compute(("prices",), FIRST, LAST)
     assert late.digest("prices") == fresh.digest("prices")
     rows = late.warehouse.read("select session, field, cause from restatements order by session").to_pylist()
     assert [tuple(r.values()) for r in rows] == [(split, "split_ratio", "split"), (paid, "dividend", "dividend")]
 
 
-def test_outcomes_count_their_attempts(house: House) -> None:
+def test_outcomes_count_their_attempts(pipeline: Pipeline) -> None:
     for _ in range(3):
-        house.compute(("prices",), DAY, DAY)
-    attempts = house.warehouse.read("select symbol, max(attempt) as n from outcomes group by symbol").to_pylist()
+        pipeline.compute(("prices",), DAY, DAY)
+    attempts = pipeline.warehouse.read("select symbol, max(attempt) as n from outcomes group by symbol").to_pylist()
     assert {row["n"] for row in attempts} == {3}

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from market_pipeline.models.distribution import LEVELS, QUANTILES
+from market_pipeline.models.calibration.distribution import LEVELS, QUANTILES
 from market_pipeline.scores.calibration import CLAIMED, PIECES, pit_counts
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from market_pipeline.models.distribution import QUANTILES
-from market_pipeline.warehouse import Warehouse
-from market_pipeline_tests.house import House
+from market_pipeline.models.calibration.distribution import QUANTILES
+from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline_tests.pipeline import Pipeline
 
 DAYS = "select * exclude (market) from scored_days where market = 'stocks'"
 KEYS = ["target_session", "origin", "horizon", "model"]
@@ -70,20 +70,20 @@ def test_the_means_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Scores of a quarter, loaded in two runs that overlap."""
-    house = House(tmp_path_factory.mktemp("house"))
-    house.compute(("prices", "indicators"), dt.date(2023, 1, 3), dt.date(2024, 3, 28))
-    house.compute(("models", "forecasts"), dt.date(2024, 1, 2), dt.date(2024, 3, 28))
+    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"))
+    pipeline.compute(("prices", "indicators"), dt.date(2023, 1, 3), dt.date(2024, 3, 28))
+    pipeline.compute(("models", "forecasts"), dt.date(2024, 1, 2), dt.date(2024, 3, 28))
     for first, last in ((dt.date(2024, 1, 2), dt.date(2024, 2, 20)), (dt.date(2024, 2, 1), dt.date(2024, 3, 28))):
-        house.compute(("scores",), first, last)
-    return house
+        pipeline.compute(("scores",), first, last)
+    return pipeline
 
 
-def test_they_are_the_means_of_every_score(house: House) -> None:
-    said = house.warehouse.read("select symbol, mean, model, origin, horizon from forecasts").to_pandas()
-    every = house.warehouse.read("from scores").to_pandas().merge(said, on=["symbol", "model", "origin", "horizon"])
-    stored = house.warehouse.read("select * exclude (market) from daily_scores").to_pandas().set_index(KEYS)
+def test_they_are_the_means_of_every_score(pipeline: Pipeline) -> None:
+    said = pipeline.warehouse.read("select symbol, mean, model, origin, horizon from forecasts").to_pandas()
+    every = pipeline.warehouse.read("from scores").to_pandas().merge(said, on=["symbol", "model", "origin", "horizon"])
+    stored = pipeline.warehouse.read("select * exclude (market) from daily_scores").to_pandas().set_index(KEYS)
     walk = every[every["model"] == "random_walk"].drop(columns="model")
     paired = every.merge(walk, on=["symbol", "origin", "horizon"], suffixes=("", "_of_walk"))
     rose, right = paired["realised"] > 0, paired["brier"] < 0.25
@@ -103,21 +103,22 @@ def test_they_are_the_means_of_every_score(house: House) -> None:
     assert stored["product"].notna().any()
 
 
-def test_a_run_says_so_where_scores_have_no_means(house: House) -> None:
+def test_a_run_says_so_where_scores_have_no_means(pipeline: Pipeline) -> None:
     day = dt.date(2024, 3, 20)
-    with house.warehouse.connect(read_only=False) as connection:
+    with pipeline.warehouse.connect(read_only=False) as connection:
         connection.execute("delete from daily_scores where target_session = date '2024-02-08'")
     missing, scored_again = (
-        house.materialise(("scores",), first, day).get_asset_check_evaluations() for first in (day, dt.date(2024, 2, 8))
+        pipeline.materialise(("scores",), first, day).get_asset_check_evaluations()
+        for first in (day, dt.date(2024, 2, 8))
     )
     failed = [[check.check_name for check in found if not check.passed] for found in (missing, scored_again)]
     assert failed == [["the_means_are_of_every_score"], []]
 
 
-def test_scoring_fewer_forecasts_again_leaves_no_mean_of_the_old_ones(house: House) -> None:
-    with house.warehouse.connect(read_only=False) as connection:
+def test_scoring_fewer_forecasts_again_leaves_no_mean_of_the_old_ones(pipeline: Pipeline) -> None:
+    with pipeline.warehouse.connect(read_only=False) as connection:
         connection.execute("delete from forecasts where model = 'drift' and target_session = date '2024-02-20'")
-    house.compute(("scores",), dt.date(2024, 2, 20), dt.date(2024, 2, 20))
-    left = house.warehouse.read("select distinct model from daily_scores where target_session = date '2024-02-20'")
+    pipeline.compute(("scores",), dt.date(2024, 2, 20), dt.date(2024, 2, 20))
+    left = pipeline.warehouse.read("select distinct model from daily_scores where target_session = date '2024-02-20'")
     assert "drift" not in left["model"].to_pylist()
     assert "random_walk" in left["model"].to_pylist()

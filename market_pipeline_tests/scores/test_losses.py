@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from market_pipeline.models.distribution import LEVELS, QUANTILES
+from market_pipeline.models.calibration.distribution import LEVELS, QUANTILES
 from market_pipeline.scores.losses import crps, ranked_probability_score, score
 
 NORMAL = norm.ppf(LEVELS)

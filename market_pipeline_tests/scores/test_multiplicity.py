@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from market_pipeline.models.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.significance import benjamini_hochberg, effective_origins
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
 from market_pipeline.sources.exchange import ExchangeSource
-from market_pipeline_tests.house import House
 from market_pipeline_tests.loopback_exchange import LoopbackExchange, running_exchange, steady
 from market_pipeline_tests.loopback_yahoo import QUICK
+from market_pipeline_tests.pipeline import Pipeline
 
 FIRST, DAYS = dt.date(2023, 1, 1), 700
 LAST = FIRST + dt.timedelta(days=DAYS - 1)
@@ -76,7 +76,7 @@ def test_as_the_primary_source_through_the_same_assets(tmp_path: Path) -> None:
     toml = '[crypto]\ncalendar = "24/7"\nstart = 2024-01-02\nsymbols = ["BTC-USD"]\n'
     first, last = dt.date(2024, 1, 2), dt.date(2024, 3, 15)
     with running_exchange({"BTC-USD": steady(dt.date(2024, 1, 2), 90, 100)}) as exchange:
-        house = House(tmp_path, toml, source=source_at(exchange))
-        house.build(("prices", "indicators"), first, last)
-    rows = house.warehouse.read("select source, final, count(*) as bars from prices group by all").to_pylist()
+        pipeline = Pipeline(tmp_path, toml, source=source_at(exchange))
+        pipeline.build(("prices", "indicators"), first, last)
+    rows = pipeline.warehouse.read("select source, final, count(*) as bars from prices group by all").to_pylist()
     assert rows == [{"source": "exchange", "final": True, "bars": 74}]

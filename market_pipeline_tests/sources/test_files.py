@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
 from market_pipeline.sources import csv_lines, file_rows, spill
 from market_pipeline.sources.file_heads import symbol_of
 from market_pipeline.sources.files import FilesSource

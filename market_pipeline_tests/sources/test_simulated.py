@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.markets import Market
-from market_pipeline.panel import to_grids
-from market_pipeline.prices.faults import broken_rule
+from market_pipeline.config.markets import Market
 from market_pipeline.prices.history import COLUMNS, adjusted
+from market_pipeline.prices.rules import broken_rule
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.simulated import PLANTED_AUTOCORRELATION, SimulatedSource, _path
+from market_pipeline.storage.grids import to_grids
 
 SYMBOLS = ("AUTOREG", "WALK1", "SIM1", "SIM2", "SIM3", "SIM4", "SIM5", "SIM6", "SIM7")
 stocks = Market("stocks", "XNYS", dt.date(2010, 1, 4), SYMBOLS)

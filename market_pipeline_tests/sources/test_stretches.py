@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.markets import Market
 from market_pipeline.sources import file_rows, files
 from market_pipeline.sources.file_columns import Faults
 from market_pipeline.sources.file_heads import Span, Stamp, head_of

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market_pipeline.markets import Market
-from market_pipeline.sources.courtesy import Manners
+from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS
+from market_pipeline.sources.retry import Manners
 from market_pipeline.sources.yahoo import YahooSource
 from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, LoopbackYahoo, running_yahoo
 

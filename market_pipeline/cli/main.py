@@ -1,0 +1,49 @@
+"""The table of contents for the terminal: every command, in the order in which a person meets them."""
+
+import warnings
+
+import click
+
+from market_pipeline import __version__
+from market_pipeline.cli.backfill import backfill, demo, run
+from market_pipeline.cli.completion import completion
+from market_pipeline.cli.read import forecast, replay, verdicts
+from market_pipeline.cli.serve import doctor, ui
+
+
+class InOrder(click.Group):
+    """A group whose help lists the commands as they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(self.commands)
+
+
+@click.group(
+    cls=InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Exit status:
+  0  it did what was asked
+  1  an error: one paragraph on stderr says the cause and the mend;
+     also doctor with something to mend, and replay with a difference
+  2  a command, option or value that does not exist
+
+\b
+Settings (environment): MARKET_PIPELINE_HOME, MARKET_PIPELINE_SOURCE (yahoo, files, simulated, exchange),
+MARKET_PIPELINE_FILES, MARKET_PIPELINE_CONFIG, MARKET_PIPELINE_MODELS, MARKET_PIPELINE_ALERTS.
+NO_COLOR turns colours off.
+
+\b
+Examples:
+  market-pipeline demo
+  market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28
+  market-pipeline forecast AAPL""",
+)
+@click.version_option(__version__, prog_name="market-pipeline")
+def main() -> None:
+    """Market forecasts, each with an honest verdict against a random walk."""
+    warnings.filterwarnings("ignore", module="dagster")
+
+
+for command in (demo, backfill, run, forecast, verdicts, doctor, ui, replay, completion):
+    main.add_command(command)

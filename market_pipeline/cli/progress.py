@@ -1,0 +1,63 @@
+"""What a person sees of long work: every run that is to come, how far each is, and about how long it will take yet."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
+
+from market_pipeline.orchestration.runs import PlannedRun
+from market_pipeline.orchestration.runs import Progress as Show
+
+WIDE = 150
+"""Characters of a line from which on it also says what a run is at; a narrower one breaks its words, not its times."""
+
+WHOLE = 7200.0
+"""Seconds whose speed the time left is estimated from: parts take minutes, the last half minute says nothing."""
+
+
+@contextmanager
+def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterator[tuple[PlannedRun, Show]]]:
+    """The runs one after the other, each with what to call as it goes on.
+
+    On a terminal a live table; elsewhere one line when a run begins and one when it has ended.
+    """
+    if not console.is_terminal:
+        yield _lines(console, planned)
+        return
+    whole = Column(no_wrap=True)
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}", table_column=Column()),
+        BarColumn(bar_width=16), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(whole),
+        TextColumn("[dim]left[/]"), TimeRemainingColumn(elapsed_when_finished=False, table_column=whole),
+        *([TextColumn("[dim]{task.fields[line]}")] if console.width >= WIDE else []),
+    )  # fmt: skip
+    with Progress(*columns, console=console, speed_estimate_period=WHOLE) as progress:
+        yield _rows(progress, planned)
+
+
+def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
+    tasks = [progress.add_task(described(run), line="", total=run.parts, start=False) for run in planned]
+    for run, task in zip(planned, tasks, strict=True):
+        progress.start_task(task)
+
+        def show(done: int, parts: int, line: str, task: TaskID = task) -> None:
+            progress.update(task, completed=done, total=parts, line=line, refresh=True)
+
+        yield run, show
+        progress.update(task, completed=run.parts, line="")
+
+
+def _lines(console: Console, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
+    for place, run in enumerate(planned, 1):
+        console.print(f"[{place} of {len(planned)}] {described(run)} ...", markup=False, soft_wrap=True)
+        began = time.monotonic()
+        yield run, lambda _done, _parts, _line: None
+        console.print(f"[{place} of {len(planned)}] done in {time.monotonic() - began:.0f} s", markup=False)
+
+
+def described(run: PlannedRun) -> str:
+    """A run in words."""
+    return f"{run.title}, {run.first} to {run.last}"

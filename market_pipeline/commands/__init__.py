@@ -1,1 +1,0 @@
-"""What can be typed: filling a home, reading it, keeping it. Knows the terminal; computes nothing."""

@@ -1,0 +1,1 @@
+"""What is configured: settings of the environment, and markets."""

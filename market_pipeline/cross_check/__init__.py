@@ -1,1 +1,0 @@
-"""A second source beside the stored bars: what it says otherwise, flagged and never mixed in."""

@@ -1,0 +1,1 @@
+"""The HTML report: what it reads, how it is worded and drawn."""

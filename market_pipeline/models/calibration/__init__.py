@@ -1,0 +1,1 @@
+"""From a score to a distribution: residual quantiles, chances of a rise."""

@@ -1,0 +1,79 @@
+"""How much a symbol moves in one session, as known at each close."""
+
+import numpy as np
+
+from market_pipeline.prices.adjustment import last_known
+from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
+
+WARM_UP = 20
+"""Returns before a volatility says anything."""
+
+DECAY = 0.94
+"""Weight of the past in the EWMA of daily data (RiskMetrics Technical Document, 1996, ch. 5)."""
+
+
+def session_returns(history: History) -> Grid:
+    """Log return of each bar on the bar before it, over a hole if there is one; (symbols, sessions)."""
+    level = np.log(history.close)
+    returns: Grid = level - last_known(level, before=True)
+    return returns
+
+
+def expanding_volatility(history: History) -> Grid:
+    """Root mean square of all returns known by each session, zero drift; NaN before WARM_UP returns or at no bar."""
+    returns = session_returns(history)
+    count = np.cumsum(np.isfinite(returns), axis=1)
+    total = np.cumsum(np.nan_to_num(returns) ** 2, axis=1)
+    enough = (count >= WARM_UP) & history.present
+    return _positive(np.sqrt(total / np.maximum(count, 1)), where=enough)
+
+
+def ewma_volatility(history: History) -> Grid:
+    """Root of the exponentially weighted mean of squared returns; NaN before WARM_UP returns or at no bar.
+
+    s²_t = DECAY s²_{t-1} + (1 - DECAY) r²_t (RiskMetrics 1996, eq. 5.3), started bias-free by dividing by the sum of
+    the weights so far; a session without a bar leaves it as it was.
+    """
+    returns = session_returns(history)
+    seen = np.isfinite(returns)
+    squares = np.where(seen, returns, 0.0) ** 2
+    keep = np.where(seen, DECAY, 1.0)
+    gain = np.where(seen, 1 - DECAY, 0.0)
+    variance, weight = np.zeros_like(squares), np.zeros_like(squares)
+    newest, mass = np.zeros(len(squares)), np.zeros(len(squares))
+    for session in range(squares.shape[1]):
+        newest = keep[:, session] * newest + gain[:, session] * squares[:, session]
+        mass = keep[:, session] * mass + gain[:, session]
+        variance[:, session], weight[:, session] = newest, mass
+    enough = (np.cumsum(seen, axis=1) >= WARM_UP) & history.present
+    return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)
+
+
+def range_variance(history: History) -> Grid:
+    """Variance of each session from its open, high, low and close, and the move since the last close; NaN at no bar.
+
+    The squared overnight return plus Garman & Klass (1980), eq. 20 without its small terms: 0.5 ln(high/low)² -
+    (2 ln 2 - 1) ln(close/open)². About seven times as precise as the squared return of the session.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        overnight = np.log(history.open) - last_known(np.log(history.close), before=True)
+        spread = np.log(history.high / history.low)
+        move = np.log(history.close / history.open)
+    variance: Grid = overnight**2 + np.maximum(0.5 * spread**2 - (2 * np.log(2) - 1) * move**2, 0.0)
+    return variance
+
+
+def trailing_mean(values: Grid, sessions: int, *, least: int) -> Grid:
+    """Mean of what is known in the last `sessions`; NaN where fewer than `least` are; (symbols, sessions)."""
+    seen = np.isfinite(values)
+    total, count = (np.cumsum(part, axis=1) for part in (np.where(seen, values, 0.0), seen))
+    if sessions < values.shape[1]:
+        total[:, sessions:] -= total[:, :-sessions].copy()
+        count[:, sessions:] -= count[:, :-sessions].copy()
+    return np.where(count >= least, np.maximum(total, 0.0) / np.maximum(count, 1), np.nan)
+
+
+def _positive(volatility: Grid, *, where: np.ndarray) -> Grid:
+    """NaN instead of a volatility of zero: a price that never moved has no scale to forecast by."""
+    return np.where(where & (volatility > 0), volatility, np.nan)

@@ -1,0 +1,1 @@
+"""One file per family of forecasters, all behind one protocol."""

@@ -1,0 +1,1 @@
+"""Prophet's own problem, solved exactly and for many series at once."""

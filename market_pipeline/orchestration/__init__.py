@@ -1,0 +1,1 @@
+"""When and how runs go: partitions, jobs, schedules, sensors, runs, alerts, and what the Dagster UI shows."""

@@ -1,0 +1,126 @@
+"""Who is told when something fails: one sensor that sends what is newly wrong, and what is well again, once each.
+
+Off unless MARKET_PIPELINE_ALERTS names where to send: one or more addresses of Apprise (Slack, e-mail, webhook ...).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from market_pipeline.config.markets import Market
+from market_pipeline.errors import ConfigurationError, SourceError
+from market_pipeline.storage.warehouse import Warehouse
+
+ASSET_JOB = "__ASSET_JOB"
+"""The job of runs that are launched from the asset graph or the command line."""
+
+GRACE = dt.timedelta(hours=2)
+"""How long a daily run may take before its session counts as stale."""
+
+NEWEST = "select max(session) as newest from prices where market = $market and final"
+
+
+def alerts_sensor(
+    markets: Sequence[Market],
+    jobs: Sequence[str],
+    checks: Sequence[dg.AssetChecksDefinition],
+    addresses: Sequence[str],
+) -> dg.SensorDefinition:
+    """The sensor `alerts`, for these markets, jobs and checks; its cursor holds the problems that people know of."""
+    keys = [key for check in checks for key in check.check_keys]
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sends failed runs, failing checks and stale markets to MARKET_PIPELINE_ALERTS: each problem once, "
+        "and once more when it is over.",
+    )
+    def alerts(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
+        known = json.loads(context.cursor or "{}")
+        found = dict(failed_runs(context.instance, [*jobs, ASSET_JOB], known))
+        found |= dict(failing_checks(context.instance, keys))
+        found |= dict(stale_markets(warehouse, markets, dt.datetime.now(dt.UTC)))
+        words = news(known, found)
+        if not words:
+            return dg.SensorResult(skip_reason=f"Nothing new: {len(found)} problems, all of them told.")
+        send(addresses, words)
+        return dg.SensorResult(skip_reason="Sent: " + " | ".join(words), cursor=json.dumps(found))
+
+    return alerts
+
+
+def news(known: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """What to say: problems that are not known yet, then known ones that are over.
+
+    The words after a subject may change from day to day; that is no news.
+    """
+    new = [f"{subject}: {words}" for subject, words in found.items() if subject not in known]
+    return new + [f"{subject}: well again" for subject in known if subject not in found]
+
+
+def failed_runs(
+    instance: dg.DagsterInstance, jobs: Sequence[str], known: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Jobs whose newest run failed; while another attempt is under way, what was known of the job stands."""
+    for job in jobs:
+        run = next(iter(instance.get_runs(dg.RunsFilter(job_name=job), limit=1)), None)
+        if run is None:
+            continue
+        subject = f"job {job}"
+        if run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+            yield subject, f"run {run.run_id} ended as {run.status.value.lower()}; its log says why"
+        elif not run.is_finished and subject in known:
+            yield subject, known[subject]
+
+
+def failing_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> Iterator[tuple[str, str]]:
+    """Checks whose newest evaluation did not pass."""
+    summaries = instance.event_log_storage.get_asset_check_summary_records(list(keys))
+    for key, summary in summaries.items():
+        record = summary.last_completed_check_execution_record
+        evaluation = record.evaluation if record else None
+        if evaluation is not None and not evaluation.passed:
+            shown = evaluation.metadata.get("offending rows")
+            rows = f", {shown.value} rows" if shown is not None else ""
+            asset, name = key.asset_key.to_user_string(), key.name.replace("_", " ")
+            yield f"check {asset}: {name}", f"does not hold ({evaluation.severity.value}{rows})"
+
+
+def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datetime) -> Iterator[tuple[str, str]]:
+    """Markets whose newest final session is older than the calendar and the schedule's hour ask for; holidays never."""
+    if not warehouse.path.exists():
+        return
+    for market in markets:
+        newest = warehouse.read(NEWEST, {"market": market.name})["newest"][0].as_py()
+        due = market.newest_due(now - GRACE)
+        if newest is not None and due is not None and newest < due:
+            yield f"market {market.name}", f"the newest session stored is {newest}, the newest due {due}"
+
+
+def send(addresses: Sequence[str], words: Sequence[str]) -> None:
+    """One message to every address; raises SourceError when one did not take it, so that it is tried again."""
+    sender = sender_to(addresses)
+    if not sender.notify(title="Market Pipeline", body="\n".join(words)):
+        raise SourceError(
+            "An alert could not be delivered to every address of MARKET_PIPELINE_ALERTS; it is tried again. "
+            "Test the addresses with: apprise --body test <address>"
+        )
+
+
+def sender_to(addresses: Sequence[str]) -> Any:
+    """Apprise with these addresses; raises ConfigurationError naming the kind of one that it cannot read."""
+    import apprise
+
+    sender = apprise.Apprise()
+    for address in addresses:
+        if not sender.add(address):
+            kind = address.split(":", 1)[0]
+            raise ConfigurationError(
+                f"MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with {kind!r}). "
+                "Write it as in Apprise's list, such as json://host/path or mailto://user:password@example.com."
+            )
+    return sender

@@ -1,0 +1,1 @@
+"""Where data lies: the warehouse, its tables, grids of their rows, artifacts."""

@@ -1,0 +1,280 @@
+"""The commands as a person meets them: real processes, real runs, and one paragraph when something is wrong."""
+
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import duckdb
+import pytest
+
+from market_pipeline.cli.completion import symbol_names
+from market_pipeline.cli.main import main
+from market_pipeline.config.markets import load_markets
+from market_pipeline.config.settings import Settings
+from market_pipeline.mart.read import query
+from market_pipeline.orchestration.runs import open_instance
+
+SMALL = """
+[stocks]
+calendar = "XNYS"
+start = 2024-01-02
+symbols = ["AUTOREG", "SIM1"]
+"""
+
+
+def command(home: Path, *words: str, config: str = SMALL, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run market-pipeline in a process of its own, on the simulated source unless told otherwise."""
+    home.mkdir(parents=True, exist_ok=True)
+    toml = home / "markets.toml"
+    toml.write_text(config, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "MARKET_PIPELINE_HOME": str(home / "data"),
+        "MARKET_PIPELINE_SOURCE": "simulated",
+        "MARKET_PIPELINE_CONFIG": str(toml),
+        "COLUMNS": "200",
+        **settings,
+    }
+    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", *words]
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    """The one paragraph of an error; fails for a traceback or a success."""
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    words = result.stderr.strip()
+    assert words.startswith("Error: ")
+    assert "\n\n" not in words
+    return " ".join(words.split())
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after one backfill."""
+    home = tmp_path_factory.mktemp("filled")
+    result = command(home, "backfill", "--market", "stocks", "--start", "2025-02-20", "--end", "2025-03-10")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return home
+
+
+def test_a_backfill_brings_its_history_and_its_models_and_publishes(filled: Path) -> None:
+    mart = filled / "data" / "mart.duckdb"
+    origins = query(mart, "select min(origin) as first, max(origin) as last from forecasts").to_pylist()[0]
+    assert (origins["first"], origins["last"]) == (dt.date(2025, 2, 20), dt.date(2025, 3, 10))
+    assert query(mart, "select min(session) as first from indicators")["first"][0].as_py() == dt.date(2024, 1, 2)
+    assert (filled / "data" / "report.html").stat().st_size > 1000
+    assert list((filled / "data" / "models" / "stocks").rglob("2025-03-01-*.skops"))
+
+
+def test_the_forecast_of_a_symbol_carries_its_verdict(filled: Path) -> None:
+    result = command(filled, "forecast", "autoreg")
+    assert result.returncode == 0
+    assert "AUTOREG (stocks) at the close of 2025-03-10" in result.stdout
+    assert "too little data" in result.stdout
+
+
+def test_a_script_reads_json_and_nothing_else(filled: Path) -> None:
+    one = json.loads(command(filled, "forecast", "AUTOREG", "--json").stdout)
+    assert [row["horizon"] for row in one] == [1, 5], "two symbols of a year have too few errors for 20 sessions"
+    assert one[0]["as_of"] == "2025-03-10"
+    assert 0 < one[0]["p_up"] < 1
+    assert {row["symbol"] for row in json.loads(command(filled, "forecast", "--json").stdout)} == {"AUTOREG", "SIM1"}
+    judged = json.loads(command(filled, "verdicts", "--json", "--market", "stocks").stdout)
+    assert {row["verdict"] for row in judged} == {"insufficient_data"}
+    words = ("--market", "stocks", "--start", "2025-03-10", "--end", "2025-03-10", "--assets", "mart", "--json")
+    ended = command(filled, "backfill", *words)
+    told = json.loads(ended.stdout)
+    assert told["runs"][0] | {"seconds": 0} == {
+        "market": "stocks", "assets": ["mart"], "first": "2025-03-10", "last": "2025-03-10", "seconds": 0,
+    }  # fmt: skip
+    assert Path(told["mart"]).exists()
+    assert "[1 of 1] stocks: mart" in ended.stderr
+
+
+def test_a_shell_is_offered_the_symbols_of_the_mart(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(filled / "data"))
+    context = click.Context(main)
+    assert [item.value for item in symbol_names(context, main.params[0], "si")] == ["SIM1"]
+
+
+def test_verdicts_are_a_table_and_an_unknown_market_is_named(filled: Path) -> None:
+    result = command(filled, "verdicts")
+    assert result.returncode == 0
+    assert "Verdicts: skill against the random walk" in result.stdout
+    assert "has no verdicts of a market 'bonds'. It has stocks" in refused(
+        command(filled, "verdicts", "--market", "bonds")
+    )
+
+
+def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path: Path) -> None:
+    tmp_path.joinpath("markets.toml").write_text(SMALL.replace("2024-01-02", "2022-01-03"), encoding="utf-8")
+    environment = {
+        **os.environ, "MARKET_PIPELINE_HOME": str(tmp_path / "data"), "MARKET_PIPELINE_SOURCE": "simulated",
+        "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
+    }  # fmt: skip
+    words = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
+    # A shell's background job ignores the signal, and so would what it starts.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", f"{heeding}; from market_pipeline.cli.main import main; main()", *words]
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "models" not in (told := process.stdout.readline()):  # the first run is over, the long one has begun
+        assert told, process.communicate()[1]
+    instance = open_instance(Settings(home=tmp_path / "data", source="simulated"))
+    while len(instance.get_runs()) < 2:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "Interrupted. What was stored is whole" in said
+    assert "Traceback" not in said
+    assert [run.status.value for run in instance.get_runs()] == ["CANCELED", "SUCCESS"]
+
+
+def test_the_ui_says_which_port_to_take_instead(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"ui --port {port + 1}" in refused(command(tmp_path, "ui", "--port", str(port)))
+
+
+def test_a_part_of_the_chain_can_be_named(filled: Path) -> None:
+    words = (
+        "backfill",
+        "--market",
+        "stocks",
+        "--start",
+        "2025-03-05",
+        "--end",
+        "2025-03-10",
+        "--assets",
+        "forecasts,scores",
+    )
+    result = command(filled, *words)
+    assert result.returncode == 0
+    assert "forecasts, scores" in result.stdout
+    assert "models" not in result.stdout
+
+
+def test_the_source_is_remembered_and_another_is_refused(filled: Path) -> None:
+    assert command(filled, "forecast", "SIM1", MARKET_PIPELINE_SOURCE="").returncode == 0
+    other = {"MARKET_PIPELINE_SOURCE": "files", "MARKET_PIPELINE_FILES": str(filled)}
+    day = ("--start", "2025-03-10", "--end", "2025-03-10")
+    words = refused(command(filled, "backfill", "--market", "stocks", *day, **other))
+    assert "holds simulated data, but the source is now files" in words
+    assert "MARKET_PIPELINE_HOME" in words
+
+
+def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable, "-c",
+            "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(120)",
+            str(filled / "data" / "warehouse.duckdb"),
+        ],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        result = command(filled, "doctor")
+        assert result.returncode == 1
+        assert f"process {holder.pid}" in " ".join(result.stdout.split())
+    finally:
+        holder.kill()
+        holder.wait()
+    with duckdb.connect(str(filled / "data" / "warehouse.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from prices").fetchone() is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--start", "2024-05-25", "--end", "2024-05-27"), "has no session from 2024-05-25 to 2024-05-27"),
+        (("--start", "2099-01-02", "--end", "2099-01-03"), "the newest closed session is"),
+        (("--start", "2024-03-01", "--end", "2024-02-01"), "before it starts"),
+        (("--start", "2020-01-02", "--end", "2024-02-01"), "stocks starts at 2024-01-02"),
+        (("--start", "2024-02-01", "--end", "2024-02-02", "--assets", "pricse"), "There is no asset 'pricse'"),
+    ],
+)
+def test_a_range_that_cannot_be(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(command(tmp_path, "backfill", "--market", "stocks", *words))
+    assert not (tmp_path / "data" / "warehouse.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SMALL.replace("XNYS", "NYSE2"), "'NYSE2' is not a calendar"),
+        (SMALL.replace('["AUTOREG", "SIM1"]', "[]"), "list of symbols is empty"),
+        (SMALL.replace("2024-01-02", "2099-01-02"), "not in the past"),
+        ("[stocks", "is not valid TOML"),
+        ("", "declares no market"),
+    ],
+)
+def test_a_configuration_that_cannot_be(tmp_path: Path, config: str, expected: str) -> None:
+    words = ("backfill", "--market", "stocks", "--start", "2024-02-01", "--end", "2024-02-02")
+    assert expected in refused(command(tmp_path, *words, config=config))
+
+
+def test_other_settings_that_cannot_be(tmp_path: Path) -> None:
+    assert "the sources are" in refused(command(tmp_path, "run", MARKET_PIPELINE_SOURCE="bloomberg"))
+    assert "MARKET_PIPELINE_FILES" in refused(command(tmp_path, "run", MARKET_PIPELINE_SOURCE="files"))
+    assert "There is no market 'bonds'" in refused(command(tmp_path, "run", "--market", "bonds"))
+    assert "No mart is published" in refused(command(tmp_path, "forecast", "AUTOREG"))
+
+
+def test_a_run_on_an_empty_home_says_what_to_load_first(tmp_path: Path) -> None:
+    words = refused(command(tmp_path, "run"))
+    assert "were never loaded, the first 2024-01-02" in words
+    assert "market-pipeline backfill --market stocks --start 2024-01-02" in words
+
+
+def test_a_symbol_that_does_not_exist_is_recorded_and_stops_no_other(tmp_path: Path) -> None:
+    config = SMALL.replace('"SIM1"', '"APPLE"')
+    words = ("backfill", "--market", "stocks", "--start", "2024-01-02", "--end", "2024-01-31", "--assets", "prices")
+    assert command(tmp_path, *words, config=config).returncode == 0
+    with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as connection:
+        assert connection.execute("select symbol, status from outcomes order by 1").fetchall() == [
+            ("APPLE", "unknown_symbol"), ("AUTOREG", "ok"),
+        ]  # fmt: skip
+        assert connection.execute("select count(*) from prices").fetchone() == (21,)
+
+
+def test_doctor_is_content_with_an_empty_home(tmp_path: Path) -> None:
+    result = command(tmp_path, "doctor", "--port", "1")
+    assert result.returncode == 0
+    assert "source simulated" in result.stdout
+
+
+def test_a_run_is_the_newest_session_from_prices_to_the_mart(tmp_path: Path) -> None:
+    start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=300)
+    coins = f'[crypto]\ncalendar = "24/7"\nstart = {start}\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
+    coins += "settle_minutes = 0\n"  # in the hour after midnight the newest settled session's first target is past
+    newest = load_markets_newest(coins, tmp_path)
+    words = ("--start", str(start), "--end", str(newest - dt.timedelta(days=1)), "--assets", "prices,indicators")
+    assert command(tmp_path, "backfill", "--market", "crypto", *words, config=coins).returncode == 0
+    result = command(tmp_path, "run", config=coins)
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = query(tmp_path / "data" / "mart.duckdb", "select distinct origin, mode from forecasts").to_pylist()
+    assert rows == [{"origin": newest, "mode": "live"}]
+    again = command(tmp_path, "run", config=coins)
+    assert again.returncode == 0
+    assert "models" not in again.stdout  # trained once for the month
+
+
+def load_markets_newest(toml: str, folder: Path) -> dt.date:
+    path = folder / "newest.toml"
+    path.write_text(toml, encoding="utf-8")
+    newest = load_markets(path)[0].newest_closed(dt.datetime.now(dt.UTC))
+    assert newest is not None
+    return newest

@@ -1,0 +1,121 @@
+"""How commands speak: to people, to scripts, to shells; and how they end."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from market_pipeline.cli.main import main
+from market_pipeline.cli.terminal import one_paragraph
+
+COMMANDS = tuple(main.commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_examples(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert "market-pipeline" in result.output.split("Example", 1)[1]
+
+
+def test_the_help_documents_the_exit_status() -> None:
+    words = CliRunner().invoke(main, ["--help"]).output
+    for expected in ("Exit status:", "0  it did", "1  an error", "2  a command", "NO_COLOR", "MARKET_PIPELINE_HOME"):
+        assert expected in words
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["backfill"], ["ui", "--port", "x"], ["run", "--nonsense"]])
+def test_what_cannot_be_asked_ends_with_status_2(words: list[str]) -> None:
+    assert CliRunner().invoke(main, words).exit_code == 2
+
+
+def test_whatever_fails_is_one_paragraph_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    @click.argument("kind")
+    @one_paragraph
+    def broken(kind: str) -> None:
+        if kind == "disk":
+            raise OSError(28, "No space left on device", "/home/x/warehouse.duckdb")
+        raise KeyError("[stocks]")
+
+    full = CliRunner().invoke(broken, ["disk"])
+    assert (full.exit_code, full.output.count("\n\n")) == (1, 0)
+    assert "No space left on device" in full.output
+    fault = CliRunner().invoke(broken, ["program"])
+    assert fault.exit_code == 1
+    assert "KeyError in test_terminal.py" in fault.output
+    assert "[stocks]" in fault.output  # no markup
+    assert "Traceback" not in fault.output
+    monkeypatch.setenv("MARKET_PIPELINE_TRACEBACK", "1")
+    assert isinstance(CliRunner().invoke(broken, ["program"]).exception, KeyError)
+
+
+def test_a_message_keeps_its_square_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "markets.toml").write_text("")
+    monkeypatch.setenv("MARKET_PIPELINE_CONFIG", str(tmp_path / "markets.toml"))
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(tmp_path / "data"))
+    assert "Add a table such as [stocks]" in CliRunner().invoke(main, ["run"]).output
+
+
+@pytest.mark.parametrize(("shell", "expected"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete ")])
+def test_completion_is_printed_for_each_shell(shell: str, expected: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert expected in result.output
+    assert "_MARKET_PIPELINE_COMPLETE" in result.output
+
+
+def offered(home: Path, *words: str) -> list[str]:
+    """What a shell offers for the last word, asked as the script of `completion bash` asks."""
+    environment = {
+        **os.environ,
+        "MARKET_PIPELINE_HOME": str(home),
+        "MARKET_PIPELINE_SOURCE": "simulated",
+        "_MARKET_PIPELINE_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(("market-pipeline", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main(prog_name='market-pipeline')"]
+    said = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    return [row.split(",", 1)[1] for row in said.splitlines() if row]
+
+
+def test_a_shell_is_offered_commands_and_markets_and_nothing_where_nothing_is(tmp_path: Path) -> None:
+    assert offered(tmp_path, "d") == ["demo", "doctor"]
+    assert offered(tmp_path, "run", "--market", "s") == ["stocks"]
+    assert offered(tmp_path, "forecast", "A") == []
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_colour_is_for_terminals_and_not_with_no_color(tmp_path: Path, no_color: str) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")},
+        "MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_SOURCE": "simulated", "TERM": "xterm-256color",
+        "NO_COLOR": no_color,
+    }  # fmt: skip
+    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", "doctor", "--port", "1"]
+    ours, theirs = pty.openpty()
+    subprocess.run(line, env=environment, stdout=theirs, stderr=theirs, check=True, timeout=120)
+    os.close(theirs)
+    coloured = b"\x1b[32m" in os.read(ours, 100_000)
+    os.close(ours)
+    assert coloured is (not no_color)
+    piped = subprocess.run(line, env=environment, capture_output=True, check=True, timeout=120).stdout
+    assert b"\x1b[" not in piped
+
+
+def test_doctor_for_a_script(tmp_path: Path) -> None:
+    result = CliRunner(
+        env={"MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_SOURCE": "simulated", "MARKET_PIPELINE_CONFIG": ""}
+    ).invoke(main, ["doctor", "--json", "--port", "1"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert {row["subject"] for row in found} >= {"configuration", "home", "source", "disk", "port", "warehouse", "mart"}
+    assert all(row["well"] for row in found)

@@ -1,0 +1,79 @@
+"""Months of models fitted beside each other: the same files as one after the other, and an error stops what waits."""
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from market_pipeline.models.calibration.distribution import HORIZONS, Distribution
+from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.protocol import Origins
+from market_pipeline.models.registry.training import Month, months_between, train
+from market_pipeline.storage.artifacts import Parameters, load
+from market_pipeline_tests.panels import walk_panel
+
+NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+PANEL = walk_panel(symbols=6, sessions=360)
+MONTHS = months_between(PANEL.history.sessions, dt.date(2020, 6, 1), PANEL.history.sessions[-1].item())
+
+
+class Failing:
+    """A model that cannot be fitted on the second month, takes its time for what follows, and has nothing to say."""
+
+    name = "failing"
+
+    def fit(self, past: Panel) -> Parameters:
+        if past.history.sessions[-1] == np.datetime64(MONTHS[1].cutoff):
+            raise ValueError("no good")
+        time.sleep(2.0 * (past.history.sessions[-1] > np.datetime64(MONTHS[1].cutoff)))
+        return {"sessions": np.array(len(past.history.sessions))}
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        return {}
+
+
+def test_models_are_the_same_on_one_core_and_on_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(MONTHS) > 3
+    said = []
+    for cores in ("1", "4"):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
+        tables = list(train(PANEL, MONTHS, tmp_path / cores, NOW))
+        for month, rows in zip(MONTHS, tables, strict=True):
+            assert set(rows["month"].to_pylist()) == {month.first}
+            assert set(rows["trained_through"].to_pylist()) == {month.cutoff}
+        said.append([row for rows in tables for row in forecasts_of(rows, tmp_path)])
+    assert len(said[0]) == len(MONTHS) * len(FORECASTERS) * len(HORIZONS)
+    for alone, beside in zip(*said, strict=True):
+        np.testing.assert_array_equal(alone.mean, beside.mean)
+        np.testing.assert_array_equal(alone.quantiles, beside.quantiles)
+
+
+def forecasts_of(rows: pa.Table, folder: Path) -> Iterator[Distribution]:
+    """What the models of a month say at the panel's last session."""
+    sessions = PANEL.history.sessions
+    later = {horizon: np.busday_offset(sessions[-1:], horizon) for horizon in HORIZONS}
+    for forecaster, row in zip(FORECASTERS, rows.to_pylist(), strict=True):
+        learned = load(folder / row["path"], row["sha256"])
+        yield from forecaster.forecast(learned, PANEL, Origins(np.array([len(sessions) - 1]), later)).values()
+
+
+def test_what_was_fitted_before_an_error_is_kept_and_the_rest_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    rows = train(PANEL, MONTHS, tmp_path, NOW, [Failing()])
+    assert next(rows)["model"].to_pylist() == ["failing"]
+    with pytest.raises(ValueError, match="no good"):
+        next(rows)
+    assert 1 <= len(list(tmp_path.rglob("*.skops"))) <= 2 < len(MONTHS) - 1  # the one that had begun may end
+
+
+def test_no_month_is_trained_past_its_cutoff(tmp_path: Path) -> None:
+    sunday = Month(MONTHS[0].first, dt.date(2021, 1, 3))
+    with pytest.raises(AssertionError):
+        next(train(PANEL, [sunday], tmp_path, NOW))

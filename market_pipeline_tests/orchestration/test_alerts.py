@@ -1,0 +1,147 @@
+"""Who is told when something fails: each problem once, and once more when it is over."""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+import pytest
+
+from market_pipeline.config.settings import Settings
+from market_pipeline.definitions import build_definitions, checks_of
+from market_pipeline.errors import ConfigurationError, SourceError
+from market_pipeline.orchestration.alerts import alerts_sensor, news, send, sender_to, stale_markets
+from market_pipeline.orchestration.jobs import jobs_of
+from market_pipeline_tests.pipeline import Pipeline, clock_at
+from market_pipeline_tests.vendor import Vendor
+
+FIRST, LAST = dt.date(2023, 1, 3), dt.date(2023, 2, 28)
+
+
+class Inbox:
+    """A web hook on the loopback that keeps what it is sent, and answers `status`."""
+
+    def __init__(self) -> None:
+        inbox, self.letters, self.status = self, list[str](), 200
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                letter = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                inbox.letters.append(str(letter["message"]))
+                self.send_response(inbox.status)
+                self.end_headers()
+
+            def log_message(self, *words: object) -> None:
+                """The test asserts what came; nothing is printed."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"json://127.0.0.1:{self.server.server_address[1]}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    inbox = Inbox()
+    yield inbox
+    inbox.server.shutdown()
+    inbox.server.server_close()
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    pipeline.source = Vendor(pipeline.market, LAST)
+    return pipeline
+
+
+def look(pipeline: Pipeline, inbox: Inbox, cursor: str | None, moment: dt.datetime) -> str | None:
+    """One tick of the sensor; its new cursor."""
+    jobs = [job.name for job in jobs_of(pipeline.market)]
+    sensor = alerts_sensor([pipeline.market], jobs, checks_of(pipeline.market), [inbox.address])
+    context = dg.build_sensor_context(
+        instance=pipeline.instance, cursor=cursor, resources={"warehouse": pipeline.warehouse}
+    )  # fmt: skip
+    with mock.patch("market_pipeline.orchestration.alerts.dt", clock_at(moment)):
+        result = sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    return result.cursor or cursor
+
+
+def test_a_failing_check_and_a_failed_run_are_told_once_and_again_when_they_are_well(
+    pipeline: Pipeline, inbox: Inbox
+) -> None:
+    vendor, day = pipeline.source, dt.date(2023, 2, 28)
+    assert isinstance(vendor, Vendor)
+    moment = dt.datetime(2023, 3, 1, 12, tzinfo=dt.UTC)
+    vendor.missing |= vendor.where("SIM1", "2023-02-27")
+    with mock.patch("market_pipeline.prices.checks.dt", clock_at(moment)):
+        pipeline.build(("prices",), FIRST, LAST)
+        cursor = look(pipeline, inbox, None, moment)
+        assert len(inbox.letters) == 1
+        assert inbox.letters[0] == "check stocks/prices: every session is complete: does not hold (WARN, 1 rows)"
+        cursor = look(pipeline, inbox, cursor, moment)
+        assert len(inbox.letters) == 1
+        vendor.down = True
+        assert not pipeline.materialise(("prices",), day, day).success
+        cursor = look(pipeline, inbox, cursor, moment)
+        assert inbox.letters[1].startswith("job __ASSET_JOB: run ")
+        vendor.down = False
+        vendor.missing[:] = False
+        pipeline.build(("prices",), FIRST, LAST)
+        cursor = look(pipeline, inbox, cursor, moment)
+    assert sorted(inbox.letters[2].split("\n")) == [
+        "check stocks/prices: every session is complete: well again", "job __ASSET_JOB: well again",
+    ]  # fmt: skip
+    look(pipeline, inbox, cursor, moment)
+    assert len(inbox.letters) == 3
+
+
+@pytest.mark.parametrize(
+    ("moment", "stale"),
+    [
+        ("2023-03-01T10:59:00", False),  # the daily run of 04:00 in New York may still be under way
+        ("2023-03-02T10:59:00", False),
+        ("2023-03-02T11:01:00", True),  # Wednesday's session was due
+    ],
+)
+def test_a_market_is_stale_when_its_daily_run_should_be_over(pipeline: Pipeline, moment: str, *, stale: bool) -> None:
+    pipeline.compute(("prices",), FIRST, LAST)
+    now = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
+    assert bool(list(stale_markets(pipeline.warehouse, [pipeline.market], now))) == stale
+
+
+def test_a_long_weekend_is_not_stale(pipeline: Pipeline) -> None:
+    pipeline.compute(("prices",), FIRST, dt.date(2023, 2, 17))
+    for hour in range(24 * 4):
+        now = dt.datetime(2023, 2, 18, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
+        assert not list(stale_markets(pipeline.warehouse, [pipeline.market], now))  # Monday was Presidents' Day
+
+
+def test_words_that_change_are_no_news() -> None:
+    assert news({"a": "1 row"}, {"a": "2 rows"}) == []
+    assert news({"a": "1 row"}, {"b": "x"}) == ["b: x", "a: well again"]
+
+
+def test_a_letter_that_was_refused_is_an_error_so_that_the_tick_is_tried_again(inbox: Inbox) -> None:
+    inbox.status = 500
+    with pytest.raises(SourceError, match="could not be delivered"):
+        send([inbox.address], ["anything"])
+
+
+def test_an_address_that_cannot_be_read_is_named_by_its_kind_without_its_secret() -> None:
+    with pytest.raises(ConfigurationError, match="'pigeon'") as refused:
+        sender_to(["pigeon://user:secret@loft"])
+    assert "secret" not in str(refused.value)
+
+
+def test_alerts_are_off_unless_an_address_is_set(tmp_path: Path) -> None:
+    for environment, count in (({}, 0), ({"MARKET_PIPELINE_ALERTS": "json://127.0.0.1/"}, 1)):
+        settings = Settings.from_environment(
+            environment | {"MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_SOURCE": "simulated"}
+        )
+        sensors = build_definitions(settings).get_repository_def().sensor_defs
+        assert sum(sensor.name == "alerts" for sensor in sensors) == count

@@ -1,0 +1,136 @@
+"""A whole pipeline in a temporary folder: settings, warehouse and real Dagster runs, on any source."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+
+from market_pipeline.config.markets import Market, load_markets
+from market_pipeline.config.settings import Settings
+from market_pipeline.definitions import build_definitions, chain_of
+from market_pipeline.orchestration.partitions import range_tags
+from market_pipeline.prices.assets import PricesConfig
+from market_pipeline.sources.protocol import Source
+from market_pipeline.sources.selection import open_source
+from market_pipeline.storage.warehouse import Warehouse
+
+SMALL = """
+[stocks]
+calendar = "XNYS"
+start = 2023-01-03
+symbols = ["AUTOREG", "SIM1", "SIM2"]
+"""
+
+CONTENT = {
+    "prices": "* exclude (fetched_at, known_at)",
+    "indicators": "*",
+    "forecasts": "* exclude (made_at)",
+    "scores": "*",
+    "daily_scores": "*",
+    "ledger": "* exclude (made_at, models)",
+    "ranks": "*",
+    "pit": "*",
+    "rank_scores": "*",
+}
+"""What must be the same whenever it was computed: everything but the clock."""
+
+
+def clock_at(moment: dt.datetime) -> mock.Mock:
+    """What a test puts in the place of a module's `dt`, so that its clock says `moment`."""
+    clock = mock.Mock(wraps=dt, UTC=dt.UTC)
+    clock.datetime.now.return_value = moment
+    return clock
+
+
+@dataclass
+class Pipeline:
+    """One home; `source` takes the place of the configured one."""
+
+    folder: Path
+    toml: str = SMALL
+    source: Source | None = None
+    settings: Settings = field(init=False)
+    instance: dg.DagsterInstance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "markets.toml"
+        config.write_text(self.toml, encoding="utf-8")
+        self.settings = Settings(home=self.folder / "home", source="simulated", config=config)
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    @property
+    def market(self) -> Market:
+        return load_markets(self.settings.config or Path())[0]
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse, self.settings.source)
+
+    def materialise(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
+        """One Dagster run of these assets and their checks, without raising."""
+        keys = [dg.AssetKey("mart" if room == "mart" else [self.market.name, room]) for room in rooms]
+        with mock.patch("market_pipeline.orchestration.resources.open_source", self.open_source):
+            return (
+                build_definitions(self.settings)
+                .resolve_implicit_global_asset_job_def()
+                .execute_in_process(
+                    instance=self.instance,
+                    asset_selection=keys,
+                    tags=range_tags(first, last),
+                    raise_on_error=False,
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                )
+            )
+
+    def run_job(self, name: str, request: dg.RunRequest) -> None:
+        """What the daemon does with a request: the job, with the request's partitions and configuration."""
+        with mock.patch("market_pipeline.orchestration.resources.open_source", self.open_source):
+            job = build_definitions(self.settings).resolve_job_def(name)
+            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            job.execute_in_process(
+                instance=self.instance, run_config=dict(request.run_config) | quiet, tags=request.tags
+            )
+
+    def open_source(self, settings: Settings) -> Source:
+        """The source of this pipeline, or the configured one."""
+        return self.source or open_source(settings)
+
+    def handed(self) -> dict[str, object]:
+        """The resources of assets and checks."""
+        return {"warehouse": self.warehouse, "source": self.open_source(self.settings), "settings": self.settings}
+
+    def compute(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
+        """The same assets called one after the other without a run: no events, no checks, much sooner."""
+        by_name = {asset.key.path[-1]: asset for asset in chain_of(self.market)}
+        handed = self.handed()
+        for room in rooms:
+            keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
+            context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)
+            wanted = by_name[room].required_resource_keys
+            config = {"config": PricesConfig()} if room == "prices" else {}
+            # Without a run there is no event that metadata could go to.
+            with mock.patch.object(type(context), "add_asset_metadata"):
+                by_name[room](context, **config, **{name: value for name, value in handed.items() if name in wanted})
+
+    def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
+        """The same, for runs that must succeed."""
+        result = self.materialise(rooms, first, last)
+        assert result.success, [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+
+    def digest(self, table: str, until: dt.date | None = None) -> str:
+        """A digest of a table's content, in the order of all its columns, up to a session."""
+        columns = dict.fromkeys(("scores", "daily_scores", "pit"), "target_session") | dict.fromkeys(
+            ("forecasts", "ranks", "rank_scores", "ledger"), "origin"
+        )
+        column = columns.get(table, "session")
+        rows = self.warehouse.read(
+            f"select {CONTENT[table]} from {table} where {column} <= $until order by all",
+            {"until": until or dt.date.max},
+        )
+        assert rows.num_rows
+        return hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()

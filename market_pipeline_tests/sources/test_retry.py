@@ -1,0 +1,121 @@
+"""How a vendor is asked: at a rate that processes share, with waits that grow, and not at all for a while."""
+
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from market_pipeline.errors import SourceError
+from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
+
+
+class RefusedError(Exception):
+    """A failure that may pass."""
+
+
+class Clock:
+    """A clock that only sleeping moves, and what the vendor at its other end was asked."""
+
+    def __init__(self, names: list[str], storm: float = 0.0, sick: tuple[str, ...] = ()) -> None:
+        self.now, self.storm, self.sick, self.names = 0.0, storm, sick, names
+        self.waits: list[float] = []
+        self.asked: list[tuple[float, str]] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def ask(self, name: str) -> str:
+        self.asked.append((self.now, name))
+        if self.now < self.storm or name in self.sick:
+            raise RefusedError(name)
+        return f"bars of {name}"
+
+    def all(self) -> dict[str, str | Exception]:
+        courtesy: Courtesy[str] = Courtesy(Manners(sleep=self.sleep), lambda error: isinstance(error, RefusedError))
+        return courtesy.ask_all(self.names, self.ask)
+
+
+NAMES = [f"S{number}" for number in range(30)]
+
+
+def test_without_trouble_each_name_is_asked_once_and_nobody_waits() -> None:
+    clock = Clock(NAMES)
+    assert clock.all() == {name: f"bars of {name}" for name in NAMES}
+    assert [name for _, name in clock.asked] == NAMES
+    assert not clock.waits
+
+
+def test_a_storm_of_ten_minutes_costs_few_requests_and_every_name_is_answered_after_it() -> None:
+    clock = Clock(NAMES, storm=600)
+    assert clock.all() == {name: f"bars of {name}" for name in NAMES}
+    during = [moment for moment, _ in clock.asked if moment < 600]
+    assert len(during) <= 3 * 5 + 8
+    pauses = [wait for wait in clock.waits if wait >= 30]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= 330
+    assert clock.waits[:4] == sorted(clock.waits[:4])  # the waits for one name
+    assert clock.now < 1200
+
+
+def test_a_storm_without_end_is_given_up_and_names_never_asked_say_why() -> None:
+    clock = Clock(NAMES, storm=1e9)
+    answers = clock.all()
+    assert all(isinstance(answer, RefusedError) for answer in answers.values())
+    assert list(answers) == NAMES
+    assert len(clock.asked) <= 3 * 5 + 8
+    assert clock.now < 3600
+
+
+def test_one_sick_name_stops_no_neighbour_and_is_not_waited_for() -> None:
+    clock = Clock(NAMES, sick=("S3",))
+    answers = clock.all()
+    assert {name for name, answer in answers.items() if isinstance(answer, Exception)} == {"S3"}
+    assert len([name for _, name in clock.asked if name == "S3"]) == 5
+    assert clock.now < 120
+
+
+def test_several_sick_names_in_a_row_hide_no_healthy_ones() -> None:
+    sick = ("S0", "S1", "S2", "S3", "S20")
+    clock = Clock(NAMES, sick=sick)
+    answers = clock.all()
+    assert {name for name, answer in answers.items() if isinstance(answer, Exception)} == set(sick)
+
+
+def test_other_failures_are_answers_at_once() -> None:
+    courtesy: Courtesy[str] = Courtesy(Manners(), lambda error: isinstance(error, RefusedError))
+    answers = courtesy.ask_all(["A"], lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    assert isinstance(answers["A"], ZeroDivisionError)
+
+
+def take_turns(path: Path) -> list[float]:
+    turn, taken = SharedRate(path, 0.1), []
+    for _ in range(8):
+        turn()
+        taken.append(time.time())
+    return taken
+
+
+def test_processes_share_one_rate(tmp_path: Path) -> None:
+    path = tmp_path / "rate.sqlite"
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        taken = sorted(moment for turns in pool.map(take_turns, [path, path]) for moment in turns)
+    assert len(taken) == 16
+    assert taken[-1] - taken[0] >= 15 * 0.1 * 0.9
+
+
+def test_a_rate_file_that_cannot_be_says_how_to_mend_it(tmp_path: Path) -> None:
+    broken = tmp_path / "rate.sqlite"
+    broken.write_bytes(b"not a database, and long enough to be read as one" * 20)
+    with pytest.raises(SourceError, match="XDG_CACHE_HOME"):
+        SharedRate(broken, 0.1)()
+
+
+def test_a_turn_costs_its_interval(tmp_path: Path) -> None:
+    turn = SharedRate(tmp_path / "rate.sqlite", 0.05)
+    started = time.monotonic()
+    for _ in range(5):
+        turn()
+    assert time.monotonic() - started >= 4 * 0.05

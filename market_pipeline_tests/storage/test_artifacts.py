@@ -1,0 +1,56 @@
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io as sio
+
+from market_pipeline.errors import WarehouseError
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.protocol import Forecaster
+from market_pipeline.storage.artifacts import load, save
+from market_pipeline_tests.panels import walk_panel
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
+def test_what_every_forecaster_learns_comes_back_from_disk(forecaster: Forecaster, tmp_path: Path) -> None:
+    learned = forecaster.fit(walk_panel())
+    path, digest = save(learned, tmp_path, "2024-01-01")
+    back = load(path, digest)
+    assert back.keys() == learned.keys()
+    for name, value in learned.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(back[name], value)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".skops"]
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    path, digest = save({"a": np.zeros(3)}, tmp_path, "m")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(WarehouseError, match="not the one that was registered"):
+        load(path, digest)
+
+
+def test_a_missing_file_names_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="materialise its models partition"):
+        load(tmp_path / "gone.skops", "0")
+
+
+class Hostile:
+    """Would run code if a bare pickle were loaded."""
+
+    ran = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return setattr, (Hostile, "ran", True)
+
+
+def test_nothing_that_a_file_says_is_executed(tmp_path: Path) -> None:
+    for content in (pickle.dumps(Hostile()), sio.dumps({"a": Hostile()})):
+        path = tmp_path / "hostile.skops"
+        path.write_bytes(content)
+        with pytest.raises(WarehouseError, match=r"no forecaster saves|not in skops' format"):
+            load(path, hashlib.sha256(content).hexdigest())
+        assert not Hostile.ran

@@ -1,0 +1,103 @@
+"""The layout: what lies on the top level, who imports whom, what files may be called, what loads with the definitions."""
+
+import ast
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(str(files("market_pipeline")))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LADDER = (
+    "errors", "config", "storage", "sources", "orchestration", "prices", "indicators", "models", "forecasts", "scores",
+    "mart", "definitions", "cli",
+)  # fmt: skip
+"""Packages and files of the top level, in the order in which they may import each other."""
+
+MODELS = ("prophet_exact", "features", "calibration", "forecasters", "registry")
+"""The same within `models`."""
+
+MAY_IMPORT = {
+    "dagster": ("orchestration/*.py", "definitions.py", "*/assets.py", "*/checks.py"),
+    "yfinance": ("sources/yahoo.py",),
+    "duckdb": ("storage/*.py", "mart/publish.py", "mart/read.py"),
+}
+"""The only files that may import a library."""
+
+HEAVY = (
+    "prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "plotly", "scipy.stats",
+    "statsforecast", "numba", "ccxt",
+)  # fmt: skip
+
+
+def imports_of(path: Path, *, within_functions: bool = True) -> set[str]:
+    """Modules that a file imports: wherever in it, or outside its functions."""
+    found = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not within_functions:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{name.name}" for name in node.names if node.module == "market_pipeline"}
+    return found
+
+
+def test_the_top_level_holds_packages_and_at_most_four_files() -> None:
+    assert len([path for path in PACKAGE.iterdir() if path.is_file() and path.suffix in (".py", ".typed")]) <= 4
+
+
+@pytest.mark.parametrize(
+    "path", sorted(path.parent for path in PACKAGE.rglob("__init__.py")), ids=lambda path: path.name
+)
+def test_every_package_has_a_readme(path: Path) -> None:
+    if path != PACKAGE:
+        assert (path / "README.md").is_file()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_package_imports_a_later_one(path: Path) -> None:
+    here = path.relative_to(PACKAGE).parts
+    for module in imports_of(path):
+        there = module.split(".")
+        if there[0] != "market_pipeline" or len(there) < 2 or there[1].startswith("__"):
+            continue
+        assert LADDER.index(there[1]) <= LADDER.index(here[0].removesuffix(".py")), module
+        if here[0] == there[1] == "models" and here[1] in MODELS and there[2] in MODELS:
+            assert MODELS.index(there[2]) <= MODELS.index(here[1]), module
+
+
+def test_the_exact_prophet_imports_nothing_of_this_project() -> None:
+    for path in (PACKAGE / "models" / "prophet_exact").glob("*.py"):
+        ours = {name for name in imports_of(path) if name.startswith("market_pipeline")}
+        assert all(name.startswith("market_pipeline.models.prophet_exact") for name in ours), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_of_the_edges_stay_at_the_edges(path: Path) -> None:
+    here = path.relative_to(PACKAGE)
+    for library, places in MAY_IMPORT.items():
+        if any(module.split(".")[0] == library for module in imports_of(path)):
+            assert any(here.match(place) for place in places), f"{here} imports {library}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_names_say_what_a_file_holds_and_nothing_is_re_exported(path: Path) -> None:
+    assert path.stem not in {"utils", "helpers", "common", "base", "misc", "constants", "types", "manager"}
+    if path.name == "__init__.py":  # within a function an import exports nothing
+        assert not {name for name in imports_of(path, within_functions=False) if name.startswith("market_pipeline")}
+
+
+def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
+    code = (
+        "import sys, market_pipeline.definitions as d; d.defs(); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert found.stdout.strip() == "[]"
