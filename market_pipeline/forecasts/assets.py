@@ -19,6 +19,7 @@ from market_pipeline.models.registry.training import Month, months_between
 from market_pipeline.orchestration.partitions import session_partitions, span_of
 from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, rows_by, table_metadata
 from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.tables.forecasts import FORECASTS
 from market_pipeline.storage.warehouse import Warehouse
 
 SAID_LIVE = """
@@ -38,7 +39,7 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, "forecasts"),
+        metadata=table_metadata(market.name, FORECASTS),
         tags=asset_tags(market.name, "session"),
     )
     def forecasts(

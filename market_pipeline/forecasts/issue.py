@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
-from market_pipeline.models.calibration.distribution import HORIZONS, QUANTILES, Distribution
+from market_pipeline.models.calibration.distribution import Distribution
+from market_pipeline.storage.tables.forecasts import HORIZONS, QUANTILES
 from market_pipeline.models.features.samples import Panel
-from market_pipeline.models.forecasters.catalogue import BASELINE, ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
+from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
+from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days, Mask, to_rows

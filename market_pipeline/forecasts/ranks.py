@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
-from market_pipeline.models.forecasters.catalogue import BASELINE, JOINT
+from market_pipeline.models.forecasters.catalogue import JOINT
+from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.models.forecasters.ranking import FIFTHS, fifth_chances
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Days, Mask, to_rows

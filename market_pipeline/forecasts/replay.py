@@ -13,7 +13,7 @@ from market_pipeline.config.markets import Market
 from market_pipeline.errors import HistoryError, MarketPipelineError
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.forecasts.ledger import code_version, data_digests, models_digest
-from market_pipeline.indicators.catalogue import NAMES
+from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.prices.history import History, read_history

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from market_pipeline.config.markets import Market
-from market_pipeline.indicators.lineage import LINEAGE
 from market_pipeline.indicators.writing import write_indicators
 from market_pipeline.orchestration.partitions import session_partitions, span_of
 from market_pipeline.orchestration.ui_metadata import asset_tags, lineage_of, record_metadata, rows_by, table_metadata
 from market_pipeline.prices.history import require_past
+from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
 from market_pipeline.storage.warehouse import Warehouse
 
 WRITTEN = "select session from indicators where market = $market and session between $first and $last"
@@ -24,7 +24,7 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([market.name, "prices"])],
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata=table_metadata(market.name, "indicators", LINEAGE),
+        metadata=table_metadata(market.name, INDICATOR_VALUES),
         tags=asset_tags(market.name, "session"),
     )
     def indicators(
@@ -35,7 +35,7 @@ def indicators_asset(market: Market) -> dg.AssetsDefinition:
         require_past(warehouse, market, span.first)
         written = write_indicators(warehouse, market, span.first, span.last)
         bars = warehouse.read(WRITTEN, {"market": market.name, "first": span.first, "last": span.last})
-        told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, LINEAGE)}
+        told = {"rows of the run": written} | lineage_of(market.name, INDICATOR_VALUES)
         record_metadata(context, rows_by(bars, "session"), told)
         return dg.MaterializeResult()
 

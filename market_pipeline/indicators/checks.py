@@ -6,12 +6,12 @@ import dagster as dg
 import numpy as np
 
 from market_pipeline.config.markets import Market
-from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.indicators.look_ahead import saw_their_future
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.prices.history import read_history
 from market_pipeline.storage.grids import to_grids
+from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.storage.warehouse import Warehouse
 
 ONCE = """

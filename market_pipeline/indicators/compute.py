@@ -8,9 +8,9 @@ import numpy as np
 
 from market_pipeline.indicators import momentum, trend, volatility, volume
 from market_pipeline.indicators.bars import bars_of
-from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.indicators import NAMES
 
 
 def compute_indicators(history: History) -> dict[str, Grid]:

@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from market_pipeline.models.forecasters.catalogue import BASELINE
+from market_pipeline.storage.schema import ARROW
+from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.mart import CHANGES
 
 COMPARED = {
     "prices": ("market", "session"),
@@ -21,13 +23,7 @@ COMPARED = {
 
 KINDS = ("session", "champion", "verdict", "quarantine", "restatement")
 
-COLUMNS = pa.schema(
-    [
-        ("market", pa.string()), ("kind", pa.string()), ("symbol", pa.string()), ("session", pa.date32()),
-        ("horizon", pa.int32()), ("question", pa.string()), ("model", pa.string()), ("field", pa.string()),
-        ("before", pa.string()), ("after", pa.string()),
-    ]
-)  # fmt: skip
+ROWS = pa.schema([(column.name, ARROW[column.type]) for column in CHANGES.columns])
 
 Tables: TypeAlias = Mapping[str, pa.Table]
 Row: TypeAlias = dict[str, Any]
@@ -55,7 +51,7 @@ def changes(before: Tables, after: Tables) -> pa.Table:
             for row in _new(before["restatements"], after["restatements"])
         ),
     ]
-    return pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS.names} for row in rows], COLUMNS)
+    return pa.Table.from_pylist([{name: row.get(name) for name in CHANGES.names} for row in rows], ROWS)
 
 
 def _new(before: pa.Table, after: pa.Table) -> list[Row]:

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -13,41 +12,25 @@ import pyarrow as pa
 
 from market_pipeline import __version__
 from market_pipeline.config.markets import Market
-from market_pipeline.mart.changes import COLUMNS, COMPARED, changes
+from market_pipeline.mart.changes import COMPARED, ROWS, changes
 from market_pipeline.prices.history import read_history
+from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_grids, to_rows
-from market_pipeline.storage.warehouse import KEYS, Warehouse
-
-TABLES = (
-    "indicators", "forecasts", "ranks", "ledger", "scores", "daily_scores", "rank_scores", "pit", "leaderboard",
-    "champions", "tests", "strategies", "signals", "coverage", "quarantine", "restatements",
-)  # fmt: skip
-
-BY_MODEL = {
-    "scores": ("horizon", "model", "symbol", "origin"),
-    "daily_scores": ("horizon", "model", "origin"),
-}
-"""What is averaged by model lies by model; the other tables lie by their keys, for they are looked up."""
+from market_pipeline.storage.schema import Table, comments
+from market_pipeline.storage.tables.mart import PUBLISHED_PRICES
+from market_pipeline.storage.upgrade import SCHEMA_VERSION
+from market_pipeline.storage.warehouse import Warehouse
 
 STORAGE_VERSION = "v1.2.0"
 """Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
 
-PRICES = """
-create table mart.prices as
-select market, symbol, session, open, high, low, close, volume, dividend, split_ratio, adj_close, source
-from prices join adjusted using (market, symbol, session) where final order by market, symbol, session
+PRICES = f"""
+select {", ".join(PUBLISHED_PRICES.names)} from prices join adjusted using (market, symbol, session) where final
 """
-NOT_FOR_READERS = "alter table mart.coverage drop attempts; alter table mart.coverage drop asked_at"
-META = """
-create table mart.meta as
+META_ROWS = """
 select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
-    $version as code_version, market, max(session) as newest_session
+    $version as code_version, $schema_version::integer as schema_version, market, max(session) as newest_session
 from prices where final group by market order by market
-"""
-COMMENTS = """
-select source.table_name, source.column_name, source.comment from duckdb_columns() source
-join duckdb_columns() published using (table_name, column_name)
-where source.comment is not null and source.database_name = current_database() and published.database_name = 'mart'
 """
 
 
@@ -64,28 +47,25 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
         with warehouse.connect() as connection:
             connection.execute(f"attach '{_quoted(new)}' as mart (read_write, storage_version '{STORAGE_VERSION}')")
             connection.register("adjusted", adjusted)
-            connection.execute(PRICES)
-            for table in TABLES:
-                connection.execute(f"create table mart.{table} as from {table} order by {order_of(table)}")
-            connection.execute(NOT_FOR_READERS)
+            for table in (PUBLISHED_PRICES, *PUBLISHED):
+                columns = ", ".join(column.name for column in table.columns if column.published)
+                rows_of = PRICES if table is PUBLISHED_PRICES else f"select {columns} from {table.name}"
+                connection.execute(f"create table mart.{table.name} as {rows_of} order by {order_of(table)}")
             now_there = _compared(connection, "mart.")
-            connection.register("found", COLUMNS.empty_table() if earlier is None else changes(earlier[1], now_there))
+            found = ROWS.empty_table() if earlier is None else changes(earlier[1], now_there)
+            connection.register("found", found)
             connection.execute("create table mart.changes as from found")
             values = {
                 "now": now.replace(tzinfo=None),
                 "before": earlier and earlier[0],
                 "source": warehouse.source,
                 "version": __version__,
+                "schema_version": SCHEMA_VERSION,
             }
-            connection.execute(META, values)
-            comments = connection.execute(COMMENTS).fetchall()
+            connection.execute(f"create table mart.meta as {META_ROWS}", values)
             connection.execute("use mart")
-            for table, column, comment in comments:
-                text = comment.replace("'", "''")
-                connection.execute(f"comment on column {table}.{column} is '{text}'")
-            for room, name in (("mart", "table.sql"), ("indicators", "levels.sql")):
-                connection.execute((files("market_pipeline") / room / name).read_text(encoding="utf-8"))
-            rows = {name: len(connection.table(name)) for name in ("prices", *TABLES, "changes")}
+            describe(connection)
+            rows = {name: len(connection.table(name)) for name in MART if name != "meta"}
             connection.execute("checkpoint mart")
         _flush(new)
         new.replace(path)
@@ -94,9 +74,20 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
     return rows
 
 
-def order_of(table: str) -> str:
+def describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put the descriptions beside tables and columns, and make the views."""
+    for table in MART.values():
+        columns = tuple(column for column in table.columns if column.published)
+        for statement in comments("table", table.name, table.description, columns):
+            connection.execute(statement)
+    for view in MART_VIEWS:
+        for statement in view.ddl():
+            connection.execute(statement)
+
+
+def order_of(table: Table) -> str:
     """How a table's rows lie in the mart. A key sorts sooner than all columns, and to the same."""
-    key = BY_MODEL.get(table, KEYS.get(table))
+    key = table.order or table.key
     return ", ".join(("market", *key)) if key else "all"
 
 

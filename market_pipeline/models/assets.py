@@ -14,6 +14,7 @@ from market_pipeline.models.registry.training import Month, months_between, trai
 from market_pipeline.orchestration.partitions import month_partitions, span_of
 from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, table_metadata
 from market_pipeline.prices.history import require_past
+from market_pipeline.storage.tables.models import REGISTRY
 from market_pipeline.storage.warehouse import Warehouse
 
 
@@ -35,7 +36,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"scikitlearn", "duckdb"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, "models"),
+        metadata=table_metadata(market.name, REGISTRY),
         tags=asset_tags(market.name, "month"),
     )
     def models(

@@ -12,7 +12,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.storage.columns import Lineage, about, columns_of
+from market_pipeline.storage.catalog import MART
+from market_pipeline.storage.schema import Table
 
 NEWEST = 250
 """Partitions of a run that get numbers of their own, a year of sessions: each copies what was told before."""
@@ -26,16 +27,16 @@ def asset_tags(market: str, grain: str) -> dict[str, str]:
     return {"market": market, "grain": grain}
 
 
-def table_metadata(market: str, table: str, lineage: Lineage | None = None) -> dict[str, Any]:
+def table_metadata(market: str, table: Table) -> dict[str, Any]:
     """Metadata of the definition of an asset that fills `table`."""
-    metadata: dict[str, Any] = {"dagster/table_name": table, "dagster/column_schema": schema_of(table)}
-    if lineage is not None:
-        metadata["dagster/column_lineage"] = lineage_of(market, lineage)
+    metadata: dict[str, Any] = {"dagster/table_name": table.name, "dagster/column_schema": schema_of(table)}
+    if table.lineage:
+        metadata |= lineage_of(market, table)
     return metadata
 
 
-def schema_of(table: str) -> dg.TableSchema:
-    """The columns as the room's table.sql has them, with their units."""
+def schema_of(table: Table) -> dg.TableSchema:
+    """The columns as they are declared, with their units."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -44,19 +45,21 @@ def schema_of(table: str) -> dg.TableSchema:
                 description=column.description,
                 constraints=dg.TableColumnConstraints(nullable=column.nullable),
             )
-            for column in columns_of(table)
+            for column in table.columns
         ]
     )
 
 
-def lineage_of(market: str, lineage: Lineage) -> dg.TableColumnLineage:
-    """The ancestors of columns, among the assets of one market."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(dg.AssetKey([market, room]), ancestor) for room, ancestor in ancestors]
-            for column, ancestors in lineage.items()
-        }
-    )
+def lineage_of(market: str, table: Table) -> dict[str, dg.TableColumnLineage]:
+    """The columns that each column is computed from, among the assets of one market, as metadata."""
+    deps = {
+        column: [
+            dg.TableColumnDep(dg.AssetKey([market, asset]), name)
+            for asset, _, name in (source.partition(".") for source in sources)
+        ]
+        for column, sources in table.lineage.items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
 def record_metadata(context: dg.AssetExecutionContext, numbers: Numbers, of_the_run: Mapping[str, Any]) -> None:
@@ -91,7 +94,7 @@ def image(png: bytes, words: str) -> dg.MarkdownMetadataValue:
 
 def contents(tables: tuple[str, ...]) -> dg.MarkdownMetadataValue:
     """Tables and what each holds."""
-    lines = [f"| `{name}` | {about(name)} |" for name in tables]
+    lines = [f"| `{name}` | {MART[name].description} |" for name in tables]
     return dg.MetadataValue.md("\n".join(["| table | what |", "| --- | --- |", *lines]))
 
 

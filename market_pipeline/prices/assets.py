@@ -20,6 +20,7 @@ from market_pipeline.prices.intake import Intake, added, asked_again, coverage_r
 from market_pipeline.prices.restatements import reconcile, rescaled, to_recompute
 from market_pipeline.prices.rules import LOOKBACK
 from market_pipeline.sources.protocol import Fetched, Source, pieces_of
+from market_pipeline.storage.tables.prices import BARS
 from market_pipeline.storage.warehouse import Transaction, Warehouse
 
 OVERLAP = 10
@@ -95,7 +96,7 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata=table_metadata(market.name, "prices"),
+        metadata=table_metadata(market.name, BARS),
         tags=asset_tags(market.name, "session"),
     )
     def prices(

@@ -10,13 +10,13 @@ from market_pipeline.orchestration.ui_metadata import asset_tags, table, table_m
 from market_pipeline.prices.cross_check import disagreements
 from market_pipeline.sources.exchange import ExchangeSource
 from market_pipeline.sources.protocol import FAILED
+from market_pipeline.storage.tables.prices import DISAGREEMENTS
 from market_pipeline.storage.warehouse import Warehouse
 
 CLOSES = """
 select symbol, session, close from prices
 where market = $market and final and session between $first and $last
 """
-LINEAGE = {name: (("prices", name),) for name in ("market", "symbol", "session", "close")}
 AGREES = "the_second_source_agrees"
 
 
@@ -33,7 +33,7 @@ def cross_check_asset(market: Market, second: ExchangeSource | None = None) -> d
         backfill_policy=dg.BackfillPolicy.single_run(),
         kinds={"duckdb", "table"},
         owners=["team:data"],
-        metadata=table_metadata(market.name, "disagreements", LINEAGE),
+        metadata=table_metadata(market.name, DISAGREEMENTS),
         tags=asset_tags(market.name, "session"),
         check_specs=[
             dg.AssetCheckSpec(

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.features.samples import realised_returns
 from market_pipeline.models.features.volatility import session_returns
 from market_pipeline.models.forecasters.catalogue import claims_of
@@ -21,7 +20,6 @@ from market_pipeline.scores.backtest import follow
 from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions, reigns
 from market_pipeline.scores.further_tests import other_tests
-from market_pipeline.scores.lineage import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.multiplicity import retired_contests, settings_of
 from market_pipeline.scores.ranks import score_ranks
@@ -29,6 +27,8 @@ from market_pipeline.scores.signals import RISE, served, signal_rows
 from market_pipeline.scores.ui_metadata import FELL, leaderboard_shown, numbers_of, signals_shown
 from market_pipeline.scores.verdicts import leaderboard as judge
 from market_pipeline.storage.grids import to_grids
+from market_pipeline.storage.tables.forecasts import HORIZONS
+from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.storage.warehouse import Warehouse
 
 DUE = "select * from forecasts where market = $market and target_session between $first and $last"
@@ -90,7 +90,7 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, "scores", SCORES),
+        metadata=table_metadata(market.name, SCORES),
         tags=asset_tags(market.name, "session"),
     )
     def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
@@ -110,7 +110,7 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
             due = warehouse.read(DUE_RANKS, asked)
             store_ranks(warehouse, market, due, score_ranks(due, realised_of(due, history, market)))
             numbers |= numbers_of(scored)
-        told = {"rows of the run": written, "dagster/column_lineage": lineage_of(market.name, SCORES)}
+        told = {"rows of the run": written} | lineage_of(market.name, SCORES)
         record_metadata(context, numbers, told)
         return dg.MaterializeResult()
 
@@ -136,7 +136,7 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         deps=[dg.AssetDep([market.name, "scores"], partition_mapping=dg.AllPartitionMapping())],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, "leaderboard", LEADERBOARD),
+        metadata=table_metadata(market.name, LEADERBOARD),
         tags=asset_tags(market.name, "market"),
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
@@ -156,7 +156,7 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
             transaction.upsert("tried", settings)
         shown = leaderboard_shown(rows, titles, daily, warehouse.read(FELL, named))
         told = {"contests of settings tried before": retired, **shown}
-        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, LEADERBOARD), **told})
+        return dg.MaterializeResult(metadata=lineage_of(market.name, LEADERBOARD) | told)
 
     return leaderboard
 
@@ -174,7 +174,7 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, "signals", SIGNALS),
+        metadata=table_metadata(market.name, SIGNALS),
         tags=asset_tags(market.name, "market"),
     )
     def signals(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
@@ -190,7 +190,7 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
             transaction.replace_all("strategies", earned)
         until = newest["origin"][0].as_py() if newest.num_rows else market.start
         shown = signals_shown(rows, earned, models, newest, read_history(warehouse, market, until))
-        return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage_of(market.name, SIGNALS), **shown})
+        return dg.MaterializeResult(metadata={**lineage_of(market.name, SIGNALS), **shown})
 
     return signals
 

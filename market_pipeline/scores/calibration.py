@@ -3,11 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.calibration.distribution import LEVELS, QUANTILES
 from market_pipeline.storage.grids import Grid
-
-PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
-"""The ten pieces that nine quantiles cut a distribution into, lowest first."""
+from market_pipeline.storage.tables.forecasts import LEVELS, QUANTILES
+from market_pipeline.storage.tables.scores import PIECES
 
 CLAIMED = np.diff([0.0, *LEVELS, 1.0])
 """The share of outcomes that each piece should hold (Dawid 1984)."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.forecasters.catalogue import BASELINE, claims_of
+from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 from market_pipeline.scores.verdicts import LEVEL, Contest, contests_of
 from market_pipeline.storage.grids import Days, Grid
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 KEPT_BELOW = 0.2
 """P-value against the random walk up to which a champion stays: one dull quarter deposes nobody."""

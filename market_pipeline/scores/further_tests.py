@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.forecasters.catalogue import BASELINE, claims_of
+from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import (
     clark_west,
     confidence_set,
@@ -16,6 +16,7 @@ from market_pipeline.scores.significance import (
 )
 from market_pipeline.scores.verdicts import Contest, contests_of
 from market_pipeline.storage.grids import Days
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 Row: TypeAlias = dict[str, object]
 Contests: TypeAlias = Mapping[tuple[int, str, str], Contest]

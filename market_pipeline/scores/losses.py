@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from market_pipeline.models.calibration.distribution import LEVELS, QUANTILES
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import LEVELS, QUANTILES
 
 Ranks: TypeAlias = npt.NDArray[np.int64]
 

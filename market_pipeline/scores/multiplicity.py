@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, claims_of
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 def settings_of(models: Iterable[str]) -> pa.Table:

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.models.calibration.distribution import HORIZONS
-from market_pipeline.models.forecasters.catalogue import BASELINE
+from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 
 ASKED = ("return", "direction", "range")
 """Questions that a signal answers; ranks have a table of their own."""

@@ -7,15 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.models.calibration.distribution import LEVELS
-from market_pipeline.models.forecasters.catalogue import BASELINE
 from market_pipeline.orchestration.plots import Way, fans, reliability, skill_over_time
 from market_pipeline.orchestration.ui_metadata import Numbers, image, table
 from market_pipeline.prices.history import History
-from market_pipeline.scores.calibration import PIECES
 from market_pipeline.scores.signals import Champion
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.storage.grids import Days, Grid
+from market_pipeline.storage.tables.forecasts import BASELINE, LEVELS
+from market_pipeline.storage.tables.scores import PIECES
 
 FELL = f"""
 select horizon, model, {", ".join(f"sum({piece})::double as {piece}" for piece in PIECES)}

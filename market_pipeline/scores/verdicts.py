@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.models.forecasters.catalogue import BASELINE
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 LEAST_ORIGINS = 60
 """Origins below which nothing is said: a quarter of daily ones."""

@@ -8,9 +8,8 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,47 +20,18 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from market_pipeline.config.settings import remember_source
 from market_pipeline.errors import WarehouseError
+from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
+from market_pipeline.storage.upgrade import (
+    SCHEMA_VERSION,
+    make_tables,
+    refuse_newer,
+    remove_leftovers,
+    upgrade,
+    version_of,
+)
 
 PIECE = 500_000
 """Rows of a piece of a streamed answer."""
-
-ROOMS = ("prices/table", "prices/cross_check", "indicators/table", "models/table", "forecasts/table", "scores/table")
-
-PARTITION_COLUMN = {
-    "prices": "session",
-    "quarantine": "session",
-    "coverage": "session",
-    "disagreements": "session",
-    "indicators": "session",
-    "models": "month",
-    "forecasts": "origin",
-    "ranks": "origin",
-    "ledger": "origin",
-    "scores": "target_session",
-    "daily_scores": "target_session",
-    "pit": "target_session",
-    "rank_scores": "origin",
-}
-KEYS = {
-    "prices": ("symbol", "session"),
-    "coverage": ("session",),
-    "disagreements": ("symbol", "session"),
-    "indicators": ("symbol", "session"),
-    "models": ("model", "month"),
-    "forecasts": ("symbol", "origin", "horizon", "model"),
-    "ranks": ("symbol", "origin", "horizon", "model"),
-    "ledger": ("origin",),
-    "scores": ("symbol", "origin", "horizon", "model"),
-    "daily_scores": ("target_session", "horizon", "model"),
-    "pit": ("target_session", "horizon", "model"),
-    "rank_scores": ("origin", "horizon", "model"),
-    "leaderboard": ("horizon", "model", "question"),
-    "champions": ("horizon", "question", "since"),
-    "tests": ("horizon", "model", "question", "test"),
-    "tried": ("model", "settings"),
-    "strategies": ("horizon",),
-    "signals": ("symbol", "horizon"),
-}
 
 
 @dataclass(frozen=True)
@@ -76,9 +46,8 @@ class Warehouse:
 
     @contextmanager
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that always closes. Makes the file and its tables when there are none."""
-        if not self.path.exists() or not read_only:
-            self._prepare()
+        """A connection that always closes. Makes the file and its tables when there are none, upgrades older ones."""
+        self._prepare(writing=not read_only)
         connection = self._open(read_only=read_only)
         try:
             self._refuse_other_source(connection)
@@ -110,22 +79,28 @@ class Warehouse:
             connection.execute("set enable_progress_bar = false")
         return connection
 
-    def _prepare(self) -> None:
-        """Make the tables once per process, and refuse a warehouse of another source."""
+    def _prepare(self, *, writing: bool) -> None:
+        """See once per process that the file has the tables of this version, and that it belongs to this source."""
         if (self.path, self.source, os.getpid()) in _prepared and self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._open(read_only=False)
-        try:
-            connection.execute("create table if not exists origin_of_data (source varchar not null)")
-            held = self._refuse_other_source(connection)
-            for room in ROOMS:
-                connection.execute((files("market_pipeline") / f"{room}.sql").read_text(encoding="utf-8"))
-            if held is None:
-                connection.execute("insert into origin_of_data values (?)", [self.source])
+        if self.path.exists():
+            with closing(self._open(read_only=True)) as connection:
+                version = version_of(connection)
+            refuse_newer(self.path, version)
+            if version is not None and version < SCHEMA_VERSION:
+                upgrade(self.path, self.config)
+            elif not writing and version is not None:
+                return
+        with closing(self._open(read_only=False)) as connection:
+            make_tables(connection)
+            if self._refuse_other_source(connection) is None:
+                connection.execute("insert into origin_of_data values (?, ?)", [self.source, SCHEMA_VERSION])
+            for view in WAREHOUSE_VIEWS:
+                for statement in view.ddl():
+                    connection.execute(statement)
             connection.execute("checkpoint")  # a killed process then never leaves schema changes to a log replay
-        finally:
-            connection.close()
+        remove_leftovers(self.path)
         remember_source(self.path.parent, self.source)
         _prepared.add((self.path, self.source, os.getpid()))
 
@@ -196,7 +171,7 @@ class Transaction:
         only the rows of these are replaced. Stored rows for which the SQL condition `keep` holds stay, and win over
         arriving rows of the same key.
         """
-        column = PARTITION_COLUMN[table]
+        column = WAREHOUSE[table].partition
         span: dict[str, Any] = {"market": self.market, "first": first, "last": last}
         mine = f"market = $market and {column} between $first and $last"
         if symbols is not None:
@@ -207,7 +182,7 @@ class Transaction:
         where = f"{column} between $first and $last"
         bounds = {"first": first, "last": last, "market": self.market}
         if keep != "false":
-            same = " and ".join(f"held.{key} = arriving.{key}" for key in KEYS[table])
+            same = " and ".join(f"held.{key} = arriving.{key}" for key in WAREHOUSE[table].key)
             where += f" and not exists (from {table} held where held.market = $market and {same})"
         written = self.connection.execute(
             f"insert into {table} by name select $market as market, * from arriving where {where}", bounds
@@ -216,7 +191,7 @@ class Transaction:
 
     def upsert(self, table: str, arriving: pa.Table) -> int:
         """Put each of `arriving` in the place of the stored row of its key, or beside the others; their number."""
-        same = " and ".join(f"{table}.{key} = arriving.{key}" for key in KEYS[table])
+        same = " and ".join(f"{table}.{key} = arriving.{key}" for key in WAREHOUSE[table].key)
         self.connection.execute(
             f"delete from {table} using arriving where {table}.market = $market and {same}", {"market": self.market}
         )
@@ -239,16 +214,17 @@ class Transaction:
         return int(arriving.num_rows)
 
     def _refuse_duplicates(self, table: str, arriving: pa.Table) -> None:
-        if table not in KEYS or not repeated(arriving.select(KEYS[table])):
+        names = WAREHOUSE[table].key
+        if not names or not repeated(arriving.select(names)):
             return
-        key = ", ".join(KEYS[table])
+        key = ", ".join(names)
         twice = self.connection.execute(
             f"select {key}, count(*) from arriving group by {key} having count(*) > 1 limit 1"
         ).fetchone()
         if twice:
             raise WarehouseError(
-                f"Rows for {table} name {dict(zip(KEYS[table], twice, strict=False))} {twice[-1]} times; a key may "
-                "appear once. Nothing was written."
+                f"Rows for {table} name {dict(zip(names, twice, strict=False))} {twice[-1]} times; a key may appear once. "
+                "Nothing was written."
             )
 
 

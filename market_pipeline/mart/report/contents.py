@@ -28,8 +28,8 @@ from market_pipeline.mart.report.charts import (
     session_strip,
 )
 from market_pipeline.mart.report.fans import columns_of
-from market_pipeline.models.forecasters.catalogue import BASELINE
 from market_pipeline.scores.calibration import CLAIMED
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = list[Row]

@@ -3,7 +3,7 @@
 Every query has `market` as a column and is read by market; those of NEWEST list at most `$listed` rows of each.
 """
 
-from market_pipeline.scores.calibration import PIECES
+from market_pipeline.storage.tables.scores import PIECES
 
 SIGNALS = """
 select s.market, s.symbol, s.as_of, s.horizon, s.trend, s.p_up, s.expected_return, s.low_80, s.high_80,

@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from market_pipeline.models.forecasters.catalogue import BASELINE
 from market_pipeline.scores.verdicts import LEAST_APART, LEAST_ORIGINS, LEVEL
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 Row = Mapping[str, Any]
 

@@ -1,0 +1,93 @@
+"""Tables that forecasting writes: distributions, ranks, and the ledger of their provenance."""
+
+from market_pipeline.storage.schema import Column, Table
+from market_pipeline.storage.tables.keys import HORIZON, MADE_AT, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
+
+BASELINE = "random_walk"
+"""The model that every verdict compares with."""
+
+HORIZONS = (1, 5, 20)
+"""Sessions ahead."""
+
+QUANTILES = {
+    "q025": 0.025, "q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95,
+    "q975": 0.975,
+}  # fmt: skip
+"""Column and level of each quantile that a forecast carries, lowest first."""
+
+LEVELS = tuple(QUANTILES.values())
+
+RANGES = {50: ("q25", "q75"), 80: ("q10", "q90"), 95: ("q025", "q975")}
+"""The central ranges by the per cent of outcomes that they should contain."""
+
+CHANCES = ("p_q1", "p_q2", "p_q3", "p_q4", "p_q5")
+"""Probability of each quintile of a market's cross-section of returns, lowest first."""
+
+_ORDINALS = ("lowest", "second", "third", "fourth", "highest")
+
+MODE = Column(
+    "mode",
+    "varchar",
+    "live: made before the next session closed; replayed: made later from what was known then",
+    check="mode in ('live', 'replayed')",
+)
+
+FORECASTS = Table(
+    "forecasts",
+    "The distribution of the log return from an origin's adjusted close, by model, symbol and horizon.",
+    (
+        MARKET,
+        SYMBOL,
+        ORIGIN,
+        HORIZON,
+        TARGET_SESSION,
+        MODEL,
+        Column("mean", "double", "Expected log return"),
+        *(
+            Column(name, "double", "Log return, median" if level == 0.5 else f"Log return, quantile {level:g}")
+            for name, level in QUANTILES.items()
+        ),
+        Column("p_up", "double", "Probability that the log return is above 0", check="p_up between 0 and 1"),
+        Column("trained_through", "date", "Newest session the model's training used"),
+        MADE_AT,
+        MODE,
+    ),
+    key=("symbol", "origin", "horizon", "model"),
+    partition="origin",
+    checks=("target_session > origin", "trained_through <= origin"),
+)
+
+RANKS = Table(
+    "ranks",
+    "Probability of ending in each quintile of the market's cross-section of returns.",
+    (
+        MARKET,
+        SYMBOL,
+        ORIGIN,
+        HORIZON,
+        TARGET_SESSION,
+        MODEL,
+        *(
+            Column(name, "double", f"Probability of the {place} quintile of returns")
+            for name, place in zip(CHANCES, _ORDINALS, strict=True)
+        ),
+    ),
+    key=("symbol", "origin", "horizon", "model"),
+    partition="origin",
+)
+
+LEDGER = Table(
+    "ledger",
+    "What the forecasts of each origin were made from: market-pipeline replay makes them again.",
+    (
+        MARKET,
+        ORIGIN,
+        MODE,
+        MADE_AT,
+        Column("code", "varchar", "Version of the code, with a digest of its files"),
+        Column("models", "varchar", "Digest of the fitted models of the month"),
+        Column("bars", "varchar", "Digest of all bars up to the origin, as they were known when the forecast was made"),
+    ),
+    key=("origin",),
+    partition="origin",
+)

@@ -1,0 +1,367 @@
+"""Tables that scoring writes: losses, their daily means, calibration counts, verdicts, champions, signals."""
+
+from dataclasses import replace
+
+from market_pipeline.storage.schema import Column, Table, View
+from market_pipeline.storage.tables.forecasts import BASELINE, QUANTILES, RANGES
+from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
+from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
+
+LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps"}
+"""Each question with the loss that answers it."""
+
+QUESTIONS = tuple(LOSSES)
+
+VERDICTS = ("beats_baseline", "no_evidence", "worse", "insufficient_data")
+
+TRENDS = ("up", "flat", "down")
+
+PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
+"""The ten pieces that nine quantiles cut a distribution into, lowest first."""
+
+_OUTCOME = tuple(f"prices.{name}" for name in ADJUSTED_CLOSE)
+
+
+def _forecast(*names: str) -> tuple[str, ...]:
+    return tuple(f"forecasts.{name}" for name in names)
+
+
+def _among(name: str, values: tuple[str, ...]) -> str:
+    return f"{name} in ({', '.join(repr(value) for value in values)})"
+
+
+SCORES = Table(
+    "scores",
+    "Forecasts whose target session has closed, against what happened.",
+    (
+        *(column.of("forecasts") for column in (MARKET, SYMBOL, ORIGIN, HORIZON, TARGET_SESSION, MODEL)),
+        Column(
+            "realised",
+            "double",
+            "Log return from the origin to the target session, dividends reinvested",
+            sources=_OUTCOME,
+        ),
+        Column(
+            "abs_error",
+            "double",
+            "Distance of the median from what happened, log return",
+            check="abs_error >= 0",
+            sources=(*_forecast("q50"), *_OUTCOME),
+        ),
+        Column(
+            "squared_error",
+            "double",
+            "Squared distance of the mean from what happened, squared log return",
+            check="squared_error >= 0",
+            sources=(*_forecast("mean"), *_OUTCOME),
+        ),
+        Column(
+            "crps",
+            "double",
+            "Continuous ranked probability score of the distribution, log return",
+            check="crps >= 0",
+            sources=(*_forecast(*QUANTILES), *_OUTCOME),
+        ),
+        Column(
+            "brier",
+            "double",
+            "Squared distance of p_up from 1 if it rose, 0 if not",
+            check="brier between 0 and 1",
+            sources=(*_forecast("p_up"), *_OUTCOME),
+        ),
+        *(
+            Column(
+                f"covered_{percent}",
+                "boolean",
+                f"What happened lay between {low} and {high}",
+                sources=(*_forecast(low, high), *_OUTCOME),
+            )
+            for percent, (low, high) in RANGES.items()
+        ),
+    ),
+    key=("symbol", "origin", "horizon", "model"),
+    partition="target_session",
+    order=("horizon", "model", "symbol", "origin"),
+)
+
+DAILY_SCORES = Table(
+    "daily_scores",
+    "The scores of one origin, horizon and model: means over the symbols of the market, beside those of the random "
+    "walk for the same symbols. Averages over days and models read this, not every score.",
+    (
+        MARKET,
+        TARGET_SESSION,
+        ORIGIN,
+        HORIZON,
+        MODEL,
+        Column(
+            "symbols",
+            "integer",
+            "Symbols they are means over: both this model and the random walk were scored on each",
+            check="symbols > 0",
+        ),
+        Column("squared_error", "double", "Mean squared distance of the mean from what happened, squared log return"),
+        Column("brier", "double", "Mean squared distance of p_up from 1 if it rose, 0 if not"),
+        Column("crps", "double", "Mean continuous ranked probability score, log return"),
+        *(
+            Column(f"baseline_{loss}", "double", f"{loss} of the random walk, for the same symbols")
+            for loss in ("squared_error", "brier", "crps")
+        ),
+        *(
+            Column(
+                f"covered_{percent}",
+                "double",
+                f"Share of what happened that lay between {low} and {high}",
+                check=f"covered_{percent} between 0 and 1",
+            )
+            for percent, (low, high) in RANGES.items()
+        ),
+        Column("rose", "double", "Share of the symbols that rose"),
+        Column("called_up", "double", "Share of the symbols whose p_up was above one half"),
+        Column("called_up_and_rose", "double", "Share of the symbols whose p_up was above one half and that rose"),
+        Column(
+            "product",
+            "double",
+            "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of Clark & "
+            "West needs; NULL where all are zero",
+            nullable=True,
+        ),
+    ),
+    key=("target_session", "horizon", "model"),
+    partition="target_session",
+    order=("horizon", "model", "origin"),
+)
+
+PIT = Table(
+    "pit",
+    "How many outcomes fell between which quantiles of their forecasts: the counts of a PIT histogram.",
+    (
+        MARKET,
+        TARGET_SESSION,
+        HORIZON,
+        MODEL,
+        *(
+            Column(f"below_{name}", "integer", f"Outcomes at or below {name} and above the quantile before it")
+            for name in QUANTILES
+        ),
+        Column("above_q975", "integer", "Outcomes above the highest quantile; 2.5 % of them should be"),
+    ),
+    key=("target_session", "horizon", "model"),
+    partition="target_session",
+)
+
+RANK_SCORES = Table(
+    "rank_scores",
+    "Ranked probability score of the rank forecasts of one origin; 0.16 for 0.2 in each quintile.",
+    (
+        MARKET,
+        ORIGIN,
+        HORIZON,
+        MODEL,
+        Column("rps", "double", "Mean over symbols; 0 is perfect", check="rps between 0 and 1"),
+    ),
+    key=("origin", "horizon", "model"),
+    partition="origin",
+)
+
+_JUDGED = tuple(f"scores.{loss}" for loss in ("squared_error", "brier", "crps"))
+_QUESTION = Column(
+    "question",
+    "varchar",
+    "return: squared error; direction: Brier; range: CRPS; rank: RPS",
+    check=_among("question", QUESTIONS),
+)
+
+LEADERBOARD = Table(
+    "leaderboard",
+    "Each model against the random walk, by horizon and question; on the symbols of the configuration (survivors), "
+    "which both are scored on.",
+    (
+        MARKET.of("scores"),
+        HORIZON.of("scores"),
+        replace(MODEL.of("scores"), description="Forecaster that is judged"),
+        _QUESTION,
+        Column(
+            "n_origins",
+            "integer",
+            "Origins scored for both model and baseline",
+            check="n_origins > 0",
+            sources=("scores.origin",),
+        ),
+        Column("loss", "double", "Mean over origins of the cross-sectional mean loss", sources=_JUDGED),
+        Column(
+            "baseline_loss",
+            "double",
+            "The same of the random walk, for the same symbols and origins",
+            sources=_JUDGED,
+        ),
+        Column("skill", "double", "1 - loss / baseline_loss", nullable=True, sources=_JUDGED),
+        Column(
+            "p_value",
+            "double",
+            "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins",
+            nullable=True,
+            check="p_value between 0 and 1",
+            sources=_JUDGED,
+        ),
+        Column(
+            "p_adjusted",
+            "double",
+            "Benjamini-Hochberg over all comparisons of the market",
+            nullable=True,
+            check="p_adjusted between 0 and 1",
+            sources=_JUDGED,
+        ),
+        Column("verdict", "varchar", ", ".join(VERDICTS), check=_among("verdict", VERDICTS), sources=_JUDGED),
+    ),
+    key=("horizon", "model", "question"),
+)
+
+CHAMPIONS = Table(
+    "champions",
+    "Every change of the model that is selected for a question, as the reviews at the ends of months made it with what "
+    "was known then.",
+    (
+        MARKET,
+        HORIZON,
+        _QUESTION,
+        Column("since", "date", "Session of the review that made it champion"),
+        Column("model", "varchar", "Champion from then on: random_walk until something has beaten it"),
+        Column("reason", "varchar", "Why it became champion, or why the one before lost its place"),
+    ),
+    key=("horizon", "question", "since"),
+)
+
+TESTS = Table(
+    "tests",
+    "Further tests beside the verdicts.",
+    (
+        MARKET,
+        HORIZON,
+        MODEL,
+        replace(_QUESTION, check=""),
+        Column(
+            "test",
+            "varchar",
+            "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come together; "
+            "model_confidence_set: may it be the best of its question; e_value: how strong is the evidence that a "
+            "champion has come to lose; effective_origins: how many origins that do not overlap they are worth",
+            check=_among(
+                "test", ("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")
+            ),
+        ),
+        Column("n_origins", "integer", "Origins it is computed from; for e_value those that do not overlap"),
+        Column(
+            "value",
+            "double",
+            "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is wrong; "
+            "for effective_origins their number",
+        ),
+    ),
+    key=("horizon", "model", "question", "test"),
+)
+
+TRIED = Table(
+    "tried",
+    "Every setting of every model that was ever judged: each counts when p-values are adjusted for their number.",
+    (MARKET, MODEL, Column("settings", "varchar", "The model as code spells it, with all its settings")),
+    key=("model", "settings"),
+)
+
+STRATEGIES = Table(
+    "strategies",
+    "Signal backtest, net of costs: the trend of the champion of each time, taken at the next close; on symbols that "
+    "survived.",
+    (
+        MARKET,
+        HORIZON,
+        Column("sessions", "integer", "Sessions from the first origin to the newest close"),
+        Column("net_return", "double", "Compound growth in a year, after costs"),
+        Column("buy_and_hold", "double", "The same of holding all symbols in equal parts, before costs"),
+        Column("sharpe", "double", "Mean over standard deviation of daily net returns, for a year"),
+        Column(
+            "deflated_sharpe",
+            "double",
+            "Probability that the true Sharpe ratio is above 0, given how many models were tried",
+        ),
+        Column("max_drawdown", "double", "Largest fall from a peak, as a share of it"),
+        Column("turnover", "double", "Share of the capital traded in a year"),
+        Column("exposure", "double", "Mean share of the capital that is invested"),
+        Column("cost_bps", "double", "Cost of trading in basis points of the value traded"),
+        Column("trials", "integer", "Models and horizons that were tried on return or direction"),
+    ),
+    key=("horizon",),
+)
+
+SIGNALS = Table(
+    "signals",
+    "The newest forecast of the champion of each horizon.",
+    (
+        MARKET.of("forecasts"),
+        SYMBOL.of("forecasts"),
+        Column("as_of", "date", "Origin of the forecast", sources=_forecast("origin")),
+        HORIZON.of("forecasts"),
+        Column(
+            "trend",
+            "varchar",
+            "up or down when mean and probability agree, else flat",
+            check=_among("trend", TRENDS),
+            sources=_forecast("mean", "p_up"),
+        ),
+        Column("p_up", "double", "Probability that the log return is above 0", sources=_forecast("p_up")),
+        Column("expected_return", "double", "Mean log return", sources=_forecast("mean")),
+        Column("low_80", "double", "Log return, quantile 0.1", sources=_forecast("q10")),
+        Column("high_80", "double", "Log return, quantile 0.9", sources=_forecast("q90")),
+        Column(
+            "model",
+            "varchar",
+            "Champion of the horizon: random_walk unless something has beaten it",
+            sources=(*_forecast("model"), "leaderboard.verdict"),
+        ),
+        Column("verdict", "varchar", "Verdict on the champion", sources=("leaderboard.verdict",)),
+    ),
+    key=("symbol", "horizon"),
+)
+
+_MEANS = ("squared_error", "brier", "crps")
+
+SCORED_DAYS = View(
+    "scored_days",
+    # Decimals add up to the same in any order; the order of rows is an accident of how they were computed.
+    f"""
+select
+    s.market, s.target_session, s.origin, s.horizon, s.model, count(*)::integer as symbols,
+    {", ".join(f"avg(s.{loss}::decimal(38, 15)) as {loss}" for loss in _MEANS)},
+    {", ".join(f"avg(b.{loss}::decimal(38, 15)) as baseline_{loss}" for loss in _MEANS)},
+    {", ".join(f"avg(s.covered_{percent}::integer) as covered_{percent}" for percent in RANGES)},
+    avg((s.realised > 0)::integer) as rose,
+    avg((f.p_up > 0.5)::integer) as called_up,
+    avg((s.realised > 0 and f.p_up > 0.5)::integer) as called_up_and_rose,
+    avg((2 * s.realised * f.mean)::decimal(38, 15)) filter (f.mean <> 0) as product
+from scores s
+join scores b on b.model = '{BASELINE}' and b.market = s.market and b.target_session = s.target_session
+    and b.symbol = s.symbol and b.origin = s.origin and b.horizon = s.horizon
+join forecasts f on f.market = s.market and f.target_session = s.target_session and f.symbol = s.symbol
+    and f.origin = s.origin and f.horizon = s.horizon and f.model = s.model
+group by all
+""",
+    "The means that daily_scores stores.",
+)
+
+DAILY_LOSSES = View(
+    "daily_losses",
+    " union all ".join(
+        f"select market, horizon, model, '{question}' as question, origin, {loss} as loss, "
+        f"baseline_{loss} as baseline_loss from daily_scores where model <> '{BASELINE}'"
+        for question, loss in LOSSES.items()
+        if loss in _MEANS
+    )
+    + f"""
+union all
+select s.market, s.horizon, s.model, 'rank' as question, s.origin, s.rps as loss, b.rps as baseline_loss
+from rank_scores s
+join rank_scores b on b.model = '{BASELINE}' and b.market = s.market and b.origin = s.origin and b.horizon = s.horizon
+where s.model <> '{BASELINE}'
+""",
+    "Mean losses by origin, with the question that each answers, beside the random walk's.",
+)
