@@ -19,11 +19,12 @@ from market_pipeline.cli.main import main
 from market_pipeline.config.markets import Market, load_markets, packaged_config
 from market_pipeline.config.settings import SOURCES, Settings
 from market_pipeline.definitions import build_definitions, chain_of, checks_of
-from market_pipeline.indicators.catalogue import CATALOGUE
+from market_pipeline.storage.tables.indicators import INDICATORS
 from market_pipeline.mart.assets import mart_asset
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
-from market_pipeline.models.forecasters.catalogue import BASELINE, ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
+from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
+from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.models.forecasters.protocol import Forecaster
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -203,12 +204,12 @@ def checks(market: Market) -> str:
 
 def indicators() -> str:
     """The catalogue, by family."""
-    parts = ["# Indicators", f"{len(CATALOGUE)} columns of the table `indicators`, all scale-free: a later split or "
+    parts = ["# Indicators", f"{len(INDICATORS)} columns of the table `indicators`, all scale-free: a later split or "
              "dividend changes none. *Lookback* is the number of bars before the first value."]  # fmt: skip
-    for family in dict.fromkeys(indicator.family for indicator in CATALOGUE):
+    for family in dict.fromkeys(indicator.family for indicator in INDICATORS):
         rows = [
             (f"`{one.name}`", one.meaning, f"{_bound(one.low)} to {_bound(one.high)}", str(one.lookback))
-            for one in CATALOGUE
+            for one in INDICATORS
             if one.family == family
         ]
         parts += [f"## {family.capitalize()}", _table(("name", "meaning", "bounds", "lookback"), rows)]

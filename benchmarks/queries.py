@@ -27,7 +27,7 @@ def mart(folder: Path, size: float) -> None:
     import duckdb
 
     from market_pipeline.mart.publish import STORAGE_VERSION, order_of
-    from market_pipeline.models.calibration.distribution import QUANTILES
+    from market_pipeline.storage.tables.forecasts import QUANTILES
 
     models = ", ".join(f"'{name}'" for name in MODELS)
     quantiles = ", ".join(f"random() as {name}" for name in (*QUANTILES, "p_up"))

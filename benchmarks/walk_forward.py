@@ -18,7 +18,7 @@ import talib
 from generated import history_of, market_of, some
 from stopwatch import Stopwatch
 
-from market_pipeline.models.calibration.distribution import HORIZONS
+from market_pipeline.storage.tables.forecasts import HORIZONS
 from market_pipeline.models.features.samples import Panel, training_samples
 from market_pipeline.models.features.volatility import ewma_volatility
 from market_pipeline.models.forecasters.boosting import Boosting, grown

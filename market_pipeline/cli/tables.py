@@ -9,7 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from market_pipeline.mart.report.sentences import price
-from market_pipeline.models.forecasters.catalogue import BASELINE, claims_of
+from market_pipeline.models.forecasters.catalogue import claims_of
+from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
