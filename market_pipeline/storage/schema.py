@@ -31,7 +31,7 @@ class Column:
     description: str
     nullable: bool = False
     check: str = ""
-    """A condition in SQL that every stored value meets."""
+    """What every stored value meets, as SQL after the name: ">= 0"."""
     sources: tuple[str, ...] = ()
     """The columns that it is computed from, each as table.column."""
     published: bool = True
@@ -83,7 +83,7 @@ class Table:
         """The statements that make the table and comment on it; without `constraints` for stores that refuse CHECK."""
         lines = [f"{column.name} {column.type}{'' if column.nullable else ' not null'}" for column in self.columns]
         if constraints:
-            conditions = (*(column.check for column in self.columns if column.check), *self.checks)
+            conditions = (*(f"{column.name} {column.check}" for column in self.columns if column.check), *self.checks)
             lines += [f"check ({condition})" for condition in conditions]
         yield f"create table if not exists {self.name} ({', '.join(lines)})"
         yield from comments("table", self.name, self.description, self.columns)

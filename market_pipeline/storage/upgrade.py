@@ -129,12 +129,10 @@ def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
         before, after = (_digest(connection, source) for source in (f"({query})", f"new.{name}"))
         if before != after:
             raise WarehouseError(
-                f"The upgrade stopped: {name} had {before[0]} rows and the copy has {after[0]}, or their content differs. "
-                "The warehouse is as it was. Please report this."
+                f"The upgrade stopped: {name} had {before[0]} rows, the copy has {after[0]}, or their content differs. The "
+                "warehouse is as it was. Please report this."
             )
-    connection.execute(
-        f"insert into new.origin_of_data by name select source, {SCHEMA_VERSION} as schema_version from old.origin_of_data"
-    )
+    connection.execute(f"insert into new.origin_of_data select source, {SCHEMA_VERSION} from old.origin_of_data")
 
 
 def _digest(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[Any, ...]:

@@ -223,8 +223,8 @@ class Transaction:
         ).fetchone()
         if twice:
             raise WarehouseError(
-                f"Rows for {table} name {dict(zip(names, twice, strict=False))} {twice[-1]} times; a key may appear once. "
-                "Nothing was written."
+                f"Rows for {table} name {dict(zip(names, twice, strict=False))} {twice[-1]} times; a key may appear "
+                "once. Nothing was written."
             )
 
 

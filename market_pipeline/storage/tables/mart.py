@@ -55,12 +55,7 @@ CHANGES = Table(
         Column("horizon", "integer", HORIZON.description, nullable=True),
         Column("question", "varchar", "Question of the leaderboard", nullable=True),
         Column("model", "varchar", MODEL.description, nullable=True),
-        Column(
-            "field",
-            "varchar",
-            "Column of prices that was restated; bar for one that came late",
-            nullable=True,
-        ),
+        Column("field", "varchar", "Column of prices that was restated; bar for one that came late", nullable=True),
         Column("before", "varchar", "Champion, verdict or value until then; NULL for none", nullable=True),
         Column(
             "after",
@@ -106,6 +101,9 @@ INDICATOR_LEVELS = View(
     f"""
 select market, symbol, session, p.adj_close, {", ".join(f"{value} as {name}" for name, value, _ in LEVEL_VALUES)}
 from indicators join prices p using (market, symbol, session)
+
+# Declarations are set as tables are.
+# fmt: off
 """,
     "Indicators in price units, for charts, on the scale of adj_close.",
     (ADJ_CLOSE, *(Column(name, "double", f"{meaning}, {_UNITS}") for name, _, meaning in LEVEL_VALUES)),

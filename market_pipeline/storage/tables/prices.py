@@ -51,8 +51,8 @@ BARS = Table(
         Column(
             "known_at",
             "timestamp",
-            "When this value became known, UTC: when it was read or, if that was more than a week after its session, when "
-            "the session settled (an assumption)",
+            "When this value became known, UTC: when it was read or, if that was more than a week after its "
+            "session, when the session settled (an assumption)",
             published=False,
         ),
         Column("final", "boolean", "True once the session had closed and settled when it was read", published=False),
@@ -93,8 +93,8 @@ RESTATEMENTS = Table(
         Column(
             "recompute",
             "boolean",
-            "True when the change matters and lies before the sessions of the run that found it: what depends on it is "
-            "computed again",
+            "True when the change matters and lies before the sessions of the run that found it: what depends on "
+            "it is computed again",
         ),
     ),
 )
@@ -186,6 +186,9 @@ with earlier as (
 )
 select p.market, p.symbol, p.session, {_AS_OF}, p.source, p.final
 from prices p left join earlier e using (market, symbol, session)
+
+# Declarations are set as tables are.
+# fmt: off
 where coalesce(e.first_known, p.known_at) <= moment
 """,
     "What was known at a moment: each value before the first restatement after it, and no bar that was not there.",

@@ -26,8 +26,8 @@ def _forecast(*names: str) -> tuple[str, ...]:
     return tuple(f"forecasts.{name}" for name in names)
 
 
-def _among(name: str, values: tuple[str, ...]) -> str:
-    return f"{name} in ({', '.join(repr(value) for value in values)})"
+def _among(values: tuple[str, ...]) -> str:
+    return f"in ({', '.join(repr(value) for value in values)})"
 
 
 SCORES = Table(
@@ -45,28 +45,28 @@ SCORES = Table(
             "abs_error",
             "double",
             "Distance of the median from what happened, log return",
-            check="abs_error >= 0",
+            check=">= 0",
             sources=(*_forecast("q50"), *_OUTCOME),
         ),
         Column(
             "squared_error",
             "double",
             "Squared distance of the mean from what happened, squared log return",
-            check="squared_error >= 0",
+            check=">= 0",
             sources=(*_forecast("mean"), *_OUTCOME),
         ),
         Column(
             "crps",
             "double",
             "Continuous ranked probability score of the distribution, log return",
-            check="crps >= 0",
+            check=">= 0",
             sources=(*_forecast(*QUANTILES), *_OUTCOME),
         ),
         Column(
             "brier",
             "double",
             "Squared distance of p_up from 1 if it rose, 0 if not",
-            check="brier between 0 and 1",
+            check="between 0 and 1",
             sources=(*_forecast("p_up"), *_OUTCOME),
         ),
         *(
@@ -98,7 +98,7 @@ DAILY_SCORES = Table(
             "symbols",
             "integer",
             "Symbols they are means over: both this model and the random walk were scored on each",
-            check="symbols > 0",
+            check="> 0",
         ),
         Column("squared_error", "double", "Mean squared distance of the mean from what happened, squared log return"),
         Column("brier", "double", "Mean squared distance of p_up from 1 if it rose, 0 if not"),
@@ -112,7 +112,7 @@ DAILY_SCORES = Table(
                 f"covered_{percent}",
                 "double",
                 f"Share of what happened that lay between {low} and {high}",
-                check=f"covered_{percent} between 0 and 1",
+                check="between 0 and 1",
             )
             for percent, (low, high) in RANGES.items()
         ),
@@ -122,8 +122,8 @@ DAILY_SCORES = Table(
         Column(
             "product",
             "double",
-            "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of Clark & "
-            "West needs; NULL where all are zero",
+            "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of "
+            "Clark & West needs; NULL where all are zero",
             nullable=True,
         ),
     ),
@@ -158,7 +158,7 @@ RANK_SCORES = Table(
         ORIGIN,
         HORIZON,
         MODEL,
-        Column("rps", "double", "Mean over symbols; 0 is perfect", check="rps between 0 and 1"),
+        Column("rps", "double", "Mean over symbols; 0 is perfect", check="between 0 and 1"),
     ),
     key=("origin", "horizon", "model"),
     partition="origin",
@@ -166,10 +166,7 @@ RANK_SCORES = Table(
 
 _JUDGED = tuple(f"scores.{loss}" for loss in ("squared_error", "brier", "crps"))
 _QUESTION = Column(
-    "question",
-    "varchar",
-    "return: squared error; direction: Brier; range: CRPS; rank: RPS",
-    check=_among("question", QUESTIONS),
+    "question", "varchar", "return: squared error; direction: Brier; range: CRPS; rank: RPS", check=_among(QUESTIONS)
 )
 
 LEADERBOARD = Table(
@@ -185,15 +182,12 @@ LEADERBOARD = Table(
             "n_origins",
             "integer",
             "Origins scored for both model and baseline",
-            check="n_origins > 0",
+            check="> 0",
             sources=("scores.origin",),
         ),
         Column("loss", "double", "Mean over origins of the cross-sectional mean loss", sources=_JUDGED),
         Column(
-            "baseline_loss",
-            "double",
-            "The same of the random walk, for the same symbols and origins",
-            sources=_JUDGED,
+            "baseline_loss", "double", "The same of the random walk, for the same symbols and origins", sources=_JUDGED
         ),
         Column("skill", "double", "1 - loss / baseline_loss", nullable=True, sources=_JUDGED),
         Column(
@@ -201,7 +195,7 @@ LEADERBOARD = Table(
             "double",
             "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins",
             nullable=True,
-            check="p_value between 0 and 1",
+            check="between 0 and 1",
             sources=_JUDGED,
         ),
         Column(
@@ -209,10 +203,10 @@ LEADERBOARD = Table(
             "double",
             "Benjamini-Hochberg over all comparisons of the market",
             nullable=True,
-            check="p_adjusted between 0 and 1",
+            check="between 0 and 1",
             sources=_JUDGED,
         ),
-        Column("verdict", "varchar", ", ".join(VERDICTS), check=_among("verdict", VERDICTS), sources=_JUDGED),
+        Column("verdict", "varchar", ", ".join(VERDICTS), check=_among(VERDICTS), sources=_JUDGED),
     ),
     key=("horizon", "model", "question"),
 )
@@ -243,19 +237,18 @@ TESTS = Table(
         Column(
             "test",
             "varchar",
-            "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come together; "
-            "model_confidence_set: may it be the best of its question; e_value: how strong is the evidence that a "
-            "champion has come to lose; effective_origins: how many origins that do not overlap they are worth",
-            check=_among(
-                "test", ("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")
-            ),
+            "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come "
+            "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
+            "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
+            "they are worth",
+            check=_among(("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")),
         ),
         Column("n_origins", "integer", "Origins it is computed from; for e_value those that do not overlap"),
         Column(
             "value",
             "double",
-            "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is wrong; "
-            "for effective_origins their number",
+            "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "
+            "wrong; for effective_origins their number",
         ),
     ),
     key=("horizon", "model", "question", "test"),
@@ -305,7 +298,7 @@ SIGNALS = Table(
             "trend",
             "varchar",
             "up or down when mean and probability agree, else flat",
-            check=_among("trend", TRENDS),
+            check=_among(TRENDS),
             sources=_forecast("mean", "p_up"),
         ),
         Column("p_up", "double", "Probability that the log return is above 0", sources=_forecast("p_up")),
@@ -360,6 +353,9 @@ DAILY_LOSSES = View(
 union all
 select s.market, s.horizon, s.model, 'rank' as question, s.origin, s.rps as loss, b.rps as baseline_loss
 from rank_scores s
+
+# Declarations are set as tables are.
+# fmt: off
 join rank_scores b on b.model = '{BASELINE}' and b.market = s.market and b.origin = s.origin and b.horizon = s.horizon
 where s.model <> '{BASELINE}'
 """,
