@@ -114,14 +114,9 @@ def remove_leftovers(path: Path) -> None:
 
 def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     make_tables(connection, "new")
-    held = {
-        name
-        for (name,) in connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'old'"
-        ).fetchall()
-    }
+    stored = connection.execute("select table_name from duckdb_tables() where database_name = 'old'").fetchall()
     for name, table in WAREHOUSE.items():
-        if name not in held:
+        if (name,) not in stored:
             continue
         columns = ", ".join(table.names)
         query = CONVERSIONS[version].get(name, f"select {columns} from old.{name}")
@@ -129,8 +124,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
         before, after = (_digest(connection, source) for source in (f"({query})", f"new.{name}"))
         if before != after:
             raise WarehouseError(
-                f"The upgrade stopped: {name} had {before[0]} rows, the copy has {after[0]}, or their content differs. The "
-                "warehouse is as it was. Please report this."
+                f"The upgrade stopped: {name} has {before[0]} rows, its copy has {after[0]}, or their content differs. "
+                "The warehouse is as it was. Please report this."
             )
     connection.execute(f"insert into new.origin_of_data select source, {SCHEMA_VERSION} from old.origin_of_data")
 

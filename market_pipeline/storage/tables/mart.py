@@ -5,6 +5,8 @@ from market_pipeline.storage.tables.forecasts import QUANTILES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, SESSION, SYMBOL
 from market_pipeline.storage.tables.prices import BARS
 
+# fmt: off  # declarations are set as tables are
+
 ADJ_CLOSE = Column(
     "adj_close",
     "double",
@@ -101,9 +103,6 @@ INDICATOR_LEVELS = View(
     f"""
 select market, symbol, session, p.adj_close, {", ".join(f"{value} as {name}" for name, value, _ in LEVEL_VALUES)}
 from indicators join prices p using (market, symbol, session)
-
-# Declarations are set as tables are.
-# fmt: off
 """,
     "Indicators in price units, for charts, on the scale of adj_close.",
     (ADJ_CLOSE, *(Column(name, "double", f"{meaning}, {_UNITS}") for name, _, meaning in LEVEL_VALUES)),

@@ -5,6 +5,8 @@ from dataclasses import replace
 from market_pipeline.storage.schema import Column, Table, View
 from market_pipeline.storage.tables.keys import MARKET, SESSION, SYMBOL
 
+# fmt: off  # declarations are set as tables are
+
 PRICES = ("open", "high", "low", "close")
 BAR_VALUES = (*PRICES, "volume", "dividend", "split_ratio")
 """What a bar consists of, as traded on its day."""
@@ -186,9 +188,6 @@ with earlier as (
 )
 select p.market, p.symbol, p.session, {_AS_OF}, p.source, p.final
 from prices p left join earlier e using (market, symbol, session)
-
-# Declarations are set as tables are.
-# fmt: off
 where coalesce(e.first_known, p.known_at) <= moment
 """,
     "What was known at a moment: each value before the first restatement after it, and no bar that was not there.",

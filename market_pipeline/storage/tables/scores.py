@@ -7,6 +7,8 @@ from market_pipeline.storage.tables.forecasts import BASELINE, QUANTILES, RANGES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
 from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
 
+# fmt: off  # declarations are set as tables are
+
 LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps"}
 """Each question with the loss that answers it."""
 
@@ -353,9 +355,6 @@ DAILY_LOSSES = View(
 union all
 select s.market, s.horizon, s.model, 'rank' as question, s.origin, s.rps as loss, b.rps as baseline_loss
 from rank_scores s
-
-# Declarations are set as tables are.
-# fmt: off
 join rank_scores b on b.model = '{BASELINE}' and b.market = s.market and b.origin = s.origin and b.horizon = s.horizon
 where s.model <> '{BASELINE}'
 """,
