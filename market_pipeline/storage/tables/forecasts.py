@@ -3,7 +3,7 @@
 from market_pipeline.storage.schema import Column, Table
 from market_pipeline.storage.tables.keys import HORIZON, MADE_AT, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
 
-# fmt: off  # declarations are set as tables are
+# fmt: off
 
 
 BASELINE = "random_walk"
@@ -28,23 +28,15 @@ CHANCES = ("p_q1", "p_q2", "p_q3", "p_q4", "p_q5")
 
 _ORDINALS = ("lowest", "second", "third", "fourth", "highest")
 
-MODE = Column(
-    "mode",
-    "varchar",
-    "live: made before the next session closed; replayed: made later from what was known then",
-    check="in ('live', 'replayed')",
-)
+MODE = Column("mode", "varchar",
+       "live: made before the next session closed; replayed: made later from what was known then",
+       check="in ('live', 'replayed')")
 
 FORECASTS = Table(
     "forecasts",
     "The distribution of the log return from an origin's adjusted close, by model, symbol and horizon.",
     (
-        MARKET,
-        SYMBOL,
-        ORIGIN,
-        HORIZON,
-        TARGET_SESSION,
-        MODEL,
+        MARKET, SYMBOL, ORIGIN, HORIZON, TARGET_SESSION, MODEL,
         Column("mean", "double", "Expected log return"),
         *(
             Column(name, "double", "Log return, median" if level == 0.5 else f"Log return, quantile {level:g}")
@@ -64,12 +56,7 @@ RANKS = Table(
     "ranks",
     "Probability of ending in each quintile of the market's cross-section of returns.",
     (
-        MARKET,
-        SYMBOL,
-        ORIGIN,
-        HORIZON,
-        TARGET_SESSION,
-        MODEL,
+        MARKET, SYMBOL, ORIGIN, HORIZON, TARGET_SESSION, MODEL,
         *(
             Column(name, "double", f"Probability of the {place} quintile of returns")
             for name, place in zip(CHANCES, _ORDINALS, strict=True)
@@ -83,10 +70,7 @@ LEDGER = Table(
     "ledger",
     "What the forecasts of each origin were made from: market-pipeline replay makes them again.",
     (
-        MARKET,
-        ORIGIN,
-        MODE,
-        MADE_AT,
+        MARKET, ORIGIN, MODE, MADE_AT,
         Column("code", "varchar", "Version of the code, with a digest of its files"),
         Column("models", "varchar", "Digest of the fitted models of the month"),
         Column("bars", "varchar", "Digest of all bars up to the origin, as they were known when the forecast was made"),

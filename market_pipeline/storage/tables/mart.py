@@ -5,14 +5,11 @@ from market_pipeline.storage.tables.forecasts import QUANTILES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, SESSION, SYMBOL
 from market_pipeline.storage.tables.prices import BARS
 
-# fmt: off  # declarations are set as tables are
+# fmt: off
 
-ADJ_CLOSE = Column(
-    "adj_close",
-    "double",
-    "Close adjusted for all splits and dividends up to the newest session, quote currency",
-    sources=("prices.close", "prices.dividend", "prices.split_ratio"),
-)
+ADJ_CLOSE = Column("adj_close", "double",
+       "Close adjusted for all splits and dividends up to the newest session, quote currency",
+       sources=("prices.close", "prices.dividend", "prices.split_ratio"))
 
 PUBLISHED_PRICES = Table(
     "prices",
@@ -28,12 +25,8 @@ META = Table(
     "When this file was published, from what, by which version.",
     (
         Column("published_at", "timestamp", "When the file was published, UTC"),
-        Column(
-            "compared_with",
-            "timestamp",
-            "When the publication that `changes` compares with was made, UTC; NULL without one",
-            nullable=True,
-        ),
+        Column("compared_with", "timestamp",
+               "When the publication that `changes` compares with was made, UTC; NULL without one", nullable=True),
         Column("source", "varchar", "Where prices come from"),
         Column("code_version", "varchar", "Version of the program that published it"),
         Column("schema_version", "integer", "Version of the tables of this file"),
@@ -47,11 +40,8 @@ CHANGES = Table(
     "What is new or different in this publication beside the one before.",
     (
         MARKET,
-        Column(
-            "kind",
-            "varchar",
-            "session: a new one; champion, verdict: another than before; quarantine, restatement: a bar newly so",
-        ),
+        Column("kind", "varchar",
+               "session: a new one; champion, verdict: another than before; quarantine, restatement: a bar newly so"),
         Column("symbol", "varchar", SYMBOL.description, nullable=True),
         Column("session", "date", SESSION.description, nullable=True),
         Column("horizon", "integer", HORIZON.description, nullable=True),
@@ -59,12 +49,8 @@ CHANGES = Table(
         Column("model", "varchar", MODEL.description, nullable=True),
         Column("field", "varchar", "Column of prices that was restated; bar for one that came late", nullable=True),
         Column("before", "varchar", "Champion, verdict or value until then; NULL for none", nullable=True),
-        Column(
-            "after",
-            "varchar",
-            "Champion, verdict or value since then; the rule that a quarantined bar broke",
-            nullable=True,
-        ),
+        Column("after", "varchar",
+               "Champion, verdict or value since then; the rule that a quarantined bar broke", nullable=True),
     ),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from market_pipeline.storage.schema import Column, Table, View
 from market_pipeline.storage.tables.keys import MARKET, SESSION, SYMBOL
 
-# fmt: off  # declarations are set as tables are
+# fmt: off
 
 PRICES = ("open", "high", "low", "close")
 BAR_VALUES = (*PRICES, "volume", "dividend", "split_ratio")
@@ -44,19 +44,13 @@ BARS = Table(
     "prices",
     "One bar per symbol and session, as traded on that day: no later split or dividend is in it.",
     (
-        MARKET,
-        SYMBOL,
-        SESSION,
+        MARKET, SYMBOL, SESSION,
         *_VALUES,
         _SOURCE,
         replace(_FETCHED_AT, published=False),
-        Column(
-            "known_at",
-            "timestamp",
-            "When this value became known, UTC: when it was read or, if that was more than a week after its "
-            "session, when the session settled (an assumption)",
-            published=False,
-        ),
+        Column("known_at", "timestamp",
+               "When this value became known, UTC: when it was read or, if that was more than a week after its "
+               "session, when the session settled (an assumption)", published=False),
         Column("final", "boolean", "True once the session had closed and settled when it was read", published=False),
     ),
     key=("symbol", "session"),
@@ -68,9 +62,7 @@ QUARANTINE = Table(
     "quarantine",
     "Bars that broke a rule, with the rule and the values; a later good bar takes their place.",
     (
-        MARKET,
-        SYMBOL,
-        SESSION,
+        MARKET, SYMBOL, SESSION,
         Column("rule", "varchar", "The sentence that is false for the bar"),
         *(replace(column, nullable=True) for column in _VALUES),
         _SOURCE,
@@ -83,21 +75,16 @@ RESTATEMENTS = Table(
     "restatements",
     "Values that a vendor changed after they were final: an append-only log; older vintages are read through it.",
     (
-        MARKET,
-        SYMBOL,
-        SESSION,
+        MARKET, SYMBOL, SESSION,
         Column("field", "varchar", "Column of prices whose value changed; bar for one that came late"),
         Column("old", "double", "Value until then, in the column's unit; NULL when it was unknown", nullable=True),
         Column("new", "double", "Value since then", nullable=True),
         Column("cause", "varchar", "split, dividend, volume settling, vendor fix or late"),
         Column("old_known_at", "timestamp", "When the old value became known, UTC"),
         Column("known_at", "timestamp", "When the new value was read, UTC"),
-        Column(
-            "recompute",
-            "boolean",
-            "True when the change matters and lies before the sessions of the run that found it: what depends on "
-            "it is computed again",
-        ),
+        Column("recompute", "boolean",
+               "True when the change matters and lies before the sessions of the run that found it: what depends on "
+               "it is computed again"),
     ),
 )
 
@@ -105,8 +92,7 @@ OUTCOMES = Table(
     "outcomes",
     "How each request to the source ended, per symbol: an append-only log.",
     (
-        MARKET,
-        SYMBOL,
+        MARKET, SYMBOL,
         Column("first_session", "date", "First session that was requested"),
         Column("last_session", "date", "Last session that was requested"),
         Column("status", "varchar", "ok, partial, closed, hole, unknown_symbol, rate_limited, unavailable or rejected"),
@@ -120,8 +106,7 @@ COVERAGE = Table(
     "coverage",
     "For each session that was ever requested: symbols expected, stored, quarantined, missing.",
     (
-        MARKET,
-        SESSION,
+        MARKET, SESSION,
         Column("expected", "integer", "Symbols that should have a bar"),
         Column("present", "integer", "Symbols that have a final bar"),
         Column("rejected", "integer", "Symbols whose bar is in quarantine"),

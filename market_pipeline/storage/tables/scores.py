@@ -7,7 +7,7 @@ from market_pipeline.storage.tables.forecasts import BASELINE, QUANTILES, RANGES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
 from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
 
-# fmt: off  # declarations are set as tables are
+# fmt: off
 
 LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps"}
 """Each question with the loss that answers it."""
@@ -37,47 +37,23 @@ SCORES = Table(
     "Forecasts whose target session has closed, against what happened.",
     (
         *(column.of("forecasts") for column in (MARKET, SYMBOL, ORIGIN, HORIZON, TARGET_SESSION, MODEL)),
-        Column(
-            "realised",
-            "double",
-            "Log return from the origin to the target session, dividends reinvested",
-            sources=_OUTCOME,
-        ),
-        Column(
-            "abs_error",
-            "double",
-            "Distance of the median from what happened, log return",
-            check=">= 0",
-            sources=(*_forecast("q50"), *_OUTCOME),
-        ),
-        Column(
-            "squared_error",
-            "double",
-            "Squared distance of the mean from what happened, squared log return",
-            check=">= 0",
-            sources=(*_forecast("mean"), *_OUTCOME),
-        ),
-        Column(
-            "crps",
-            "double",
-            "Continuous ranked probability score of the distribution, log return",
-            check=">= 0",
-            sources=(*_forecast(*QUANTILES), *_OUTCOME),
-        ),
-        Column(
-            "brier",
-            "double",
-            "Squared distance of p_up from 1 if it rose, 0 if not",
-            check="between 0 and 1",
-            sources=(*_forecast("p_up"), *_OUTCOME),
-        ),
+        Column("realised", "double",
+               "Log return from the origin to the target session, dividends reinvested", sources=_OUTCOME),
+        Column("abs_error", "double",
+               "Distance of the median from what happened, log return", check=">= 0",
+               sources=(*_forecast("q50"), *_OUTCOME)),
+        Column("squared_error", "double",
+               "Squared distance of the mean from what happened, squared log return", check=">= 0",
+               sources=(*_forecast("mean"), *_OUTCOME)),
+        Column("crps", "double",
+               "Continuous ranked probability score of the distribution, log return", check=">= 0",
+               sources=(*_forecast(*QUANTILES), *_OUTCOME)),
+        Column("brier", "double",
+               "Squared distance of p_up from 1 if it rose, 0 if not", check="between 0 and 1",
+               sources=(*_forecast("p_up"), *_OUTCOME)),
         *(
-            Column(
-                f"covered_{percent}",
-                "boolean",
-                f"What happened lay between {low} and {high}",
-                sources=(*_forecast(low, high), *_OUTCOME),
-            )
+            Column(f"covered_{percent}", "boolean",
+                   f"What happened lay between {low} and {high}", sources=(*_forecast(low, high), *_OUTCOME))
             for percent, (low, high) in RANGES.items()
         ),
     ),
@@ -91,17 +67,9 @@ DAILY_SCORES = Table(
     "The scores of one origin, horizon and model: means over the symbols of the market, beside those of the random "
     "walk for the same symbols. Averages over days and models read this, not every score.",
     (
-        MARKET,
-        TARGET_SESSION,
-        ORIGIN,
-        HORIZON,
-        MODEL,
-        Column(
-            "symbols",
-            "integer",
-            "Symbols they are means over: both this model and the random walk were scored on each",
-            check="> 0",
-        ),
+        MARKET, TARGET_SESSION, ORIGIN, HORIZON, MODEL,
+        Column("symbols", "integer",
+               "Symbols they are means over: both this model and the random walk were scored on each", check="> 0"),
         Column("squared_error", "double", "Mean squared distance of the mean from what happened, squared log return"),
         Column("brier", "double", "Mean squared distance of p_up from 1 if it rose, 0 if not"),
         Column("crps", "double", "Mean continuous ranked probability score, log return"),
@@ -110,24 +78,16 @@ DAILY_SCORES = Table(
             for loss in ("squared_error", "brier", "crps")
         ),
         *(
-            Column(
-                f"covered_{percent}",
-                "double",
-                f"Share of what happened that lay between {low} and {high}",
-                check="between 0 and 1",
-            )
+            Column(f"covered_{percent}", "double",
+                   f"Share of what happened that lay between {low} and {high}", check="between 0 and 1")
             for percent, (low, high) in RANGES.items()
         ),
         Column("rose", "double", "Share of the symbols that rose"),
         Column("called_up", "double", "Share of the symbols whose p_up was above one half"),
         Column("called_up_and_rose", "double", "Share of the symbols whose p_up was above one half and that rose"),
-        Column(
-            "product",
-            "double",
-            "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of "
-            "Clark & West needs; NULL where all are zero",
-            nullable=True,
-        ),
+        Column("product", "double",
+               "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of "
+               "Clark & West needs; NULL where all are zero", nullable=True),
     ),
     key=("target_session", "horizon", "model"),
     partition="target_session",
@@ -138,10 +98,7 @@ PIT = Table(
     "pit",
     "How many outcomes fell between which quantiles of their forecasts: the counts of a PIT histogram.",
     (
-        MARKET,
-        TARGET_SESSION,
-        HORIZON,
-        MODEL,
+        MARKET, TARGET_SESSION, HORIZON, MODEL,
         *(
             Column(f"below_{name}", "integer", f"Outcomes at or below {name} and above the quantile before it")
             for name in QUANTILES
@@ -156,10 +113,7 @@ RANK_SCORES = Table(
     "rank_scores",
     "Ranked probability score of the rank forecasts of one origin; 0.16 for 0.2 in each quintile.",
     (
-        MARKET,
-        ORIGIN,
-        HORIZON,
-        MODEL,
+        MARKET, ORIGIN, HORIZON, MODEL,
         Column("rps", "double", "Mean over symbols; 0 is perfect", check="between 0 and 1"),
     ),
     key=("origin", "horizon", "model"),
@@ -167,9 +121,8 @@ RANK_SCORES = Table(
 )
 
 _JUDGED = tuple(f"scores.{loss}" for loss in ("squared_error", "brier", "crps"))
-_QUESTION = Column(
-    "question", "varchar", "return: squared error; direction: Brier; range: CRPS; rank: RPS", check=_among(QUESTIONS)
-)
+_QUESTION = Column("question", "varchar",
+       "return: squared error; direction: Brier; range: CRPS; rank: RPS", check=_among(QUESTIONS))
 
 LEADERBOARD = Table(
     "leaderboard",
@@ -180,34 +133,18 @@ LEADERBOARD = Table(
         HORIZON.of("scores"),
         replace(MODEL.of("scores"), description="Forecaster that is judged"),
         _QUESTION,
-        Column(
-            "n_origins",
-            "integer",
-            "Origins scored for both model and baseline",
-            check="> 0",
-            sources=("scores.origin",),
-        ),
+        Column("n_origins", "integer",
+               "Origins scored for both model and baseline", check="> 0", sources=("scores.origin",)),
         Column("loss", "double", "Mean over origins of the cross-sectional mean loss", sources=_JUDGED),
-        Column(
-            "baseline_loss", "double", "The same of the random walk, for the same symbols and origins", sources=_JUDGED
-        ),
+        Column("baseline_loss", "double",
+               "The same of the random walk, for the same symbols and origins", sources=_JUDGED),
         Column("skill", "double", "1 - loss / baseline_loss", nullable=True, sources=_JUDGED),
-        Column(
-            "p_value",
-            "double",
-            "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins",
-            nullable=True,
-            check="between 0 and 1",
-            sources=_JUDGED,
-        ),
-        Column(
-            "p_adjusted",
-            "double",
-            "Benjamini-Hochberg over all comparisons of the market",
-            nullable=True,
-            check="between 0 and 1",
-            sources=_JUDGED,
-        ),
+        Column("p_value", "double",
+               "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins", nullable=True,
+               check="between 0 and 1", sources=_JUDGED),
+        Column("p_adjusted", "double",
+               "Benjamini-Hochberg over all comparisons of the market", nullable=True, check="between 0 and 1",
+               sources=_JUDGED),
         Column("verdict", "varchar", ", ".join(VERDICTS), check=_among(VERDICTS), sources=_JUDGED),
     ),
     key=("horizon", "model", "question"),
@@ -218,9 +155,7 @@ CHAMPIONS = Table(
     "Every change of the model that is selected for a question, as the reviews at the ends of months made it with what "
     "was known then.",
     (
-        MARKET,
-        HORIZON,
-        _QUESTION,
+        MARKET, HORIZON, _QUESTION,
         Column("since", "date", "Session of the review that made it champion"),
         Column("model", "varchar", "Champion from then on: random_walk until something has beaten it"),
         Column("reason", "varchar", "Why it became champion, or why the one before lost its place"),
@@ -232,26 +167,18 @@ TESTS = Table(
     "tests",
     "Further tests beside the verdicts.",
     (
-        MARKET,
-        HORIZON,
-        MODEL,
+        MARKET, HORIZON, MODEL,
         replace(_QUESTION, check=""),
-        Column(
-            "test",
-            "varchar",
-            "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come "
-            "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
-            "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
-            "they are worth",
-            check=_among(("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")),
-        ),
+        Column("test", "varchar",
+               "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come "
+               "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
+               "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
+               "they are worth",
+               check=_among(("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins"))),
         Column("n_origins", "integer", "Origins it is computed from; for e_value those that do not overlap"),
-        Column(
-            "value",
-            "double",
-            "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "
-            "wrong; for effective_origins their number",
-        ),
+        Column("value", "double",
+               "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "
+               "wrong; for effective_origins their number"),
     ),
     key=("horizon", "model", "question", "test"),
 )
@@ -268,17 +195,13 @@ STRATEGIES = Table(
     "Signal backtest, net of costs: the trend of the champion of each time, taken at the next close; on symbols that "
     "survived.",
     (
-        MARKET,
-        HORIZON,
+        MARKET, HORIZON,
         Column("sessions", "integer", "Sessions from the first origin to the newest close"),
         Column("net_return", "double", "Compound growth in a year, after costs"),
         Column("buy_and_hold", "double", "The same of holding all symbols in equal parts, before costs"),
         Column("sharpe", "double", "Mean over standard deviation of daily net returns, for a year"),
-        Column(
-            "deflated_sharpe",
-            "double",
-            "Probability that the true Sharpe ratio is above 0, given how many models were tried",
-        ),
+        Column("deflated_sharpe", "double",
+               "Probability that the true Sharpe ratio is above 0, given how many models were tried"),
         Column("max_drawdown", "double", "Largest fall from a peak, as a share of it"),
         Column("turnover", "double", "Share of the capital traded in a year"),
         Column("exposure", "double", "Mean share of the capital that is invested"),
@@ -296,23 +219,16 @@ SIGNALS = Table(
         SYMBOL.of("forecasts"),
         Column("as_of", "date", "Origin of the forecast", sources=_forecast("origin")),
         HORIZON.of("forecasts"),
-        Column(
-            "trend",
-            "varchar",
-            "up or down when mean and probability agree, else flat",
-            check=_among(TRENDS),
-            sources=_forecast("mean", "p_up"),
-        ),
+        Column("trend", "varchar",
+               "up or down when mean and probability agree, else flat", check=_among(TRENDS),
+               sources=_forecast("mean", "p_up")),
         Column("p_up", "double", "Probability that the log return is above 0", sources=_forecast("p_up")),
         Column("expected_return", "double", "Mean log return", sources=_forecast("mean")),
         Column("low_80", "double", "Log return, quantile 0.1", sources=_forecast("q10")),
         Column("high_80", "double", "Log return, quantile 0.9", sources=_forecast("q90")),
-        Column(
-            "model",
-            "varchar",
-            "Champion of the horizon: random_walk unless something has beaten it",
-            sources=(*_forecast("model"), "leaderboard.verdict"),
-        ),
+        Column("model", "varchar",
+               "Champion of the horizon: random_walk unless something has beaten it",
+               sources=(*_forecast("model"), "leaderboard.verdict")),
         Column("verdict", "varchar", "Verdict on the champion", sources=("leaderboard.verdict",)),
     ),
     key=("symbol", "horizon"),
