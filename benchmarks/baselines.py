@@ -11,11 +11,11 @@ ORIGINS = 21
 
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Random walk, EWMA and drift: fitted once, forecast at each origin and horizon."""
-    from market_pipeline.storage.tables.forecasts import HORIZONS
     from market_pipeline.models.features.samples import Panel
     from market_pipeline.models.forecasters.drift import DRIFT
     from market_pipeline.models.forecasters.protocol import Origins
     from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
+    from market_pipeline.storage.tables.forecasts import HORIZONS
 
     history, market = history_of(many(size), TEN_YEARS), market_of(many(size))
     panel = Panel(history, np.empty((0, *history.close.shape), np.float32), ())

@@ -2,8 +2,8 @@
 
     python benchmarks/bench.py [--size 0.2] [--only B1,B3] [--peers .venv-bench/bin/python] [--write docs/benchmarks.md]
 
-Each side of a row runs in a process of its own, both in turn; medians and their ratio count. A row that fails says so
-in its place, and the others go on.
+Each side of a row runs in a process of its own, both in turn; medians and their ratio count. A row that fails shows
+its error, and the others go on.
 """
 
 import argparse
@@ -40,7 +40,7 @@ class Bench:
         self._made: set[str] = set()
 
     def measured(self, side: str, size: float | None = None) -> dict[str, float]:
-        """What a side says of itself, run in a process of its own; raises RuntimeError with its last words."""
+        """What one side reports, run in a process of its own; raises RuntimeError with the end of its output."""
         foreign = side.startswith("peers.")
         if foreign and not self.peers:
             raise RuntimeError("not measured: its environment was not named")
@@ -82,8 +82,8 @@ class Bench:
         one, other = (statistics.median(side["seconds"] for side in sides) for sides in (ours, theirs))
         ratio, slowest = row.ratio(one, other), statistics.median(side.get("slowest", 0.0) for side in ours)
         met = {True: "yes", False: "**no**", None: ""}[row.met(ratio, slowest)]
-        told = f"{one:.3g} s" + (f", slowest {1e3 * slowest:.0f} ms" if row.slowest else "")
-        cells = (row.name, row.work, row.against, told, f"{other:.3g} s", f"{ratio:.3g} x", row.target, met)
+        figure = f"{one:.3g} s" + (f", slowest {1e3 * slowest:.0f} ms" if row.slowest else "")
+        cells = (row.name, row.work, row.against, figure, f"{other:.3g} s", f"{ratio:.3g} x", row.target, met)
         return f"| {' | '.join(cells)} |"
 
     def growth(self) -> str:
@@ -91,15 +91,15 @@ class Bench:
         counts = growth.counts(self.size)
         words = f"prices to forecasts of one month's origins, {', '.join(f'{c:,}' for c in counts)} symbols x 10 years"
         try:
-            self.make(["growth:homes"])
+            self.make(["growth:data_directories"])
             found = [self.measured("growth:ours", count) for count in counts]
         except RuntimeError as error:
             return f"| B10 | {words} | itself | | | {error} | <= 1.05, <= 4 GB | **no** |"
         exponent = float(np.polyfit(np.log(counts), np.log([one["seconds"] for one in found]), 1)[0])
         met = "yes" if exponent <= 1.05 and found[-1]["peak"] <= 4 else "**no**"
         seconds = ", ".join(f"{one['seconds']:.3g} s" for one in found)
-        told = f"exponent {exponent:.2f}, {found[-1]['peak']:.2f} GB"
-        return f"| B10 | {words} | itself | {seconds} | | {told} | <= 1.05, <= 4 GB | {met} |"
+        figure = f"exponent {exponent:.2f}, {found[-1]['peak']:.2f} GB"
+        return f"| B10 | {words} | itself | {seconds} | | {figure} | <= 1.05, <= 4 GB | {met} |"
 
 
 def main() -> None:

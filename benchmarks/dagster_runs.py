@@ -64,7 +64,7 @@ def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float
     last = market.sessions[TEN_YEARS - 1].item()
     with Stopwatch() as watch:
         real = build_definitions(settings)
-        assets = [_empty_asset(market.name, room, session_partitions(market)) for room in ("prices", "indicators")]
+        assets = [_empty_asset(market.name, asset, session_partitions(market)) for asset in ("prices", "indicators")]
         wanted = {asset.key for asset in assets}
         steps = [list(step.check_specs) for step in real.asset_checks or ()]
         checks = [_empty_checks(specs) for specs in steps if specs[0].asset_key in wanted]
@@ -78,7 +78,7 @@ def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float
 
 
 def trained_home(folder: Path, size: float) -> None:
-    """A home with four years of bars and indicators and a month's models, for a day to be run in."""
+    """A data directory with four years of bars and indicators and a month's models, for a day to be run in."""
     from market_pipeline.definitions import build_definitions
     from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
 
@@ -128,15 +128,15 @@ def one_bare_day(folder: Path, size: float) -> None:
     handed = {"warehouse": warehouse_of(settings.home), "settings": settings, "source": open_source(settings)}
     keys = dg.PartitionKeyRange(day.isoformat(), day.isoformat())
     with dg.DagsterInstance.ephemeral() as instance:
-        for room in DAILY:
-            wanted = bodies[room].required_resource_keys
+        for asset in DAILY:
+            wanted = bodies[asset].required_resource_keys
             named: dict[str, Any] = {name: value for name, value in handed.items() if name in wanted}
-            if room == "prices":
+            if asset == "prices":
                 named["config"] = PricesConfig()
-            partitioned = room not in ("leaderboard", "signals", "mart")
+            partitioned = asset not in ("leaderboard", "signals", "mart")
             context = [dg.build_asset_context(instance=instance, partition_key_range=keys)] if partitioned else []
-            with mock.patch.object(dg.AssetExecutionContext, "add_asset_metadata"):  # there is no event to tell
-                bodies[room](*context, **named)
+            with mock.patch.object(dg.AssetExecutionContext, "add_asset_metadata"):  # there is no event to attach it to
+                bodies[asset](*context, **named)
 
 
 def _process(function: str, folder: Path, size: float) -> dict[str, float]:
@@ -165,12 +165,12 @@ def _new_home(folder: Path) -> Path:
     return home
 
 
-def _empty_asset(market: str, room: str, partitions: Any) -> Any:
+def _empty_asset(market: str, asset: str, partitions: Any) -> Any:
     import dagster as dg
 
-    deps = [dg.AssetKey([market, "prices"])] if room == "indicators" else []
+    deps = [dg.AssetKey([market, "prices"])] if asset == "indicators" else []
 
-    @dg.asset(key=[market, room], partitions_def=partitions, deps=deps, backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(key=[market, asset], partitions_def=partitions, deps=deps, backfill_policy=dg.BackfillPolicy.single_run())
     def nothing() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"rows": 0})
 

@@ -115,8 +115,8 @@ def main(folder: Path, millions: float, readers: Sequence[str]) -> None:
                 rows, seconds, peak = (
                     statistics.median(column) for column in zip(*(r[reader] for r in rounds), strict=True)
                 )
-                told = f"{suffix[1:]}, {layout} | {int(rows):,} | {reader} | {seconds:.1f}"
-                print(f"| {told} | {rows / seconds / 1e6:.2f} | {peak:.2f} GB |", flush=True)
+                case = f"{suffix[1:]}, {layout} | {int(rows):,} | {reader} | {seconds:.1f}"
+                print(f"| {case} | {rows / seconds / 1e6:.2f} | {peak:.2f} GB |", flush=True)
             ratio = statistics.median(r["duckdb"][1] / r["ours"][1] for r in rounds)
             print(f"Rate of ours against duckdb, {suffix[1:]}, {layout}: {ratio:.2f}", file=sys.stderr, flush=True)
             (place / f"bars{suffix}").unlink()

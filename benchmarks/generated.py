@@ -82,9 +82,9 @@ def warehouse_of(home: Path, **config: int | str) -> Warehouse:
     return Warehouse(home / "warehouse.duckdb", "files", config)
 
 
-def house(folder: Path) -> Path:
-    """The home whose warehouse holds ten years of bars."""
-    return folder / "house"
+def data_directory(folder: Path) -> Path:
+    """The data directory whose warehouse holds ten years of bars."""
+    return folder / "data"
 
 
 def bars(folder: Path, size: float) -> None:
@@ -96,7 +96,7 @@ def bars(folder: Path, size: float) -> None:
     np.savez(folder / "bars.npz", sessions=market.sessions[:TEN_YEARS], **values)
     config = f'[bench]\ncalendar = "XNYS"\nstart = {START}\nsymbols = {json.dumps(market.symbols)}\n'
     (folder / "bench.toml").write_text(config, encoding="utf-8")
-    with warehouse_of(house(folder)).transaction("bench") as transaction:
+    with warehouse_of(data_directory(folder)).transaction("bench") as transaction:
         transaction.append("prices", as_stored(table))
 
 

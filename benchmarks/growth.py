@@ -21,7 +21,7 @@ def counts(size: float) -> list[int]:
     return [max(10, round(count * size)) for count in COUNTS]
 
 
-def homes(folder: Path, size: float) -> None:
+def data_directories(folder: Path, size: float) -> None:
     """A warehouse with ten years of bars for each number of symbols."""
     for count in counts(size):
         with warehouse_of(_home(folder, count)).transaction("bench") as transaction:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from generated import TEN_YEARS, history_of, house, many, market_of, warehouse_of
+from generated import TEN_YEARS, data_directory, history_of, many, market_of, warehouse_of
 from stopwatch import Stopwatch
 
 
@@ -13,7 +13,7 @@ def ours(folder: Path, size: float) -> dict[str, float]:
     """What the asset does: read the bars, compute, write the rows."""
     from market_pipeline.indicators.writing import write_indicators
 
-    market, warehouse = market_of(many(size)), warehouse_of(house(folder))
+    market, warehouse = market_of(many(size)), warehouse_of(data_directory(folder))
     last = market.sessions[TEN_YEARS - 1].item()
     with warehouse.connect(read_only=False) as connection:  # as the floor, into an empty table
         connection.execute("delete from indicators")
@@ -44,7 +44,7 @@ def floor(folder: Path, size: float) -> dict[str, float]:
     target = folder / "floor.duckdb"
     target.unlink(missing_ok=True)
     with Stopwatch() as watch:
-        with duckdb.connect(str(house(folder) / "warehouse.duckdb"), read_only=True) as connection:
+        with duckdb.connect(str(data_directory(folder) / "warehouse.duckdb"), read_only=True) as connection:
             rows = connection.execute(
                 "select symbol, session, open, high, low, close, volume from prices order by symbol, session"
             ).to_arrow_table()

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from market_pipeline.forecasts.replay import differing
 from market_pipeline.orchestration.jobs import schedules_of
-from market_pipeline_tests.pipeline import House, clock_at
+from market_pipeline_tests.pipeline import Pipeline, clock_at
 
 START = dt.date(2022, 6, 1)
 MARKET = f"""
@@ -38,34 +38,34 @@ COMPARED = {
 }
 
 
-def with_past(folder: Path, first: dt.date) -> House:
-    """A home whose bars, indicators and models reach to the day before the year."""
-    house = House(folder, MARKET)
-    newest = house.market.sessions_between(START, first - dt.timedelta(days=1))[-1].item()
-    house.compute(("prices", "indicators"), START, newest)
-    house.compute(("models",), first.replace(day=1), first.replace(day=1))
-    return house
+def with_past(folder: Path, first: dt.date) -> Pipeline:
+    """A data directory whose bars, indicators and models reach to the day before the year."""
+    pipeline = Pipeline(folder, MARKET)
+    newest = pipeline.market.sessions_between(START, first - dt.timedelta(days=1))[-1].item()
+    pipeline.compute(("prices", "indicators"), START, newest)
+    pipeline.compute(("models",), first.replace(day=1), first.replace(day=1))
+    return pipeline
 
 
-def asked_by_schedules(house: House, day: dt.date) -> list[tuple[str, dg.RunRequest, dt.datetime]]:
+def asked_by_schedules(pipeline: Pipeline, day: dt.date) -> list[tuple[str, dg.RunRequest, dt.datetime]]:
     """Job, request and moment of what the market's schedules ask for on a day."""
     found = []
-    zone = ZoneInfo(house.market.timezone)
-    moment = dt.datetime.combine(day, dt.time(house.market.schedule_hour), zone)
-    for schedule in schedules_of(house.market)[: 2 if day.day == 1 else 1]:
-        context = dg.build_schedule_context(house.instance, scheduled_execution_time=moment)
-        request = schedule(context, warehouse=house.warehouse)
+    zone = ZoneInfo(pipeline.market.timezone)
+    moment = dt.datetime.combine(day, dt.time(pipeline.market.schedule_hour), zone)
+    for schedule in schedules_of(pipeline.market)[: 2 if day.day == 1 else 1]:
+        context = dg.build_schedule_context(pipeline.instance, scheduled_execution_time=moment)
+        request = schedule(context, warehouse=pipeline.warehouse)
         if isinstance(request, dg.RunRequest):
             found.append((schedule.job_name, request, moment.astimezone(dt.UTC)))
     return found
 
 
-def lived(house: House, first: dt.date, last: dt.date, *, as_runs: bool) -> int:
+def lived(pipeline: Pipeline, first: dt.date, last: dt.date, *, as_runs: bool) -> int:
     """Live through the days; returns how often something was requested."""
     keys: set[tuple[str, str | None]] = set()
     day = first + dt.timedelta(days=1)
     while day <= last + dt.timedelta(days=5):
-        for job, request, moment in asked_by_schedules(house, day):
+        for job, request, moment in asked_by_schedules(pipeline, day):
             key = dt.date.fromisoformat(request.partition_key or "")
             if (job, request.run_key) in keys or not first <= key <= last:
                 continue
@@ -73,9 +73,11 @@ def lived(house: House, first: dt.date, last: dt.date, *, as_runs: bool) -> int:
             with mock.patch("market_pipeline.forecasts.assets.dt", clock_at(moment)):
                 if as_runs:
                     tags = {**request.tags, "dagster/partition": str(key)}
-                    house.run_job(job, dg.RunRequest(tags=tags, run_config=request.run_config))
+                    pipeline.run_job(job, dg.RunRequest(tags=tags, run_config=request.run_config))
                 else:
-                    house.compute(("models",) if "monthly" in job else ("prices", "indicators", "forecasts"), key, key)
+                    pipeline.compute(
+                        ("models",) if "monthly" in job else ("prices", "indicators", "forecasts"), key, key
+                    )
         day += dt.timedelta(days=1)
     return len(keys)
 
@@ -91,14 +93,14 @@ def main(first: dt.date, last: dt.date, *, as_runs: bool) -> None:
         backfilled.compute(("models",), first.replace(day=1), last.replace(day=1))
         backfilled.compute(("forecasts",), first, last)
         for table, columns in COMPARED.items():
-            one, other = (rows_of(house, table, columns) for house in (live, backfilled))
+            one, other = (rows_of(pipeline, table, columns) for pipeline in (live, backfilled))
             print(f"{table}: {one.num_rows:,} and {other.num_rows:,} rows, {differing(one, other)} differ", flush=True)
         modes = live.warehouse.read("select mode, count(*) as rows from forecasts group by all").to_pylist()
         print(f"modes of the lived year: {modes}")
 
 
-def rows_of(house: House, table: str, columns: str) -> pa.Table:
-    return house.warehouse.read(f"select {columns} from {table} order by all")
+def rows_of(pipeline: Pipeline, table: str, columns: str) -> pa.Table:
+    return pipeline.warehouse.read(f"select {columns} from {table} order by all")
 
 
 if __name__ == "__main__":

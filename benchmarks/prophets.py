@@ -15,10 +15,10 @@ ORIGINS, BARS, SAMPLE = 60, 750, 8
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Every symbol's range at 60 origins in a row, each from the 750 bars before it."""
     from market_pipeline.models.calibration.distribution import FINE_LEVELS
-    from market_pipeline.storage.tables.forecasts import HORIZONS
     from market_pipeline.models.features.samples import Panel
     from market_pipeline.models.forecasters.prophet import PROPHET
     from market_pipeline.models.forecasters.protocol import Origins
+    from market_pipeline.storage.tables.forecasts import HORIZONS
 
     history, market = history_of(some(size), BARS + ORIGINS + 10), market_of(some(size))
     position = np.arange(BARS, BARS + ORIGINS)
@@ -27,8 +27,8 @@ def ours(folder: Path, size: float) -> dict[str, float]:
     # Only the width of its ranges is learned monthly: what it is does not change the work at an origin.
     learned = {f"residuals_{horizon}": np.linspace(-1, 1, len(FINE_LEVELS)) for horizon in HORIZONS}
     with Stopwatch() as watch:
-        said = PROPHET.forecast(learned, panel, Origins(position, targets))
-    if not np.isfinite(said[1].mean).all():
+        forecasts = PROPHET.forecast(learned, panel, Origins(position, targets))
+    if not np.isfinite(forecasts[1].mean).all():
         raise AssertionError("some origin has no forecast")
     return {"seconds": watch.seconds}
 

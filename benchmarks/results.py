@@ -1,9 +1,9 @@
-"""What a home's forecasts were worth, as the tables of docs/results.md: coverage, skill, ranks, trading.
+"""What a data directory's forecasts were worth, as the tables of docs/results.md: coverage, skill, ranks, trading.
 
     python benchmarks/results.py HOME [market ...]
 
-Reads the warehouse only. Served is who would have been served then: at each origin the champion of the range as the
-reviews up to that session had it, and the random walk before the first.
+Reads the warehouse only. The selected model of an origin is the champion of the range as the reviews up to that session
+had it, and the random walk before the first review.
 """
 
 import sys
@@ -13,19 +13,19 @@ import duckdb
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
 
-SERVED = """
-with reigns as (
+SELECTED = """
+with history as (
     select horizon, model, since,
         coalesce(lead(since) over (partition by horizon order by since), date '9999-01-01') as until
     from champions where market = $market and question = 'range'
-), served as (
-    select s.* from scores s left join reigns r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
+), selected as (
+    select s.* from scores s left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
     where s.market = $market and s.model = coalesce(r.model, 'random_walk')
 )
 select horizon, string_agg(distinct model, ', ' order by model) as models, count(*) as forecasts,
     count(distinct origin) as origins,
     avg(covered_50::int) as held_50, avg(covered_80::int) as held_80, avg(covered_95::int) as held_95
-from served group by horizon order by horizon
+from selected group by horizon order by horizon
 """
 COVERAGE = """
 select horizon, model, count(*) as forecasts, avg(covered_50::int) as held_50, avg(covered_80::int) as held_80,
@@ -66,10 +66,10 @@ def percent(share: float, digits: int = 1) -> str:
 
 def coverage(connection: duckdb.DuckDBPyConnection, market: str) -> None:
     print(f"### {market}: did the ranges hold?\n")
-    served = connection.execute(SERVED, {"market": market}).fetchall()
+    selected = connection.execute(SELECTED, {"market": market}).fetchall()
     table(
-        "horizon | served | forecasts | origins | 50 % held | 80 % held | 95 % held",
-        [(str(h), m, f"{n:,}", f"{o:,}", percent(a), percent(b), percent(c)) for h, m, n, o, a, b, c in served],
+        "horizon | selected | forecasts | origins | 50 % held | 80 % held | 95 % held",
+        [(str(h), m, f"{n:,}", f"{o:,}", percent(a), percent(b), percent(c)) for h, m, n, o, a, b, c in selected],
     )
     found = connection.execute(COVERAGE, {"market": market}).fetchall()
     table(
@@ -111,7 +111,7 @@ def skill(connection: duckdb.DuckDBPyConnection, market: str) -> None:
 def ranks(connection: duckdb.DuckDBPyConnection, market: str) -> None:
     print(f"### {market}: ranks\n")
     rows = connection.execute(RANKS, {"market": market}).fetchnumpy()
-    told = []
+    section = []
     for horizon in np.unique(rows["horizon"]):
         mine = rows["horizon"] == horizon
         years = rows["origin"][mine].astype("datetime64[Y]").astype(int) + 1970
@@ -119,11 +119,11 @@ def ranks(connection: duckdb.DuckDBPyConnection, market: str) -> None:
         for year in [*np.unique(years), None]:
             part = losses if year is None else losses[years == year]
             low, high = interval(part, int(horizon))
-            told.append(
+            section.append(
                 (str(horizon), "all" if year is None else str(year), f"{len(part):,}", f"{part[:, 0].mean():.5f}",
                  f"{part[:, 1].mean():.5f}", percent(skill_of(part), 2), f"{percent(low, 2)} to {percent(high, 2)}")
             )  # fmt: skip
-    table("horizon | year | origins | RPS | of a fifth in each | skill | 95 % interval", told)
+    table("horizon | year | origins | RPS | of 0.2 in each quintile | skill | 95 % interval", section)
 
 
 def skill_of(losses: np.ndarray) -> float:
@@ -149,8 +149,8 @@ def main(home: Path, markets: list[str]) -> None:
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         held = [row[0] for row in connection.execute("select distinct market from scores order by all").fetchall()]
         for market in markets or held:
-            for told in (coverage, skill, ranks, trading):
-                told(connection, market)
+            for section in (coverage, skill, ranks, trading):
+                section(connection, market)
 
 
 if __name__ == "__main__":

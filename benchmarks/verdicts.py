@@ -2,9 +2,9 @@
 
     python benchmarks/verdicts.py [markets of random walks, 1000] [markets with something to find, 40]
 
-Every market is simulated: eight correlated symbols, two years of history, then origins with the models fitted anew
+Every market is simulated: eight correlated symbols, two years of history, then origins with the models fitted again
 every REFIT sessions, through the pipeline's own functions from indicators to leaderboard. Prophet, exponential
-smoothing and Theta are left out: they cost more than all the others, and the latter two speak once a month, too seldom
+smoothing and Theta are left out: they cost more than all the others, and the latter two forecast once a month, too seldom
 for a verdict.
 """
 
@@ -24,11 +24,11 @@ from market_pipeline.forecasts.issue import issue
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.features.samples import Panel, realised_returns
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, REFITTED, claims_of
-from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.verdicts import leaderboard
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 SYMBOLS = tuple(f"S{number}" for number in range(8))
 HISTORY = 500
@@ -82,7 +82,7 @@ def panel_of(returns: Grid, draw: np.random.Generator) -> Panel:
 def verdicts(
     returns_of: Callable[[np.random.Generator, int], Grid], seed: int, origins_in_all: int
 ) -> list[tuple[int, str, str, str]]:
-    """Horizon, model, question and verdict of every contest of one market."""
+    """Horizon, model, question and verdict of every comparison of one market."""
     draw = np.random.default_rng([seed, 20261124])
     panel = panel_of(returns_of(draw, HISTORY + origins_in_all + 21), draw)
     sessions, scored = panel.history.sessions, []
@@ -100,7 +100,7 @@ def verdicts(
 
 
 def daily_losses(scores: pd.DataFrame) -> pd.DataFrame:
-    """What the view daily_losses says: losses beside the baseline's, the mean over the symbols of each origin."""
+    """The rows of the view daily_losses: losses beside the baseline's, the mean over the symbols of each origin."""
     key = ["symbol", "origin", "horizon"]
     baseline = scores[scores["model"] == BASELINE][[*key, *LOSSES.values()]]
     paired = scores[scores["model"] != BASELINE].merge(baseline, on=key, suffixes=("", "_baseline"))

@@ -1,9 +1,9 @@
 """B5: walk-forward of the pooled boosting model: six months, each fitted on the 750 sessions before it.
 
 The target is the return in units of the volatility known before it; the features are five lags of it, and its means and
-deviations over 5, 20 and 60 sessions. Both sides fit horizons 1, 5 and 20 and say what they expect. The model that the
-pipeline serves also calibrates its ranges, on errors it had not learned from, and adds each feature's rank in the
-market: twice the features and nearly twice the fits, measured in a row of its own (`served`).
+deviations over 5, 20 and 60 sessions. Both sides fit and forecast horizons 1, 5 and 20. The model that the
+pipeline publishes also calibrates its ranges, on errors it had not learned from, and adds each feature's rank in the
+market: twice the features and nearly twice the fits, measured in a row of its own (`published`).
 """
 
 import os
@@ -18,13 +18,13 @@ import talib
 from generated import history_of, market_of, some
 from stopwatch import Stopwatch
 
-from market_pipeline.storage.tables.forecasts import HORIZONS
 from market_pipeline.models.features.samples import Panel, training_samples
 from market_pipeline.models.features.volatility import ewma_volatility
 from market_pipeline.models.forecasters.boosting import Boosting, grown
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 SESSIONS, WINDOW, MONTHS, MONTH = 1100, 750, 6, 21
 LAST = SESSIONS - 1 - max(HORIZONS)
@@ -55,39 +55,39 @@ def ours(folder: Path, size: float) -> dict[str, float]:
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
 
-        def said(cutoff: int) -> dict[int, Grid]:
+        def forecast(cutoff: int) -> dict[int, Grid]:
             past, ahead = panel.until(history.sessions[cutoff]), {}
             for horizon in HORIZONS:
                 samples = training_samples(past, horizon, window=WINDOW, at_most=ALL, ranks=False)
                 ahead[horizon] = grown(samples.features, samples.target).predict(past.recent[:, :, -1].T)
             return ahead
 
-        expected = [ahead[1] for ahead in each_month(said)]
+        expected = [ahead[1] for ahead in each_month(forecast)]
     np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1))
     return {"seconds": watch.seconds}
 
 
-def served(folder: Path, size: float) -> dict[str, float]:
-    """The model as it is served: with ranks as features, and ranges calibrated by a second fit."""
+def published(folder: Path, size: float) -> dict[str, float]:
+    """The published model: with ranks as features, and ranges calibrated by a second fit."""
     market, history = market_of(some(size)), history_of(some(size), SESSIONS)
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
         model = Boosting(window=WINDOW, at_most=ALL)
 
-        def said(cutoff: int) -> object:
+        def forecast(cutoff: int) -> object:
             past = panel.until(history.sessions[cutoff])
             origin = history.sessions[[cutoff]]
             asked = Origins(np.array([cutoff]), {h: market.session_after(origin, h) for h in HORIZONS})
             return model.forecast(model.fit(past), past, asked)
 
-        each_month(said)
+        each_month(forecast)
     return {"seconds": watch.seconds}
 
 
-def each_month(said: Callable[[int], T]) -> list[T]:
-    """What is said at each cutoff, the months side by side as the pipeline trains them."""
+def each_month(forecast: Callable[[int], T]) -> list[T]:
+    """The forecasts at each cutoff, the months side by side as the pipeline trains them."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(said, CUTOFFS.tolist()))
+        return list(pool.map(forecast, CUTOFFS.tolist()))
 
 
 def features_of(target: Grid) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_libraries_of_the_edges_stay_at_the_edges(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_names_say_what_a_file_holds_and_nothing_is_re_exported(path: Path) -> None:
+def test_file_names_are_specific_and_nothing_is_re_exported(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "base", "misc", "constants", "types", "manager"}
     if path.name == "__init__.py":  # within a function an import exports nothing
         assert not {name for name in imports_of(path, within_functions=False) if name.startswith("market_pipeline")}

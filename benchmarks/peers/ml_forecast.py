@@ -36,7 +36,7 @@ def cross_validation(folder: Path, size: float) -> dict[str, float]:
     rolling = [RollingMean(5), RollingMean(20), RollingMean(60), RollingStd(20), RollingStd(60)]
     with Stopwatch() as watch:
         model = MLForecast({"trees": trees}, freq=1, lags=[1, 2, 3, 4, 5], lag_transforms={1: rolling}, num_threads=2)
-        said = model.cross_validation(
+        forecasts = model.cross_validation(
             long,
             n_windows=MONTHS,
             h=20,
@@ -46,13 +46,13 @@ def cross_validation(folder: Path, size: float) -> dict[str, float]:
             input_size=WINDOW + LONGEST,
             static_features=[],
         )
-    compare(folder, said)
+    compare(folder, forecasts)
     return {"seconds": watch.seconds}
 
 
-def compare(folder: Path, said: pd.DataFrame) -> None:
+def compare(folder: Path, forecasts: pd.DataFrame) -> None:
     """The expectations one session ahead are ours but for what 32 bits lose at the borders of bins."""
-    first = said[said["ds"] == said["cutoff"] + 1]
+    first = forecasts[forecasts["ds"] == forecasts["cutoff"] + 1]
     theirs = first.pivot(index="unique_id", columns="cutoff", values="trees").to_numpy()
     with np.load(folder / "walked.npz") as stored:
         mine = stored["expected"]

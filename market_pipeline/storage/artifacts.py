@@ -1,4 +1,4 @@
-"""Fitted models on disk: written whole, read back without executing anything a file says.
+"""Fitted models on disk: written whole, read back without executing anything in a file.
 
 A file is named by its content, so a registry row and its file can never disagree silently.
 """
@@ -43,18 +43,18 @@ def load(path: Path, digest: str) -> Parameters:
     """Read parameters back; raises WarehouseError when the file is missing, changed, or holds a foreign type."""
     import skops.io as sio
 
-    mend = "Train the month again: materialise its models partition."
+    fix = "Train the month again: materialise its models partition."
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise WarehouseError(f"The model file {path} is missing. {mend}") from None
+        raise WarehouseError(f"The model file {path} is missing. {fix}") from None
     if hashlib.sha256(content).hexdigest() != digest:
-        raise WarehouseError(f"The model file {path} is not the one that was registered. {mend}")
+        raise WarehouseError(f"The model file {path} is not the one that was registered. {fix}")
     try:
         foreign = set(sio.get_untrusted_types(data=content)) - set(TRUSTED)
     except BadZipFile:
-        raise WarehouseError(f"The model file {path} is not in skops' format. {mend}") from None
+        raise WarehouseError(f"The model file {path} is not in skops' format. {fix}") from None
     if foreign:
-        raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {mend}")
+        raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {fix}")
     parameters: Parameters = sio.loads(content, trusted=list(TRUSTED))
     return parameters

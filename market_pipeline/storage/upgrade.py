@@ -54,6 +54,14 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     return SCHEMA_VERSION if stored is None else int(stored[0])
 
 
+def stored_version(path: Path) -> int | None:
+    """The schema version of a warehouse file, which is not changed; None where there is none, or no tables in it."""
+    if not path.exists():
+        return None
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return version_of(connection)
+
+
 def refuse_newer(path: Path, version: int | None) -> None:
     """Raise WarehouseError for a file that a later version of the program wrote."""
     if version is not None and version > SCHEMA_VERSION:

@@ -1,4 +1,4 @@
-"""EDGE: the only file that speaks to the warehouse: read as of, replace in one transaction.
+"""EDGE: the warehouse, one DuckDB file: read, and replace partitions in one transaction.
 
 Connections are short: DuckDB lets one process write or many read, so nobody holds the file while computing.
 Knows tables and SQL; knows nothing of Dagster, of the network, or of what the numbers mean.
@@ -73,7 +73,7 @@ class Warehouse:
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
             raise WarehouseError(f"{self.path} cannot be opened: {error}") from error
-        # In Jupyter without ipywidgets it is off, and DuckDB refuses to be told so.
+        # In Jupyter without ipywidgets it is off, and DuckDB refuses to switch it off again.
         shown = connection.execute("select current_setting('enable_progress_bar')").fetchone()
         if shown and shown[0]:
             connection.execute("set enable_progress_bar = false")
@@ -110,7 +110,7 @@ class Warehouse:
         if row is not None and row[0] != self.source:
             raise WarehouseError(
                 f"{self.path} holds {row[0]} data, but the source is now {self.source}; the two never meet in one "
-                f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} a home of its own with "
+                f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} a data directory of its own with "
                 "MARKET_PIPELINE_HOME."
             )
         return None if row is None else str(row[0])
@@ -243,7 +243,7 @@ def repeated(keys: pa.Table) -> bool:
 
 
 MOST_NUMBERED = 2**62
-"""Combinations of key values that a number can tell apart; with more of them, DuckDB is asked."""
+"""Combinations of key values that one integer can number; with more of them, DuckDB looks for duplicates."""
 
 _prepared: set[tuple[Path, str, int]] = set()
 

@@ -33,7 +33,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
         load(path, digest)
 
 
-def test_a_missing_file_names_the_mend(tmp_path: Path) -> None:
+def test_a_missing_file_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="materialise its models partition"):
         load(tmp_path / "gone.skops", "0")
 
@@ -47,7 +47,7 @@ class Hostile:
         return setattr, (Hostile, "ran", True)
 
 
-def test_nothing_that_a_file_says_is_executed(tmp_path: Path) -> None:
+def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
     for content in (pickle.dumps(Hostile()), sio.dumps({"a": Hostile()})):
         path = tmp_path / "hostile.skops"
         path.write_bytes(content)

@@ -56,7 +56,7 @@ def test_a_key_twice_is_refused_and_nothing_is_lost(warehouse: Warehouse) -> Non
 
 def test_an_error_within_a_transaction_undoes_all_of_it(warehouse: Warehouse) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
-    columns = coverage(DAY, present=0).append_column("stranger", [[1]])
+    columns = coverage(DAY, present=0).append_column("unknown", [[1]])
     with pytest.raises(duckdb.BinderException), warehouse.transaction("m") as transaction:  # noqa: PT012
         transaction.replace("coverage", coverage(DAY, present=0), DAY, DAY)
         transaction.replace("coverage", columns, DAY, DAY)

@@ -18,6 +18,8 @@ VERDICTS = ("beats_baseline", "no_evidence", "worse", "insufficient_data")
 
 TRENDS = ("up", "flat", "down")
 
+FURTHER_TESTS = ("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")
+
 PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
 """The ten pieces that nine quantiles cut a distribution into, lowest first."""
 
@@ -174,7 +176,7 @@ TESTS = Table(
                "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
                "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
                "they are worth",
-               check=_among(("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins"))),
+               check=_among(FURTHER_TESTS)),
         Column("n_origins", "integer", "Origins it is computed from; for e_value those that do not overlap"),
         Column("value", "double",
                "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "

@@ -1,0 +1,66 @@
+"""Whether two data directories hold the same: a digest of the content of each table, clocks left out.
+
+    python benchmarks/digests.py DIRECTORY [DIRECTORY]
+
+With two directories the tables that differ are listed, and the exit status is 1 if any does. Reads warehouses of every
+schema version; changes nothing. For the comparison of two versions of the program on real prices, backfill the same
+markets file with each, into a directory of its own:
+
+    export MARKET_PIPELINE_SOURCE=files MARKET_PIPELINE_FILES=... MARKET_PIPELINE_CONFIG=markets.toml
+    MARKET_PIPELINE_HOME=new market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-12-31
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import duckdb
+
+TABLES = {
+    "prices": ("fetched_at", "known_at"),
+    "quarantine": ("fetched_at",),
+    "restatements": (),
+    "coverage": ("asked_at",),
+    "indicators": (),
+    "forecasts": ("made_at",),
+    "ranks": (),
+    "scores": (),
+    "daily_scores": (),
+    "rank_scores": (),
+    "pit": (),
+    "leaderboard": (),
+    "champions": (),
+    "tests": (),
+    "tried": (),
+    "strategies": (),
+    "signals": (),
+}
+"""Each table with its columns that hold the time of a run."""
+
+
+def digests(directory: Path) -> dict[str, tuple[int, str]]:
+    """Rows and a digest of each table, in the order of all columns."""
+    found = {}
+    with duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True) as connection:
+        for table, clocks in TABLES.items():
+            left_out = f"exclude ({', '.join(clocks)})" if clocks else ""
+            rows = connection.execute(f"select * {left_out} from {table} order by all")
+            digest, count = hashlib.sha256(), 0
+            while batch := rows.fetchmany(50_000):
+                digest.update(repr(batch).encode())
+                count += len(batch)
+            found[table] = (count, digest.hexdigest()[:16])
+    return found
+
+
+def main() -> None:
+    directories = [Path(name) for name in sys.argv[1:3]]
+    found = [digests(directory) for directory in directories]
+    for table in TABLES:
+        held = [f"{digest}  {rows:>9,}" for rows, digest in (each[table] for each in found)]
+        print(f"{table:14} {'   '.join(held)}{'' if len(set(held)) == 1 else '   DIFFERENT'}")
+    sys.exit(int(len(found) == 2 and found[0] != found[1]))
+
+
+if __name__ == "__main__":
+    main()

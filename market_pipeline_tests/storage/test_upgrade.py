@@ -1,0 +1,208 @@
+"""An older warehouse becomes a current one: nothing stored is lost, whatever interrupts the upgrade."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from market_pipeline.errors import WarehouseError
+from market_pipeline.storage import upgrade as upgrading
+from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.upgrade import SCHEMA_VERSION, stored_version
+from market_pipeline.storage.warehouse import Warehouse
+
+FIRST_SCHEMA = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
+"""What version 0.1.0 of the program, at commit 1f52b17, made its tables with."""
+
+DRAW = {
+    "VARCHAR": "'v' || (i % 7)",
+    "DATE": "date '2024-01-01' + (i % 60)::integer",
+    "TIMESTAMP": "timestamp '2024-01-01' + to_seconds(i)",
+    "BOOLEAN": "i % 3 = 0",
+    "INTEGER": "(i % 5 + 1)::integer",
+    "BIGINT": "i",
+    "DOUBLE": "1 + (i % 1000) / 1000",
+}
+SPECIAL = {
+    "mode": "case when i % 2 = 0 then 'live' else 'replayed' end",
+    "symbol": "'S' || i",
+    "model": "'m' || i",
+    "settings": "'s' || i",
+    "horizon": "(i + 1)::integer",
+    "origin": "date '2024-01-01'",
+    "target_session": "date '2024-06-01'",
+    "trained_through": "date '2023-12-29'",
+    "p_up": "0.5",
+    "brier": "0.25",
+    "rps": "0.16",
+    "question": "'range'",
+    "verdict": "'no_evidence'",
+    "test": "'e_value'",
+    "trend": "'flat'",
+    "p_value": "0.5",
+    "p_adjusted": "0.5",
+    "volume": "case when i % 4 = 0 then null else i end",
+    **dict.fromkeys(("open", "high", "low", "close"), "100"),
+    **{f"covered_{percent}": "i % 2" for percent in (50, 80, 95)},
+}
+ROWS = 400
+
+
+def old_warehouse(folder: Path, rows: int = ROWS) -> Path:
+    """A warehouse as version 1 made it, with rows in every table, live forecasts, restatements and quarantine too."""
+    path = folder / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table origin_of_data (source varchar not null)")
+        connection.execute("insert into origin_of_data values ('simulated')")
+        connection.execute(FIRST_SCHEMA)
+        for name in WAREHOUSE:
+            columns = connection.execute(
+                "select column_name, data_type from information_schema.columns where table_name = ? "
+                "and table_schema = 'main' order by ordinal_position",
+                [name],
+            ).fetchall()
+            drawn = ", ".join(f"{SPECIAL.get(column, DRAW[kind])} as {column}" for column, kind in columns)
+            connection.execute(f"insert into {name} by name select {drawn} from range({rows}) t(i)")
+    (folder / "source").write_text("simulated\n", encoding="utf-8")
+    return path
+
+
+def digests(path: Path) -> dict[str, object]:
+    """Number of rows and a digest of their values, for every table."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return {
+            name: connection.execute(f"select count(*), sum(hash(t)::hugeint) from {name} t").fetchone()
+            for name in WAREHOUSE
+        }
+
+
+def opened(path: Path) -> Warehouse:
+    warehouse = Warehouse(path, "simulated")
+    warehouse.read("select 1")
+    return warehouse
+
+
+def test_the_first_schema_has_todays_tables_and_columns(tmp_path: Path) -> None:
+    with duckdb.connect(str(old_warehouse(tmp_path))) as connection:
+        for table in WAREHOUSE.values():
+            assert [column[0] for column in connection.execute(f"describe {table.name}").fetchall()] == [*table.names]
+
+
+def test_every_row_comes_through(tmp_path: Path) -> None:
+    path = old_warehouse(tmp_path)
+    before = digests(path)
+    assert stored_version(path) == 1
+    warehouse = opened(path)
+    assert digests(path) == before
+    assert stored_version(path) == SCHEMA_VERSION
+    assert warehouse.read("select source from origin_of_data")["source"].to_pylist() == ["simulated"]
+    assert warehouse.read("select count(*) as n from daily_losses")["n"][0].as_py() >= 0  # today's views are there
+    left = {found.name for found in tmp_path.iterdir()} - {
+        "warehouse.duckdb",
+        "source",
+        "warehouse.duckdb.upgrade.lock",
+    }
+    assert not left
+
+
+def test_a_current_warehouse_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    opened(path)
+    inode = path.stat().st_ino
+    upgrading.upgrade(path, {})
+    assert path.stat().st_ino == inode
+
+
+def test_a_newer_warehouse_is_refused_and_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    opened(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"update origin_of_data set schema_version = {SCHEMA_VERSION + 1}")
+    content = path.read_bytes()
+    # Another source name stands for another process, which has not seen the file yet.
+    with pytest.raises(WarehouseError, match=f"has schema version {SCHEMA_VERSION + 1}.*knows versions up to"):
+        Warehouse(path, "yahoo").read("select 1")
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("step", ["make_tables", "_copy", "_digest", "_flush", "os.link", "Path.replace"])
+def test_an_error_at_any_step_leaves_the_old_file_and_the_next_command_upgrades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = old_warehouse(tmp_path)
+    before = digests(path)
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        if step == "os.link":
+            patch.setattr(os, "link", fail)
+        elif step == "Path.replace":
+            patch.setattr(Path, "replace", fail)
+        else:
+            patch.setattr(upgrading, step, fail)
+        with pytest.raises(OSError, match="no space left"):
+            opened(path)
+    assert stored_version(path) == 1
+    assert digests(path) == before
+    opened(path)
+    assert stored_version(path) == SCHEMA_VERSION
+    assert digests(path) == before
+
+
+def test_a_copy_that_differs_stops_the_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = old_warehouse(tmp_path)
+    before = digests(path)
+    monkeypatch.setattr(upgrading, "CONVERSIONS", {1: {"ledger": "select * from old.ledger where mode = 'live'"}})
+    upgraded = opened(path)  # a conversion is the new content
+    assert upgraded.read("select count(*) as n from ledger")["n"][0].as_py() == ROWS // 2
+    other = tmp_path / "other"
+    other.mkdir()
+    path = old_warehouse(other)
+    turns = iter([(1, 1), (2, 2)])
+    monkeypatch.setattr(upgrading, "_digest", lambda *_: next(turns))
+    with pytest.raises(WarehouseError, match="has 1 rows, its copy has 2"):
+        opened(path)
+    assert digests(path) == before
+
+
+UPGRADE = """
+import sys
+from pathlib import Path
+from market_pipeline.storage.warehouse import Warehouse
+warehouse = Warehouse(Path(sys.argv[1]), "simulated")
+print("ready", flush=True)
+warehouse.read("select 1")
+print("done", flush=True)
+"""
+
+
+def test_an_upgrade_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
+    draw = random.Random(16)
+    path = old_warehouse(tmp_path, rows=20_000)
+    before = digests(path)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", UPGRADE, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(draw.uniform(0, 0.6))
+        process.kill()
+        process.wait()
+        assert digests(path) == before
+    opened(path)
+    assert digests(path) == before
+    assert stored_version(path) == SCHEMA_VERSION
+
+
+def test_two_processes_upgrade_once(tmp_path: Path) -> None:
+    path = old_warehouse(tmp_path, rows=20_000)
+    before = digests(path)
+    both = [subprocess.Popen([sys.executable, "-c", UPGRADE, str(path)], stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert digests(path) == before
