@@ -4,10 +4,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from market_pipeline.config.markets import Market
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.storage.artifacts import Parameters
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 COMPARED = 5
 """Origins at whose forecasts the two fits are held against each other."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from market_pipeline.models.calibration.distribution import FINE_LEVELS, LEVELS
+from market_pipeline.models.calibration.distribution import FINE_LEVELS
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import LEVELS
 
 HALF_LIFE = 180
 """Sessions after which an error counts half: markets drift, and the last year tells more than the decade before."""

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.storage.grids import Grid
-
-HORIZONS = (1, 5, 20)
-"""Sessions ahead."""
-
-LEVELS = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
-QUANTILES = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
+from market_pipeline.storage.tables.forecasts import LEVELS
 
 FINE_LEVELS = np.concatenate([[0.005, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.995]])
 """Levels at which standardised residuals are kept: fine enough to read a probability off them."""

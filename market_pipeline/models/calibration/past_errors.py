@@ -6,11 +6,11 @@ from typing import TypeAlias
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import conformal_quantiles
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.features.samples import forward_returns
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 Said: TypeAlias = Mapping[int, tuple[Grid, Grid]]
 """For each horizon the mean log return and half the width of a model's own 80 % range; (symbols, origins) each."""

@@ -5,11 +5,11 @@ import datetime as dt
 import numpy as np
 
 from market_pipeline.config.markets import Market
-from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.registry.training import WINDOW
 from market_pipeline.prices.history import read_history
 from market_pipeline.storage.grids import fill_grids
+from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.storage.warehouse import Warehouse
 
 

@@ -8,12 +8,13 @@ import numpy as np
 
 from market_pipeline.models.calibration.conformal import conformal_quantiles
 from market_pipeline.models.calibration.direction import chance_of_a_rise, earned_slope
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import Panel, base_rate, features_at, purged_split, training_samples
 from market_pipeline.models.features.volatility import ewma_volatility
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Features, Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 @dataclass(frozen=True)

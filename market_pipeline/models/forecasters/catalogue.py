@@ -13,8 +13,6 @@ from market_pipeline.models.forecasters.prophet import PROPHET
 from market_pipeline.models.forecasters.protocol import Forecaster
 from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
 
-BASELINE = RANDOM_WALK.name
-
 _HOUSE: tuple[Forecaster, ...] = (
     RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, ETS, THETA, PROPHET,
 )  # fmt: skip

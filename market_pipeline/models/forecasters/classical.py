@@ -10,13 +10,14 @@ from typing import Literal
 
 import numpy as np
 
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.calibration.past_errors import Said, tried_residuals
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days, Grid, Mask
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 FEW = 200
 """Fits that are done sooner than worker processes start."""

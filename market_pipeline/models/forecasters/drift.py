@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import tracked_quantiles
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import Panel, forward_returns
 from market_pipeline.models.features.volatility import ewma_volatility, session_returns
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 @dataclass(frozen=True)

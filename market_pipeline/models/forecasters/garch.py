@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import tracked_quantiles
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import Panel, base_rate, forward_returns
 from market_pipeline.models.features.volatility import session_returns
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 PERCENT = 100.0
 """The optimiser is at home with returns in percent."""

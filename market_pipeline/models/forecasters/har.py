@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import TRACKED, tracked_quantiles
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import Panel, base_rate, forward_returns
 from market_pipeline.models.features.volatility import WARM_UP, range_variance, session_returns, trailing_mean
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 MEMORIES = (1, 5, 22, 250)
 """Sessions over which past variance is averaged: a day, a week, a month (Corsi 2009), and a year."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from market_pipeline.models.calibration.conformal import conformal_quantiles
 from market_pipeline.models.calibration.direction import chance_of_a_rise, earned_slope
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import (
     Panel,
     Samples,
@@ -20,6 +20,7 @@ from market_pipeline.models.features.volatility import ewma_volatility
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Features, Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 CLIP = 5.0
 """Standard deviations beyond which a feature counts no more: one absurd day must not set a price."""

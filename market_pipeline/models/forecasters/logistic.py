@@ -7,7 +7,7 @@ import numpy as np
 
 from market_pipeline.models.calibration.conformal import tracked_quantiles
 from market_pipeline.models.calibration.direction import chance_of_a_rise, earned_slope
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import (
     Panel,
     Samples,
@@ -22,6 +22,7 @@ from market_pipeline.models.forecasters.linear import predicted, scaled, scaling
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 @dataclass(frozen=True)

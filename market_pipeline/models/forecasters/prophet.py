@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from market_pipeline.errors import ConfigurationError
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.calibration.past_errors import Said, tried_residuals
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.prophet_stan import said_by_stan
 from market_pipeline.models.forecasters.protocol import Origins
-from market_pipeline.models.prophet_exact.design import design_of, settings_of, uncovered
-from market_pipeline.models.prophet_exact.solver import expected, fits, own_half_width
+from market_pipeline.models.prophet_exact.design import design_of, settings_of, unsupported
+from market_pipeline.models.prophet_exact.solver import expected, fits, range_half_width
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days, Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 LOG = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Prophet:
             return dict.fromkeys(HORIZONS, (np.empty((len(history.symbols), 0)), np.empty((len(history.symbols), 0))))
         if self.engine not in ("exact", "stan"):
             raise ConfigurationError(f'Prophet\'s engine is "exact" or "stan", not "{self.engine}".')
-        odd = uncovered(self.options) if self.engine == "exact" else []
+        odd = unsupported(self.options) if self.engine == "exact" else []
         if odd:
             LOG.warning("Prophet goes through Stan, series by series: no exact solution with %s.", ", ".join(odd))
         at_origins, few = (_by_stan, FEW_BY_STAN) if odd or self.engine == "stan" else (_exactly, FEW)
@@ -120,7 +121,7 @@ def _exactly(
             ]
             for (place, rows, _), (design, known), found in zip(batch, designs, fits(designs), strict=True):
                 mean[rows, place] = expected(design, found) - known[:, -1:]
-                width[rows, place] = own_half_width(design, found)
+                width[rows, place] = range_half_width(design, found)
     return mean, width
 
 

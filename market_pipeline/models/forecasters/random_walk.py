@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import tracked_quantiles
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.samples import Panel, base_rate, standardised_returns
 from market_pipeline.models.features.volatility import ewma_volatility, expanding_volatility
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 
 
 @dataclass(frozen=True)
@@ -50,5 +51,5 @@ class RandomWalk:
         }
 
 
-RANDOM_WALK = RandomWalk("random_walk", expanding_volatility)
+RANDOM_WALK = RandomWalk(BASELINE, expanding_volatility)
 EWMA = RandomWalk("ewma", ewma_volatility)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.features.volatility import session_returns
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 Chances: TypeAlias = Mapping[int, Grid]
 """For each horizon (symbols, origins, 5), lowest fifth first; NaN where nothing is said."""

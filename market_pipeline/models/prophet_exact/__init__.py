@@ -1,1 +1,1 @@
-"""Prophet's own problem, solved exactly and for many series at once."""
+"""Prophet's maximum a posteriori, solved exactly and for many series at once. See README.md."""

@@ -1,4 +1,4 @@
-"""The two kinds of array that the solver works on."""
+"""Type aliases of this package."""
 
 from typing import TypeAlias
 

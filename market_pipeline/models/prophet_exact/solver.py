@@ -1,72 +1,40 @@
-"""Prophet's own problem, solved exactly and for many series at once, instead of one by one by Stan's L-BFGS.
+"""The maximum of Prophet's posterior for many series at once, and the forecasts that follow from it.
 
-Given sigma, Prophet with a linear trend and additive seasons is a quadratic in (k, m, beta) plus an L1 norm on the
-slope changes delta. The former are eliminated, what is left is a lasso in 25 dimensions; sigma has a closed form on
-each piece of its path. Series of different days share a batch, and no series feels another: every step works on single
-numbers or on matrices of one series. Knows series and days; knows nothing of markets.
+Given sigma, Prophet with a linear trend and additive seasons is a quadratic in b = (k, m, beta) plus an L1 norm of the
+slope changes delta. b is eliminated; what remains is a lasso in delta, and on each piece of its path sigma has a closed
+form. Series with different days share a batch. Every step works on single numbers or on the matrices of one series, so
+no series affects another.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from market_pipeline.models.prophet_exact.arrays import Grid
-from market_pipeline.models.prophet_exact.design import Design
-from market_pipeline.models.prophet_exact.interval import half_width
-from market_pipeline.models.prophet_exact.path import Lasso, followed, variance_of
+from .arrays import Grid
+from .design import Design
+from .interval import half_width
+from .lasso import CLOSE, ROUNDING, Batch, best_on_path, noise_variance, solution
 
 ROUNDS = 30
-"""Solutions for a set of active slope changes; three suffice."""
+"""Active sets that are solved for at most; three suffice."""
 
 ALTERNATIONS = 200
-"""Of a single series that needs them."""
-
-CLOSE_ENOUGH = 1e-9
-"""Relative change of the noise variance at which they end, and relative tolerance of the conditions of optimality."""
-
-ROUNDING = 1e-14
-"""Of sums, relative to their terms."""
+"""Of delta and variance at most, for a series that ROUNDS did not settle."""
 
 LITTLE_NOISE = 1e-7
-"""Variance, in units of the scale's square."""
+"""Variance, in units of the squared scale, at which b is eliminated for the path."""
 
-STILL = 1e-9
-"""Sigma of a series that never moves, as the prophet package has it."""
-
-
-@dataclass(frozen=True)
-class Problems:
-    """What the fit of each series needs of its days and levels; see `Products`. All share tau and their shapes."""
-
-    eigenvalues: Grid
-    """(series, smooth)."""
-    crossed: Grid
-    """(series, smooth, changepoints)."""
-    corner: Grid
-    """(series, changepoints, changepoints)."""
-    on_smooth: Grid
-    """(series, smooth): basis' Q'y."""
-    on_hinges: Grid
-    """(series, changepoints): D'y."""
-    square: Grid
-    """(series,): y'y."""
-    count: Grid
-    """(series,): bars."""
-    tau: float
-
-    def some(self, places: np.ndarray) -> "Problems":
-        """Those at the given places."""
-        parts = ("eigenvalues", "crossed", "corner", "on_smooth", "on_hinges", "square", "count")
-        return Problems(**{part: getattr(self, part)[places] for part in parts}, tau=self.tau)
+CONSTANT_SIGMA = 1e-9
+"""Sigma of a series that never moves, as in the prophet package."""
 
 
 @dataclass(frozen=True)
 class Fits:
-    """Maxima a posteriori, in units of each series' largest absolute value."""
+    """Maxima a posteriori, in units of the largest absolute value of each series."""
 
     smooth: Grid
-    """(series, smooth): k, m, beta."""
+    """b (series, 2 + terms): k, m, beta."""
     delta: Grid
     """(series, changepoints)."""
     sigma: Grid
@@ -75,200 +43,186 @@ class Fits:
     """(series,)."""
 
 
-def fits(designs: Sequence[tuple[Design, Grid]]) -> list[Fits]:
-    """The maxima a posteriori of levels (series, bars) under each design.
+@dataclass(frozen=True)
+class Problems:
+    """What the fit of each series needs from its days and levels: see `Products`. All share tau and their shapes."""
 
-    Each series' fit is the same to the last bit whatever else is in the batch, as long as BLAS uses one thread: see
-    `threadpoolctl`.
+    eigenvalues: Grid
+    """(series, 2 + terms)."""
+    cross: Grid
+    """(series, 2 + terms, changepoints)."""
+    hinges: Grid
+    """(series, changepoints, changepoints)."""
+    smooth_level: Grid
+    """B'Q'y (series, 2 + terms)."""
+    hinge_level: Grid
+    """D'y (series, changepoints)."""
+    square: Grid
+    """y'y (series,)."""
+    count: Grid
+    """(series,): bars."""
+    tau: float
+
+    def subset(self, places: np.ndarray) -> "Problems":
+        """The problems at the given places."""
+        parts = {field.name: getattr(self, field.name)[places] for field in fields(self) if field.name != "tau"}
+        return Problems(**parts, tau=self.tau)
+
+
+def fits(series: Sequence[tuple[Design, Grid]]) -> list[Fits]:
+    """The fits of levels (series, bars), each group with its design.
+
+    A fit is the same to the last bit whatever else is in the batch, provided that BLAS uses one thread (see
+    `threadpoolctl`).
     """
     shapes: dict[tuple[int, int, float], list[int]] = {}
-    for place, (design, _) in enumerate(designs):
+    for place, (design, _) in enumerate(series):
         key = (design.smooth.shape[1], design.hinges.shape[1], design.tau)
         shapes.setdefault(key, []).append(place)
     found: dict[int, Fits] = {}
     for places in shapes.values():
-        found |= dict(zip(places, _fits_of_one_shape([designs[place] for place in places]), strict=True))
-    return [found[place] for place in range(len(designs))]
+        found |= dict(zip(places, _fits_of_one_shape([series[place] for place in places]), strict=True))
+    return [found[place] for place in range(len(series))]
 
 
-def _fits_of_one_shape(designs: Sequence[tuple[Design, Grid]]) -> list[Fits]:
-    scales = [np.abs(level).max(axis=1) for _, level in designs]
-    scales = [np.where(scale > 0, scale, 1.0) for scale in scales]
-    turned, delta, variance = solved(
-        problems_of([(design, level / scale[:, None]) for (design, level), scale in zip(designs, scales, strict=True)])
-    )
-    ends = np.cumsum([len(level) for _, level in designs])[:-1]
-    parts = zip(designs, scales, *(np.split(part, ends) for part in (turned, delta, variance)), strict=True)
+def _fits_of_one_shape(series: Sequence[tuple[Design, Grid]]) -> list[Fits]:
+    largest = [np.abs(level).max(axis=1) for _, level in series]
+    scales = [np.where(scale > 0, scale, 1.0) for scale in largest]
+    scaled = [(design, level / scale[:, None]) for (design, level), scale in zip(series, scales, strict=True)]
+    ends = np.cumsum([len(level) for _, level in series])[:-1]
+    parts = zip(series, scales, *(np.split(part, ends) for part in solve(problems_of(scaled))), strict=True)
     return [
-        _still_ones(level, Fits(_product(design.products.basis, turned), delta, np.sqrt(variance), scale))
-        for (design, level), scale, turned, delta, variance in parts
+        _with_constant_series(level, Fits(_product(design.products.basis, smooth), delta, np.sqrt(variance), scale))
+        for (design, level), scale, smooth, delta, variance in parts
     ]
 
 
-def _still_ones(level: Grid, found: Fits) -> Fits:
-    """A series that never moves stays where it stands, as the package has it."""
-    still = level.min(axis=1) == level.max(axis=1)
-    found.smooth[still], found.delta[still], found.sigma[still] = 0.0, 0.0, STILL
-    found.smooth[still, 1] = level[still, 0] / found.scale[still]
+def _with_constant_series(level: Grid, found: Fits) -> Fits:
+    """A series that never moves stays at its level, as in the package."""
+    constant = level.min(axis=1) == level.max(axis=1)
+    found.smooth[constant], found.delta[constant], found.sigma[constant] = 0.0, 0.0, CONSTANT_SIGMA
+    found.smooth[constant, 1] = level[constant, 0] / found.scale[constant]
     return found
 
 
-def problems_of(designs: Sequence[tuple[Design, Grid]]) -> Problems:
-    """The problems of levels (series, bars) under designs of one shape, in their order."""
-    each = [(design.products, _product(design.products.columns, level), level) for design, level in designs]
-    lengths = [len(level) for _, level in designs]
+def problems_of(series: Sequence[tuple[Design, Grid]]) -> Problems:
+    """The problems of levels (series, bars) in units of their scale, under designs of one shape, in their order."""
+    products, levels = [design.products for design, _ in series], [level for _, level in series]
+    lengths, width = [len(level) for level in levels], len(products[0].eigenvalues)
+    sums = np.concatenate([_product(one.columns, level) for one, level in zip(products, levels, strict=True)])
 
-    def repeated(part: str) -> Grid:
-        return np.repeat(np.stack([getattr(products, part) for products, _, _ in each]), lengths, axis=0)
+    def repeated(parts: list[Grid]) -> Grid:
+        return np.repeat(np.stack(parts), lengths, axis=0)
 
-    width = len(each[0][0].eigenvalues)
     return Problems(
-        eigenvalues=repeated("eigenvalues"),
-        crossed=repeated("crossed"),
-        corner=repeated("corner"),
-        on_smooth=np.concatenate([sums[:, :width] for _, sums, _ in each]),
-        on_hinges=np.concatenate([sums[:, width:] for _, sums, _ in each]),
-        square=np.concatenate([(level * level).sum(axis=1) for _, _, level in each]),
-        count=np.repeat([float(level.shape[1]) for _, _, level in each], lengths),
-        tau=designs[0][0].tau,
+        eigenvalues=repeated([one.eigenvalues for one in products]),
+        cross=repeated([one.cross for one in products]),
+        hinges=repeated([one.hinges for one in products]),
+        smooth_level=sums[:, :width],
+        hinge_level=sums[:, width:],
+        square=np.concatenate([(level * level).sum(axis=1) for level in levels]),
+        count=np.repeat([float(level.shape[1]) for level in levels], lengths),
+        tau=series[0][0].tau,
     )
 
 
 def _product(matrix: Grid, vectors: Grid) -> Grid:
-    """`matrix` times each of `vectors` (series, n), or each of (series, m, n) times its own.
+    """`matrix` times each of `vectors` (series, n), or each matrix of (series, m, n) times its own vector.
 
-    One product of a matrix and a vector for each series: BLAS adds in another order for another number of columns.
+    A product of a matrix and a vector for each series: BLAS adds in another order for another number of columns.
     """
     return np.asarray(np.matmul(matrix, np.ascontiguousarray(vectors)[..., None])[..., 0])
 
 
 def _reduced(problems: Problems, variance: Grid) -> tuple[Grid, Grid, Grid]:
-    """The quadratic in delta that is left at each noise variance: its curvature, slope and value at 0."""
+    """The quadratic in delta after b is eliminated at each noise variance: curvature, slope, and value at 0."""
     weight = 1 / (problems.eigenvalues + variance[:, None])
-    crossed = np.ascontiguousarray(problems.crossed.transpose(0, 2, 1))
-    curvature = problems.corner - np.matmul(crossed, weight[:, :, None] * problems.crossed)
-    slope = problems.on_hinges - _product(crossed, weight * problems.on_smooth)
-    return curvature, slope, problems.square - (weight * problems.on_smooth**2).sum(axis=1)
+    cross = np.ascontiguousarray(problems.cross.transpose(0, 2, 1))
+    curvature = problems.hinges - np.matmul(cross, weight[:, :, None] * problems.cross)
+    slope = problems.hinge_level - _product(cross, weight * problems.smooth_level)
+    return curvature, slope, problems.square - (weight * problems.smooth_level**2).sum(axis=1)
 
 
 def _smooth(problems: Problems, variance: Grid, delta: Grid) -> Grid:
-    """The rest (series, smooth) in the turned directions, given the slope changes."""
-    return np.asarray(
-        (problems.on_smooth - _product(problems.crossed, delta)) / (problems.eigenvalues + variance[:, None])
-    )
+    """The coefficients b (series, 2 + terms), in the basis B, given the slope changes."""
+    remaining = problems.smooth_level - _product(problems.cross, delta)
+    return np.asarray(remaining / (problems.eigenvalues + variance[:, None]))
 
 
-def solved(problems: Problems) -> tuple[Grid, Grid, Grid]:
-    """Turned smooth coefficients (series, smooth), slope changes (series, changepoints), noise variance (series,).
+def solve(problems: Problems) -> tuple[Grid, Grid, Grid]:
+    """B^-1 b (series, 2 + terms), delta (series, changepoints) and the noise variance (series,).
 
-    Follows the lasso's path with the normal priors held as for little noise, then solves for the active set that it
-    ended with, with the priors as its own noise asks, until all conditions of optimality hold.
+    Follows the path of the lasso with b eliminated at little noise. Then solves for the active set at its end, with b
+    eliminated at the noise that it implies, and corrects the set until all conditions of optimality hold.
     """
-    every = len(problems.count)
-    lasso = Lasso(*_reduced(problems, np.full(every, LITTLE_NOISE)), problems.count, problems.tau)
-    sign, variance = followed(lasso)
-    delta, priors, open_ones = np.zeros(sign.shape), np.zeros(every), np.arange(every)
+    count = len(problems.count)
+    reduced = _reduced(problems, np.full(count, LITTLE_NOISE))
+    sign, variance = best_on_path(Batch(*reduced, problems.count, problems.tau))
+    delta, priors, active = np.zeros(sign.shape), np.zeros(count), np.arange(count)
     for round_ in range(ROUNDS):
-        some, v = problems.some(open_ones), variance[open_ones]
-        found, newer, signs = _improved(some, v, sign[open_ones], priors[open_ones])
-        settled = _same_variance(some, newer, v) & (signs == sign[open_ones]).all(axis=1) & (round_ > 0)
-        delta[open_ones], variance[open_ones], sign[open_ones] = found, newer, signs
-        priors[open_ones] = (_smooth(some, newer, found) ** 2).sum(axis=1)
-        open_ones = open_ones[~settled]
-        if not len(open_ones):
+        some, before = problems.subset(active), variance[active]
+        found, after, signs = _solve_active_set(some, before, sign[active], priors[active])
+        settled = _same_variance(some, after, before) & (signs == sign[active]).all(axis=1) & (round_ > 0)
+        delta[active], variance[active], sign[active] = found, after, signs
+        priors[active] = (_smooth(some, after, found) ** 2).sum(axis=1)
+        active = active[~settled]
+        if not len(active):
             break
-    for place in open_ones:
-        alone = problems.some(np.array([place]))
-        delta[place], variance[place] = alternated(alone, variance[place])
+    for place in active:
+        delta[place], variance[place] = alternate(problems.subset(np.array([place])), variance[place])
     return _smooth(problems, variance, delta), delta, variance
 
 
-def _same_variance(problems: Problems, newer: Grid, older: Grid) -> np.ndarray:
-    allowed = CLOSE_ENOUGH * older * problems.count + ROUNDING * problems.square
-    return np.asarray(np.abs(newer - older) * problems.count <= allowed)
+def _same_variance(problems: Problems, after: Grid, before: Grid) -> np.ndarray:
+    allowed = CLOSE * before * problems.count + ROUNDING * problems.square
+    return np.asarray(np.abs(after - before) * problems.count <= allowed)
 
 
-def _improved(problems: Problems, variance: Grid, sign: Grid, priors: Grid) -> tuple[Grid, Grid, Grid]:
-    """Slope changes and variance that the active set asks for, and the set as it should be next.
+def _solve_active_set(problems: Problems, variance: Grid, sign: Grid, priors: Grid) -> tuple[Grid, Grid, Grid]:
+    """Delta and variance for active sets with given signs, and the signs to try next.
 
-    The curvature is that at `variance`; `priors` is b'Pb as it was. Of a set that breaks a condition, the coefficient
-    of the wrong sign leaves, or if there is none the one with the steepest gradient enters.
+    The curvature is that at `variance`; `priors` is b'Pb of the last round. Where a condition of optimality is broken,
+    the coefficient that most has the wrong sign leaves, or if there is none the one with the steepest gradient enters.
     """
     curvature, slope, square = _reduced(problems, variance)
-    active, every = sign != 0, np.arange(len(sign))
-    among = active[:, :, None] & active[:, None, :]
+    active = sign != 0
+    both_active = active[:, :, None] & active[:, None, :]
     sides = np.stack([np.where(active, slope, 0.0), sign], axis=-1)
-    both = np.linalg.solve(np.where(among, curvature, np.eye(sign.shape[1])), sides)
-    at_none, per_penalty = np.ascontiguousarray(np.moveaxis(both, -1, 0))
-    error = square - (slope * at_none).sum(axis=1)
-    newer = variance_of(error, (sign * per_penalty).sum(axis=1), problems.count + priors, problems.tau)
-    penalty = (newer / problems.tau)[:, None]
-    delta = at_none - penalty * per_penalty
+    solved = np.linalg.solve(np.where(both_active, curvature, np.eye(sign.shape[1])), sides)
+    at_zero, per_penalty = np.ascontiguousarray(np.moveaxis(solved, -1, 0))
+    error = square - (slope * at_zero).sum(axis=1)
+    after = noise_variance(error, (sign * per_penalty).sum(axis=1), problems.count + priors, problems.tau)
+    penalty = (after / problems.tau)[:, None]
+    delta = at_zero - penalty * per_penalty
     wrong = np.where(active, -delta * sign, 0.0)
     gradient = np.where(active, 0.0, slope - _product(curvature, delta))
-    rounding = ROUNDING * np.abs(problems.on_hinges).max(axis=1, keepdims=True)
-    steep = np.abs(gradient) - penalty * (1 + CLOSE_ENOUGH) - rounding
-    leaves = wrong.max(axis=1) > 0
-    enters = ~leaves & (steep.max(axis=1) > 0)
-    better, worst, steepest = sign.copy(), wrong.argmax(axis=1), steep.argmax(axis=1)
-    better[every[leaves], worst[leaves]] = 0.0
-    better[every[enters], steepest[enters]] = np.sign(gradient[every[enters], steepest[enters]])
-    return delta, newer, better
+    rounding = ROUNDING * np.abs(problems.hinge_level).max(axis=1, keepdims=True)
+    steep = np.abs(gradient) - penalty * (1 + CLOSE) - rounding
+    leaves = np.flatnonzero(wrong.max(axis=1) > 0)
+    enters = np.setdiff1d(np.flatnonzero(steep.max(axis=1) > 0), leaves, assume_unique=True)
+    signs, entering = sign.copy(), steep[enters].argmax(axis=1)
+    signs[leaves, wrong[leaves].argmax(axis=1)] = 0.0
+    signs[enters, entering] = np.sign(gradient[enters, entering])
+    return delta, after, signs
 
 
-def alternated(problem: Problems, variance: float) -> tuple[Grid, float]:
-    """The slope changes and the variance of a single series by turns, from a first variance.
+def alternate(problem: Problems, variance: float) -> tuple[Grid, float]:
+    """Delta and variance of a single series in turns, from a first variance.
 
-    Slow and certain: for the few whose active set goes in circles, such as a history that its changepoints all but
-    interpolate.
+    Slow and certain, for the few series whose active set goes round in circles: for example, those that their
+    changepoints nearly interpolate.
     """
-    now, delta = np.array([variance]), np.zeros_like(problem.on_hinges)
+    now, delta = np.array([variance]), np.zeros_like(problem.hinge_level)
     for _ in range(ALTERNATIONS):
         curvature, slope, square = _reduced(problem, now)
-        delta[0] = lasso(curvature[0], slope[0], float(now[0]) / problem.tau, delta[0])
+        delta[0] = solution(curvature[0], slope[0], float(now[0]) / problem.tau, delta[0])
         error = square + (delta * (_product(curvature, delta) - 2 * slope)).sum(axis=1)
         priors = (_smooth(problem, now, delta) ** 2).sum(axis=1)
-        newer = variance_of(error, np.zeros(1), problem.count + priors, problem.tau)
-        settled, now = _same_variance(problem, newer, now).all(), newer
+        after = noise_variance(error, np.zeros(1), problem.count + priors, problem.tau)
+        settled, now = _same_variance(problem, after, now).all(), after
         if settled:
             break
     return delta[0], float(now[0])
-
-
-def lasso(curvature: Grid, slope: Grid, penalty: float, start: Grid) -> Grid:
-    """The minimum of x'Hx / 2 - c'x + penalty |x|, by an active set from `start` (Osborne, Presnell & Turlach 2000)."""
-    x = start.copy()
-    sign = np.sign(x)
-    enough = penalty * (1 + CLOSE_ENOUGH) + ROUNDING * np.abs(slope).max()
-    for _ in range(ALTERNATIONS):
-        while (active := np.flatnonzero(sign)).size:
-            wanted = np.linalg.solve(curvature[np.ix_(active, active)], slope[active] - penalty * sign[active])
-            crossing = wanted * sign[active] < 0
-            if not crossing.any():
-                x[active] = wanted
-                break
-            # Walk until the first coefficient reaches 0, drop it, and solve again.
-            now = x[active][crossing]
-            steps = np.where(now == 0, 0.0, now / (now - wanted[crossing]))
-            step = steps.min()
-            x[active] += step * (wanted - x[active])
-            gone = active[crossing][steps.argmin()]
-            x[gone], sign[gone] = 0.0, 0.0
-        pull = slope - curvature @ x
-        pull[sign != 0] = 0.0
-        strongest = int(np.abs(pull).argmax())
-        if abs(pull[strongest]) <= enough:
-            break
-        sign[strongest] = np.sign(pull[strongest])
-    return x
-
-
-def log_posterior(design: Design, level: Grid, found: Fits) -> Grid:
-    """Prophet's log posterior (series,) of fits to `level` (series, bars), up to a constant: what Stan maximises."""
-    off = level / found.scale[:, None] - _product(design.smooth, found.smooth) - _product(design.hinges, found.delta)
-    likelihood = -level.shape[1] * np.log(found.sigma) - (off**2).sum(axis=1) / (2 * found.sigma**2)
-    priors = -(design.precision * found.smooth**2).sum(axis=1) / 2 - np.abs(found.delta).sum(axis=1) / design.tau
-    return np.asarray(likelihood + priors - 2 * found.sigma**2)
 
 
 def expected(design: Design, found: Fits) -> Grid:
@@ -277,9 +231,9 @@ def expected(design: Design, found: Fits) -> Grid:
     return np.asarray(level * found.scale[:, None])
 
 
-def own_half_width(design: Design, found: Fits) -> Grid:
-    """Half the width of its own 80 % range of the level at each target (series, targets)."""
-    change = np.abs(found.delta).mean(axis=1) + 1e-8  # the package's own grain
+def range_half_width(design: Design, found: Fits) -> Grid:
+    """Half the width of Prophet's own 80 % range of the level at each target (series, targets)."""
+    change = np.abs(found.delta).mean(axis=1) + 1e-8  # as the package adds it
     ahead = np.maximum(design.future[:, 0] - 1.0, 0.0)
     sigma, change, ahead = np.broadcast_arrays(found.sigma[:, None], change[:, None], ahead)
     width = half_width(sigma, change, ahead, np.full(sigma.shape, float(design.hinges.shape[1])))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from market_pipeline.models.calibration.distribution import FINE_LEVELS, HORIZONS, LEVELS, location_scale
+from market_pipeline.models.calibration.distribution import FINE_LEVELS, location_scale
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, ensemble
 from market_pipeline.models.forecasters.classical import ETS, THETA, at_origin, first_of_month
@@ -12,6 +12,7 @@ from market_pipeline.models.forecasters.linear import LINEAR
 from market_pipeline.models.forecasters.prophet import PROPHET, Prophet
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
+from market_pipeline.storage.tables.forecasts import HORIZONS, LEVELS
 from market_pipeline_tests.panels import walk_panel, with_garbage_after
 
 MONTHLY = (ETS, THETA)

@@ -7,11 +7,11 @@ import pytest
 
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.models import prophet
-from market_pipeline.models.calibration.distribution import HORIZONS
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.prophet import Prophet
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
+from market_pipeline.storage.tables.forecasts import HORIZONS
 from market_pipeline_tests.panels import walk_panel
 
 BRIEF = Prophet(window=150, least=120)

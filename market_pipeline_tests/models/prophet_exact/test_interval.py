@@ -1,4 +1,4 @@
-"""The formula of Prophet's own range against what it is the formula of."""
+"""The formula of the range against a simulation."""
 
 import numpy as np
 import pytest
@@ -33,12 +33,12 @@ def test_the_formula_is_the_quantile_of_the_simulation(sigma: float, change: flo
     assert found[0] == pytest.approx(simulated(sigma, change, ahead, rate), rel=0.01)
 
 
-def test_without_changes_it_is_the_normal_distributions() -> None:
+def test_without_changes_the_range_is_the_normal_distributions() -> None:
     found = half_width(np.array([0.5, 2.0]), np.zeros(2), np.array([0.0, 1.0]), np.full(2, 25.0))
     np.testing.assert_allclose(found, [0.5 * 1.2815515655446004, 2 * 1.2815515655446004], rtol=1e-9)
 
 
-def test_a_range_is_the_same_alone_and_among_others() -> None:
+def test_a_range_is_the_same_alone_and_in_a_batch() -> None:
     draw = np.random.default_rng(1)
     parts = [draw.uniform(0.001, 0.1, 40), draw.uniform(0, 2, 40), draw.uniform(0, 0.3, 40), draw.uniform(3, 25, 40)]
     together = half_width(*parts)

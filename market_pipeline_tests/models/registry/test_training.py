@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution
+from market_pipeline.models.calibration.distribution import Distribution
 from market_pipeline.models.features.samples import Panel
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.registry.training import Month, months_between, train
 from market_pipeline.storage.artifacts import Parameters, load
+from market_pipeline.storage.tables.forecasts import HORIZONS
 from market_pipeline_tests.panels import walk_panel
 
 NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
