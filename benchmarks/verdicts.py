@@ -4,8 +4,8 @@
 
 Every market is simulated: eight correlated symbols, two years of history, then origins with the models fitted again
 every REFIT sessions, through the pipeline's own functions from indicators to leaderboard. Prophet, exponential
-smoothing and Theta are left out: they cost more than all the others, and the latter two forecast once a month, too seldom
-for a verdict.
+smoothing and Theta are left out: they cost more than all the others, and the latter two forecast once a month, too
+seldom for a verdict.
 """
 
 import datetime as dt

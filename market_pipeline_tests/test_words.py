@@ -1,4 +1,4 @@
-"""Plain words: the terms of the field in identifiers, docstrings, comments, messages and pages, and none of the old ones."""
+"""The terms of the field in identifiers, docstrings, comments, messages and pages, and none of the retired words."""
 
 import ast
 import io

@@ -6,8 +6,8 @@ interrupts an upgrade leaves the old file working. A copy of the old file stays 
 
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ def refuse_newer(path: Path, version: int | None) -> None:
         )
 
 
-def upgrade(path: Path, config: Mapping[str, Any]) -> None:
-    """Bring the warehouse at `path` to SCHEMA_VERSION, if it is older.
+def upgrade(path: Path, config: Mapping[str, Any], open_file: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    """Bring the warehouse at `path` to SCHEMA_VERSION, if it is older; `open_file` opens it for writing.
 
     Raises WarehouseError when another process upgrades it already and does not end, or when a table did not come
     through whole; the file is then as it was.
@@ -81,7 +81,7 @@ def upgrade(path: Path, config: Mapping[str, Any]) -> None:
     try:
         with (
             FileLock(_beside(path, "upgrade.lock"), timeout=600),
-            duckdb.connect(str(path), config=dict(config)) as held,
+            closing(open_file()) as held,
         ):
             version = version_of(held)
             if version is None or version >= SCHEMA_VERSION:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Warehouse:
                 version = version_of(connection)
             refuse_newer(self.path, version)
             if version is not None and version < SCHEMA_VERSION:
-                upgrade(self.path, self.config)
+                upgrade(self.path, self.config, partial(self._open, read_only=False))
             elif not writing and version is not None:
                 return
         with closing(self._open(read_only=False)) as connection:
@@ -110,7 +111,7 @@ class Warehouse:
         if row is not None and row[0] != self.source:
             raise WarehouseError(
                 f"{self.path} holds {row[0]} data, but the source is now {self.source}; the two never meet in one "
-                f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} a data directory of its own with "
+                f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} another directory with "
                 "MARKET_PIPELINE_HOME."
             )
         return None if row is None else str(row[0])

@@ -114,7 +114,7 @@ def test_a_current_warehouse_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     opened(path)
     inode = path.stat().st_ino
-    upgrading.upgrade(path, {})
+    upgrading.upgrade(path, {}, lambda: duckdb.connect(str(path)))
     assert path.stat().st_ino == inode
 
 

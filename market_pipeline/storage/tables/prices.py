@@ -15,7 +15,7 @@ ADJUSTED_CLOSE = ("close", "dividend", "split_ratio")
 """What an adjusted close is computed from."""
 
 BAR_RULES = {
-    "every price is a number": " and ".join(f"abs({price}) < 1e300" for price in PRICES),
+    "every price is a number": " and ".join(f"abs({price}) <= 1.7976931348623157e308" for price in PRICES),
     "every price is positive": " and ".join(f"{price} > 0" for price in PRICES),
     "no price is above the high": " and ".join(f"{price} <= high * 1.000001" for price in PRICES),
     "no price is below the low": " and ".join(f"{price} >= low * 0.999999" for price in PRICES),
@@ -23,9 +23,10 @@ BAR_RULES = {
     "a split ratio is positive": "split_ratio > 0",
     "a dividend is not negative": "dividend >= 0",
 }
-"""What a possible bar is: conditions that read the same in SQL and in pandas' eval.
+"""What a possible bar is: each sentence with its condition, which means the same in SQL and in pandas' eval.
 
-The tolerance of a millionth is for vendors' adjusted prices, which leave the day's range by rounding alone.
+The first number is the largest double: neither infinity nor NaN is below it. The tolerance of a millionth is for
+adjusted prices of vendors, which leave the day's range by rounding alone.
 """
 
 _VALUES = (
