@@ -67,13 +67,16 @@ class Warehouse:
             connection: duckdb.DuckDBPyConnection = attempts(
                 duckdb.connect, str(self.path), read_only=read_only, config=dict(self.config)
             )
-        except duckdb.IOException as error:
-            if _is_lock_conflict(error):
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.IOException) and _is_lock_conflict(error):
                 raise WarehouseError(
                     f"{self.path} is held by {_holder(error)}, and did not become free within {self.patience:.0f} "
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
-            raise WarehouseError(f"{self.path} cannot be opened: {error}") from error
+            raise WarehouseError(
+                f"{self.path} cannot be opened; it may be damaged, or the folder may not be writable. DuckDB reports: "
+                f"{' '.join(str(error).split())} Restore it from a backup, or move it away and backfill again."
+            ) from error
         # In Jupyter without ipywidgets it is off, and DuckDB refuses to switch it off again.
         shown = connection.execute("select current_setting('enable_progress_bar')").fetchone()
         if shown and shown[0]:
@@ -82,17 +85,21 @@ class Warehouse:
 
     def _prepare(self, *, writing: bool) -> None:
         """See once per process that the file has the tables of this version, and that it belongs to this source."""
-        if (self.path, self.source, os.getpid()) in _prepared and self.path.exists():
+        this = (self.path, self.source, os.getpid())
+        if (this in _prepared or (this in _current and not writing)) and self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             with closing(self._open(read_only=True)) as connection:
                 version = version_of(connection)
-            refuse_newer(self.path, version)
+                refuse_newer(self.path, version)
+                if version is not None:
+                    self._refuse_other_source(connection)
+            if version == SCHEMA_VERSION and not writing:
+                _current.add(this)
+                return
             if version is not None and version < SCHEMA_VERSION:
                 upgrade(self.path, self.config, partial(self._open, read_only=False))
-            elif not writing and version is not None:
-                return
         with closing(self._open(read_only=False)) as connection:
             make_tables(connection)
             if self._refuse_other_source(connection) is None:
@@ -103,7 +110,7 @@ class Warehouse:
             connection.execute("checkpoint")  # a killed process then never leaves schema changes to a log replay
         remove_leftovers(self.path)
         remember_source(self.path.parent, self.source)
-        _prepared.add((self.path, self.source, os.getpid()))
+        _prepared.add(this)
 
     def _refuse_other_source(self, connection: duckdb.DuckDBPyConnection) -> str | None:
         """The source whose data the file holds; raises WarehouseError when it is another than this one."""
@@ -247,10 +254,15 @@ MOST_NUMBERED = 2**62
 """Combinations of key values that one integer can number; with more of them, DuckDB looks for duplicates."""
 
 _prepared: set[tuple[Path, str, int]] = set()
+"""Files, sources and processes for which the tables were made."""
+
+_current: set[tuple[Path, str, int]] = set()
+"""The same for which the version was looked at, and nothing has been written yet."""
 
 
 def _is_lock_conflict(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+    # "lock" alone is also in "block", of which a damaged file complains.
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
 
 def _holder(error: duckdb.IOException) -> str:

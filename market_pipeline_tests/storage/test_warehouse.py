@@ -104,6 +104,19 @@ def test_a_lock_that_lasts_names_its_holder_and_loses_nothing(warehouse: Warehou
     assert stored(warehouse) == [(DAY, 1)]
 
 
+def test_a_damaged_file_is_reported_as_damaged_at_once(warehouse: Warehouse) -> None:
+    warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
+    content = bytearray(warehouse.path.read_bytes())
+    for place in range(4096, len(content), 512):
+        content[place] ^= 0xFF
+    warehouse.path.write_bytes(content)
+    patient = Warehouse(warehouse.path, "simulated", patience=60)
+    began = time.monotonic()
+    with pytest.raises(WarehouseError, match="may be damaged"):
+        patient.read("from coverage")
+    assert time.monotonic() - began < 30
+
+
 def test_a_lock_that_passes_is_waited_for(warehouse: Warehouse) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
     holder = held_by_another(warehouse, 1.0)
