@@ -1,6 +1,6 @@
-"""What a data directory's forecasts were worth, as the tables of docs/results.md: coverage, skill, ranks, trading.
+"""The value of a data directory's forecasts, as the tables of docs/results.md: coverage, skill, ranks, trading.
 
-    python benchmarks/results.py HOME [market ...]
+    python benchmarks/results.py DATA_DIRECTORY [market ...]
 
 Reads the warehouse only. The selected model of an origin is the champion of the range as the reviews up to that session
 had it, and the random walk before the first review.
@@ -24,17 +24,17 @@ with history as (
 )
 select horizon, string_agg(distinct model, ', ' order by model) as models, count(*) as forecasts,
     count(distinct origin) as origins,
-    avg(covered_50::int) as held_50, avg(covered_80::int) as held_80, avg(covered_95::int) as held_95
+    avg(covered_50::int) as coverage_50, avg(covered_80::int) as coverage_80, avg(covered_95::int) as coverage_95
 from selected group by horizon order by horizon
 """
 COVERAGE = """
-select horizon, model, count(*) as forecasts, avg(covered_50::int) as held_50, avg(covered_80::int) as held_80,
-    avg(covered_95::int) as held_95 from scores where market = $market group by all order by all
+select horizon, model, count(*) as forecasts, avg(covered_50::int) as coverage_50, avg(covered_80::int) as coverage_80,
+    avg(covered_95::int) as coverage_95 from scores where market = $market group by all order by all
 """
 SKILL = """
 select question, model, horizon, n_origins, skill, p_value, p_adjusted, verdict,
     (select value from tests t where t.market = l.market and t.horizon = l.horizon and t.model = l.model
-        and t.question = l.question and t.test = 'effective_origins') as worth
+        and t.question = l.question and t.test = 'effective_origins') as effective
 from leaderboard l where market = $market order by all
 """
 CHAMPIONS = "select horizon, question, since, model, reason from champions where market = $market order by all"
@@ -65,15 +65,15 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def coverage(connection: duckdb.DuckDBPyConnection, market: str) -> None:
-    print(f"### {market}: did the ranges hold?\n")
+    print(f"### {market}: coverage of the ranges\n")
     selected = connection.execute(SELECTED, {"market": market}).fetchall()
     table(
-        "horizon | selected | forecasts | origins | 50 % held | 80 % held | 95 % held",
+        "horizon | selected models | forecasts | origins | coverage of 50 % | of 80 % | of 95 %",
         [(str(h), m, f"{n:,}", f"{o:,}", percent(a), percent(b), percent(c)) for h, m, n, o, a, b, c in selected],
     )
     found = connection.execute(COVERAGE, {"market": market}).fetchall()
     table(
-        "horizon | model | forecasts | 50 % held | 80 % held | 95 % held",
+        "horizon | model | forecasts | coverage of 50 % | of 80 % | of 95 %",
         [(str(h), m, f"{n:,}", percent(a), percent(b), percent(c)) for h, m, n, a, b, c in found],
     )
 
@@ -82,14 +82,14 @@ def skill(connection: duckdb.DuckDBPyConnection, market: str) -> None:
     print(f"### {market}: skill against the random walk\n")
     rows = connection.execute(SKILL, {"market": market}).fetchall()
     table(
-        "question | model | horizon | origins | worth | skill | p | p adjusted | verdict",
+        "question | model | horizon | origins | effective origins | skill | p | p adjusted | verdict",
         [
             (
                 q,
                 m,
                 str(h),
                 f"{n:,}",
-                f"{worth or 0:.0f}",
+                f"{effective or 0:.0f}",
                 f"{100 * s:+.2f} %",
                 f"{p:.3f}",
                 f"{a:.3f}",
@@ -97,11 +97,11 @@ def skill(connection: duckdb.DuckDBPyConnection, market: str) -> None:
             )
             if p is not None
             else (q, m, str(h), f"{n:,}", "", f"{100 * s:+.2f} %", "", "", v.replace("_", " "))
-            for q, m, h, n, s, p, a, v, worth in rows
+            for q, m, h, n, s, p, a, v, effective in rows
         ],
     )
-    titles = connection.execute(CHAMPIONS, {"market": market}).fetchall()
-    table("horizon | question | since | champion | why", [tuple(map(str, row)) for row in titles])
+    champions = connection.execute(CHAMPIONS, {"market": market}).fetchall()
+    table("horizon | question | since | champion | reason", [tuple(map(str, row)) for row in champions])
     other = connection.execute(TESTS, {"market": market}).fetchall()
     table(
         "test | question | model | horizon | origins | value", [(*map(str, row[:5]), f"{row[5]:.3g}") for row in other]
@@ -123,7 +123,7 @@ def ranks(connection: duckdb.DuckDBPyConnection, market: str) -> None:
                 (str(horizon), "all" if year is None else str(year), f"{len(part):,}", f"{part[:, 0].mean():.5f}",
                  f"{part[:, 1].mean():.5f}", percent(skill_of(part), 2), f"{percent(low, 2)} to {percent(high, 2)}")
             )  # fmt: skip
-    table("horizon | year | origins | RPS | of 0.2 in each quintile | skill | 95 % interval", section)
+    table("horizon | year | origins | RPS | RPS of 0.2 each | skill | 95 % interval", section)
 
 
 def skill_of(losses: np.ndarray) -> float:
@@ -139,16 +139,16 @@ def interval(losses: np.ndarray, horizon: int) -> tuple[float, float]:
 
 
 def trading(connection: duckdb.DuckDBPyConnection, market: str) -> None:
-    print(f"### {market}: what following the signals would have earned\n")
+    print(f"### {market}: signal backtest, net of costs\n")
     found = connection.execute(STRATEGIES, {"market": market})
     names = [column[0] for column in found.description or []]
     table(" | ".join(names), [tuple(f"{value:.3g}" for value in row) for row in found.fetchall()])
 
 
-def main(home: Path, markets: list[str]) -> None:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        held = [row[0] for row in connection.execute("select distinct market from scores order by all").fetchall()]
-        for market in markets or held:
+def main(data_directory: Path, markets: list[str]) -> None:
+    with duckdb.connect(str(data_directory / "warehouse.duckdb"), read_only=True) as connection:
+        stored = [row[0] for row in connection.execute("select distinct market from scores order by all").fetchall()]
+        for market in markets or stored:
             for section in (coverage, skill, ranks, trading):
                 section(connection, market)
 

@@ -25,7 +25,7 @@ from playwright.sync_api import Page
 from rich.text import Text
 from screens import ROWS, browser, card, chromium, terminal
 
-from market_pipeline.config.markets import load_markets, packaged_config
+from market_pipeline.config.markets_file import load_markets, packaged_config
 
 HERE = Path(__file__).parent
 LOCATION = "locations/market_pipeline.definitions/asset-groups"
