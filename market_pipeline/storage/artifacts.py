@@ -5,15 +5,20 @@ A file is named by its content, so a registry row and its file can never disagre
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from market_pipeline.errors import WarehouseError
 
 Parameters: TypeAlias = Mapping[str, Any]
 """What was learned, as data: arrays, numbers and scikit-learn estimators by name."""
+
+ADDRESS = re.compile(r'"(?:__id__": |file": ")(\d+)')
+"""The number of an object in skops' schema, or of the file that holds it."""
 
 TRUSTED = (
     "sklearn._loss.link.IdentityLink",
@@ -29,7 +34,7 @@ def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     """Write parameters below `folder`; returns the file and its SHA-256."""
     import skops.io as sio
 
-    content = sio.dumps(dict(parameters))
+    content = reproducible(sio.dumps(dict(parameters)))
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"{name}-{digest[:12]}.skops"
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +42,24 @@ def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     partial.write_bytes(content)
     partial.replace(path)
     return path, digest
+
+
+def reproducible(content: bytes) -> bytes:
+    """The same file without what differs from process to process: addresses of objects, and the time of writing.
+
+    skops numbers objects by their address; here they are numbered in the order in which they appear.
+    """
+    with ZipFile(BytesIO(content)) as read:
+        schema = read.read("schema.json").decode()
+        number = {address: str(place) for place, address in enumerate(dict.fromkeys(ADDRESS.findall(schema)))}
+        files = {name: read.read(name) for name in read.namelist() if name != "schema.json"}
+    written = BytesIO()
+    with ZipFile(written, "w") as write:
+        for name, part in files.items():
+            write.writestr(ZipInfo(f"{number[name.split('.')[0]]}.npy"), part)
+        numbered = ADDRESS.sub(lambda found: found[0].replace(found[1], number[found[1]]), schema)
+        write.writestr(ZipInfo("schema.json"), numbered)
+    return written.getvalue()
 
 
 def load(path: Path, digest: str) -> Parameters:

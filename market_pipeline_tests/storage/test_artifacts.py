@@ -1,5 +1,7 @@
 import hashlib
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,27 @@ def test_what_every_forecaster_learns_comes_back_from_disk(forecaster: Forecaste
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(back[name], value)
     assert [file.suffix for file in tmp_path.iterdir()] == [".skops"]
+
+
+FIT = """
+import sys
+from pathlib import Path
+from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.storage.artifacts import save
+from market_pipeline_tests.panels import walk_panel
+padding = [object() for _ in range(int(sys.argv[2]))]
+for forecaster in FORECASTERS:
+    print(forecaster.name, save(forecaster.fit(walk_panel(symbols=2, sessions=300)), Path(sys.argv[1]), "m")[1])
+"""
+
+
+def test_the_same_fit_is_the_same_file_in_any_process(tmp_path: Path) -> None:
+    saved = [
+        subprocess.run([sys.executable, "-W", "ignore", "-c", FIT, tmp_path, padding], capture_output=True, check=True)
+        for padding in ("10", "100000")
+    ]
+    assert saved[0].stdout == saved[1].stdout
+    assert saved[0].stdout.count(b"\n") == len(FORECASTERS)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
