@@ -1,12 +1,12 @@
-"""Everything Dagster knows, in the order data flows: one chain of assets per market, then the mart."""
+"""Everything Dagster knows, in the order in which data flows: a chain of assets for each market, then the mart."""
 
 import warnings
 
 import dagster as dg
 
-from market_pipeline.config.markets import Market, load_markets, packaged_config
+from market_pipeline.config.markets import Market
+from market_pipeline.config.markets_file import configured_markets
 from market_pipeline.config.settings import Settings
-from market_pipeline.errors import ConfigurationError
 from market_pipeline.forecasts.assets import forecasts_asset
 from market_pipeline.forecasts.checks import forecasts_checks
 from market_pipeline.indicators.assets import indicators_asset
@@ -15,6 +15,7 @@ from market_pipeline.mart.assets import mart_asset
 from market_pipeline.models.assets import models_asset
 from market_pipeline.models.checks import models_checks
 from market_pipeline.orchestration.alerts import alerts_sensor
+from market_pipeline.orchestration.chain import chain_of
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.resources import resources_of
 from market_pipeline.orchestration.sensors import sensors_of
@@ -24,25 +25,24 @@ from market_pipeline.prices.cross_check_assets import cross_check_asset
 from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
 from market_pipeline.scores.checks import scores_checks
 
-# Backfill policies and mappings that start before the first partition work, and are called beta at every load.
+# Backfill policies, and mappings that start before the first partition, are in beta: Dagster warns at every load.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
-    """The definitions that these settings amount to; raises ConfigurationError when they cannot be."""
-    markets = load_markets(settings.config or packaged_config(settings.source))
-    _refuse_own_witness(markets, settings.source)
-    jobs = {market.name: jobs_of(market) for market in markets}
+    """The definitions for these settings; raises ConfigurationError when the settings or the markets are invalid."""
+    markets = configured_markets(settings)
     checks = [check for market in markets for check in checks_of(market)]
+    jobs = {market.name: jobs_of(market) for market in markets}
+    every_job = [job for market in markets for job in jobs[market.name]]
     sensors = [sensor for market in markets for sensor in sensors_of(market, jobs[market.name])]
     if settings.alerts:
-        names = [job.name for market in markets for job in jobs[market.name]]
-        sensors.append(alerts_sensor(markets, names, checks, settings.alerts))
+        sensors.append(alerts_sensor(markets, [job.name for job in every_job], checks, settings.alerts))
     return dg.Definitions(
-        assets=[asset for market in markets for asset in chain_of(market)] + [mart_asset(markets)],
+        assets=[*(asset for market in markets for asset in assets_of(market)), mart_asset(markets)],
         asset_checks=checks,
-        jobs=[job for market in markets for job in jobs[market.name]],
+        jobs=every_job,
         schedules=[schedule for market in markets for schedule in schedules_of(market)],
         sensors=sensors,
         resources=resources_of(settings),
@@ -50,19 +50,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-def _refuse_own_witness(markets: tuple[Market, ...], source: str) -> None:
-    """A source that is held against itself always agrees."""
-    for market in markets:
-        if source == "exchange" and market.cross_check == market.exchange:
-            raise ConfigurationError(
-                f"[{market.name}]: prices come from {market.exchange}, and cross_check names it again, so they would "
-                "always agree. Name another exchange in cross_check, or in exchange."
-            )
-
-
-def chain_of(market: Market) -> list[dg.AssetsDefinition]:
-    """The assets of one market, in the order data flows."""
-    return [
+def assets_of(market: Market) -> list[dg.AssetsDefinition]:
+    """The assets of one market, as the chain declares them."""
+    assets = [
         prices_asset(market),
         *([cross_check_asset(market)] if market.cross_check else []),
         indicators_asset(market),
@@ -72,10 +62,13 @@ def chain_of(market: Market) -> list[dg.AssetsDefinition]:
         leaderboard_asset(market),
         signals_asset(market),
     ]
+    declared = [asset.key(market.name) for asset in chain_of(market) if not asset.shared]
+    assert [list(asset.key.path) for asset in assets] == declared, "definitions.py and orchestration/chain.py differ"
+    return assets
 
 
 def checks_of(market: Market) -> list[dg.AssetChecksDefinition]:
-    """The checks of one market, in the order data flows."""
+    """The checks of one market, in the order of its assets."""
     return [
         *prices_checks(market),
         *indicators_checks(market),

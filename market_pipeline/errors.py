@@ -1,21 +1,21 @@
-"""The errors a user can cause or meet. Each message says what happened, where, and how to mend it."""
+"""The errors a user can cause or meet. Each message states what happened, where, and how to fix it."""
 
 
 class MarketPipelineError(Exception):
-    """Anything that a person can mend; the command line prints it as one paragraph."""
+    """A problem that a person can fix; the command line prints it as one paragraph."""
 
 
 class ConfigurationError(MarketPipelineError):
-    """A setting or the markets file says something that cannot be."""
+    """A setting or a value of the markets file is impossible."""
 
 
 class SourceError(MarketPipelineError):
-    """A source cannot be read at all (one bad symbol is an outcome, not an error)."""
+    """A source cannot be read at all; one bad symbol is an outcome, not an error."""
 
 
 class WarehouseError(MarketPipelineError):
-    """The warehouse is busy, belongs to another source, or was given rows it cannot hold."""
+    """The warehouse is busy, belongs to another source, or was given rows that it cannot hold."""
 
 
 class HistoryError(MarketPipelineError):
-    """Something was asked of sessions whose past has not been loaded yet."""
+    """The past of the requested sessions has not been loaded yet."""

@@ -9,7 +9,8 @@ from unittest import mock
 
 import dagster as dg
 
-from market_pipeline.config.markets import Market, load_markets
+from market_pipeline.config.markets import Market
+from market_pipeline.config.markets_file import load_markets
 from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions, chain_of
 from market_pipeline.orchestration.partitions import range_tags

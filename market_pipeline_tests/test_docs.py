@@ -16,7 +16,7 @@ import click
 import pytest
 
 from market_pipeline.cli.main import main
-from market_pipeline.config.markets import load_markets
+from market_pipeline.config.markets_file import load_markets
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report

@@ -20,7 +20,7 @@ import datetime as dt, sqlite3, sys
 from pathlib import Path
 import market_pipeline
 from market_pipeline.definitions import build_definitions, checks_of
-from market_pipeline.config.markets import load_markets, packaged_config
+from market_pipeline.config.markets_file import load_markets, packaged_config
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.config.settings import Settings
 from market_pipeline.sources.selection import open_source

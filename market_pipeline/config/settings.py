@@ -1,55 +1,69 @@
-"""Where things lie and where prices come from, as the environment says it.
+"""Settings of the environment: where data is stored, and where prices come from.
 
 Knows nothing of markets, Dagster or DuckDB.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ConfigDict, SecretStr, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from market_pipeline.errors import ConfigurationError
 
+PREFIX = "MARKET_PIPELINE_"
 SOURCES = ("yahoo", "files", "simulated", "exchange")
+MART = "mart.duckdb"
+
+READ_ELSEWHERE = {
+    "models": "Forecasters of yours, each `my_module:MODEL` or `/path/to/file.py:MODEL`, separated by spaces. "
+    "Unset: the built-in models only.",
+    "traceback": "Set to 1, an error of the program itself shows where it happened. Unset: it does not.",
+}
+"""Variables that are no field of Settings."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(use_attribute_docstrings=True))
 class Settings:
-    """The four settings of the contract, and where alerts go, resolved.
-
-    `source` is what MARKET_PIPELINE_SOURCE says; unset, what the home was made with; else `yahoo`.
-    """
+    """What the environment configures; a field's variable is its name in capitals after MARKET_PIPELINE_."""
 
     home: Path
+    """The data directory: `warehouse.duckdb`, `mart.duckdb`, `models/`, `report.html`, `dagster/`; it has data of one
+    source. Unset: `./data`."""
     source: str
+    """Where prices come from: `yahoo`, `files`, `simulated` or `exchange`. Unset: the source that the data directory
+    was made with, else `yahoo`."""
     files: Path | None = None
+    """The folder of CSV or Parquet files that the `files` source reads."""
     config: Path | None = None
-    alerts: tuple[str, ...] = ()
-    """Addresses of MARKET_PIPELINE_ALERTS, which is no part of any error or log: they hold passwords."""
+    """A TOML file of markets. Unset: the packaged universe."""
+    alerts: tuple[SecretStr, ...] = ()
+    """Addresses of Apprise, separated by spaces; no error and no log shows them, as they hold passwords. Unset: no
+    alerts."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the MARKET_PIPELINE_* variables; an empty variable counts as unset."""
-        home = home_of(environment)
+        home = data_directory(environment)
         source = environment.get("MARKET_PIPELINE_SOURCE") or remembered_source(home) or "yahoo"
+        files, config, alerts = (environment.get(PREFIX + name, "") for name in ("FILES", "CONFIG", "ALERTS"))
         if source not in SOURCES:
             raise ConfigurationError(
                 f"MARKET_PIPELINE_SOURCE is {source!r}, but the sources are {', '.join(SOURCES)}. "
                 "Set it to one of them."
             )
-        files = environment.get("MARKET_PIPELINE_FILES")
         if source == "files" and not files:
             raise ConfigurationError(
-                "MARKET_PIPELINE_SOURCE is 'files', but MARKET_PIPELINE_FILES does not say where they are. "
-                "Set MARKET_PIPELINE_FILES to the folder that holds the CSV or Parquet files."
+                "MARKET_PIPELINE_SOURCE is 'files', but MARKET_PIPELINE_FILES is not set. "
+                "Set it to the folder that holds the CSV or Parquet files."
             )
-        config = environment.get("MARKET_PIPELINE_CONFIG")
         return cls(
             home=home,
             source=source,
             files=Path(files).absolute() if files else None,
             config=Path(config).absolute() if config else None,
-            alerts=tuple((environment.get("MARKET_PIPELINE_ALERTS") or "").split()),
+            alerts=tuple(map(SecretStr, alerts.split())),
         )
 
     @property
@@ -58,7 +72,7 @@ class Settings:
 
     @property
     def mart(self) -> Path:
-        return mart_of(self.home)
+        return self.home / MART
 
     @property
     def models(self) -> Path:
@@ -73,18 +87,25 @@ class Settings:
         return self.home / "dagster"
 
 
-def home_of(environment: Mapping[str, str] = os.environ) -> Path:
+def variables() -> dict[str, str]:
+    """Each variable of the environment and what it sets."""
+    schema = TypeAdapter(Settings).json_schema()["properties"]
+    meanings = {name: " ".join(field["description"].split()) for name, field in schema.items()} | READ_ELSEWHERE
+    return {PREFIX + name.upper(): meaning for name, meaning in meanings.items()}
+
+
+def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of MARKET_PIPELINE_HOME, or `data` below the working directory."""
     return Path(environment.get("MARKET_PIPELINE_HOME") or "data").absolute()
 
 
-def mart_of(home: Path) -> Path:
-    """What is published to readers of a home; they need no other setting."""
-    return home / "mart.duckdb"
+def published_mart() -> Path:
+    """The mart of the environment's data directory; readers need no other setting."""
+    return data_directory() / MART
 
 
 def remembered_source(home: Path) -> str | None:
-    """The source a home was made with, or None for a new home."""
+    """The source a data directory was made with, or None for a new one."""
     note = home / "source"
     return note.read_text(encoding="utf-8").strip() if note.is_file() else None
 

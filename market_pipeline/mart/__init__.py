@@ -1,11 +1,11 @@
-"""What readers get: the published database and the report; and, for notebooks, its tables as pandas frames.
+"""The published database for readers, and its tables as pandas frames.
 
     from market_pipeline import mart
     mart.forecasts("AAPL", newest=True)
 
-Every call opens the mart of MARKET_PIPELINE_HOME read-only and closes it at once: the pipeline may publish at any time,
-and the next call sees what it published. Days are pandas timestamps, returns log returns, probabilities fractions.
-A missing mart or an unknown symbol raises MarketPipelineError, which says what to do.
+Each call opens the mart of MARKET_PIPELINE_HOME read-only and closes it: the pipeline may publish at any time, and the
+next call reads the newest mart. Days are pandas timestamps, returns log returns, probabilities fractions. A missing
+mart or an unknown symbol raises MarketPipelineError with the fix.
 """
 
 import datetime as dt
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Day: TypeAlias = dt.date | str
-"""A day, or how one is written: 2024-01-02."""
+"""A day, or its text: 2024-01-02."""
 
 
 def path() -> Path:
     """Where the mart is, or will be: `mart.duckdb` in MARKET_PIPELINE_HOME."""
-    from market_pipeline.config.settings import home_of, mart_of
+    from market_pipeline.config.settings import published_mart
 
-    return mart_of(home_of())
+    return published_mart()
 
 
 def sql(query: str, **parameters: Any) -> "pd.DataFrame":
-    """The answer to any query on the mart; `$name` in it takes the parameter of that name.
+    """The result of any query; `$name` in it takes the parameter of that name.
 
-    DuckDB's own error is raised for SQL that cannot be, and for SQL that would change something.
+    Raises DuckDB's own error for invalid SQL, and for SQL that would change something.
     """
     from market_pipeline.mart import read
 
@@ -40,8 +40,8 @@ def sql(query: str, **parameters: Any) -> "pd.DataFrame":
 def prices(
     symbol: str | None = None, *, market: str | None = None, since: Day | None = None, until: Day | None = None
 ) -> "pd.DataFrame":
-    """Bars as they were traded, and `adj_close`; one row per market, symbol and session, in this order."""
-    return _rows("prices", symbol, market=market, since=since, until=until)
+    """Bars as traded, and `adj_close`; one row per market, symbol and session, in this order."""
+    return _rows("prices", symbol=symbol, market=market, since=since, until=until)
 
 
 def forecasts(
@@ -55,14 +55,14 @@ def forecasts(
     newest: bool = False,
     in_prices: bool = False,
 ) -> "pd.DataFrame":
-    """What every model said at every origin, in log returns; one row per symbol, origin, horizon and model.
+    """Every model's forecasts in log returns; one row per symbol, origin, horizon and model.
 
     `since` and `until` are origins; `newest` keeps the newest origin of each market; `in_prices` gives the same
-    quantiles as prices, with the close they start from.
+    quantiles as prices, with the close at the origin.
     """
     table = "forecast_prices" if in_prices else "forecasts"
-    asked = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until, "newest": newest}
-    return _rows(table, symbol, **asked)
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows(table, symbol=symbol, newest=newest, **filters)
 
 
 def scores(
@@ -74,8 +74,8 @@ def scores(
     since: Day | None = None,
     until: Day | None = None,
 ) -> "pd.DataFrame":
-    """How wrong each forecast was that came due; `since` and `until` are origins."""
-    return _rows("scores", symbol, market=market, horizon=horizon, model=model, since=since, until=until)
+    """The losses of each forecast whose target date is reached; `since` and `until` are origins."""
+    return _rows("scores", symbol=symbol, market=market, horizon=horizon, model=model, since=since, until=until)
 
 
 def daily_scores(
@@ -86,14 +86,11 @@ def daily_scores(
     since: Day | None = None,
     until: Day | None = None,
 ) -> "pd.DataFrame":
-    """The means of `scores` over the symbols of a market, beside the random walk's; a row per origin, horizon, model.
+    """Mean `scores` over the symbols of a market, beside the random walk's; one row per origin, horizon and model.
 
-    What a plot over time or a comparison of models needs, some hundred times smaller than the scores themselves.
+    For plots over time and comparisons of models: some hundred times smaller than the scores.
     """
-    from market_pipeline.mart import read
-
-    asked = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
-    return _frame(read.read_daily_scores(path(), asked))
+    return _rows("daily_scores", market=market, horizon=horizon, model=model, since=since, until=until)
 
 
 def ranks(
@@ -106,29 +103,27 @@ def ranks(
     until: Day | None = None,
     newest: bool = False,
 ) -> "pd.DataFrame":
-    """The chances of ending in each fifth of the market, lowest returns first; arguments as of `forecasts`."""
-    asked = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until, "newest": newest}
-    return _rows("ranks", symbol, **asked)
+    """The probability of each quintile of the market's returns, lowest first; arguments as of `forecasts`."""
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows("ranks", symbol=symbol, newest=newest, **filters)
 
 
 def leaderboard() -> "pd.DataFrame":
     """Each model against the random walk, by market, horizon and question, with the verdict."""
-    from market_pipeline.mart import read
-
-    return _frame(read.read_verdicts(path()))
+    return _rows("leaderboard")
 
 
 def signals(symbol: str | None = None) -> "pd.DataFrame":
-    """What is served now; of one symbol with its prices: close, expected, and both ends of the 80 % range."""
+    """The newest published forecasts; of one symbol with prices: close, expected, and both ends of the 80 % range."""
     from market_pipeline.mart import read
 
-    return _frame(read.read_signals(path()) if symbol is None else read.read_forecast(path(), symbol))
+    return _rows("signals") if symbol is None else _frame(read.read_forecast(path(), symbol))
 
 
-def _rows(table: str, symbol: str | None, **asked: Any) -> "pd.DataFrame":
-    from market_pipeline.mart.read import read_rows
+def _rows(table: str, **filters: Any) -> "pd.DataFrame":
+    from market_pipeline.mart import read
 
-    return _frame(read_rows(path(), table, symbol, asked))
+    return _frame(read.read_rows(path(), table, **filters))
 
 
 def _frame(rows: "pa.Table") -> "pd.DataFrame":

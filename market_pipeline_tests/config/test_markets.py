@@ -1,11 +1,15 @@
+"""A market: its sessions, closes, and the sessions a symbol should have."""
+
 import datetime as dt
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from market_pipeline.config.markets import Market, load_markets, packaged_config
-from market_pipeline.errors import ConfigurationError
+from market_pipeline.config.markets import Market
+from market_pipeline.config.markets_file import load_markets
 
 GOOD = '[stocks]\ncalendar = "XNYS"\nstart = 2018-01-02\nsymbols = ["AAPL", "MSFT"]\n'
 
@@ -14,44 +18,6 @@ def load(folder: Path, toml: str) -> tuple[Market, ...]:
     path = folder / "markets.toml"
     path.write_text(toml, encoding="utf-8")
     return load_markets(path)
-
-
-@pytest.mark.parametrize(
-    ("toml", "words"),
-    [
-        (GOOD.replace("XNYS", "NYSE2"), "'NYSE2' is not a calendar of exchange_calendars"),
-        (GOOD.replace('["AAPL", "MSFT"]', "[]"), "list of symbols is empty"),
-        (GOOD.replace('"MSFT"', '"AAPL"'), "'AAPL' is listed twice"),
-        (GOOD.replace('"MSFT"', "7"), "must be a list of names"),
-        (GOOD.replace("2018-01-02", '"2018-01-02"'), "must be a date such as 2018-01-02 (no quotes)"),
-        (GOOD.replace("2018-01-02", "2099-01-02"), "not in the past"),
-        (GOOD + "colour = 1\n", "unknown key 'colour'. The keys are"),
-        (GOOD.replace("[stocks]", '["a b"]'), "a market's name is letters"),
-        (GOOD.replace("start = 2018-01-02\n", ""), "'start' is missing"),
-        (GOOD + "schedule_hour = 24\n", "schedule_hour is 24"),
-        (GOOD.replace("XNYS", "24/7") + "schedule_hour = 2\n", "an hour from 3 to 23 of UTC"),
-        (GOOD + "[stocks.listed]\nTSLA = 2019-01-02\n", "listed names 'TSLA', which is not among the symbols"),
-        ("start = 3\n" + GOOD, "stands outside a market"),
-        ("[stocks", "is not valid TOML"),
-        ("", "declares no market"),
-    ],
-)
-def test_a_file_that_cannot_be_says_where_why_and_how_to_mend_it(tmp_path: Path, toml: str, words: str) -> None:
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, toml)
-    assert words in str(refused.value)
-    assert "markets.toml" in str(refused.value)
-
-
-def test_a_missing_file_names_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="MARKET_PIPELINE_CONFIG"):
-        load_markets(tmp_path / "gone.toml")
-
-
-@pytest.mark.parametrize("source", ["yahoo", "simulated"])
-def test_the_packaged_universes_load(source: str) -> None:
-    stocks, crypto = load_markets(packaged_config(source))
-    assert (stocks.calendar_name, crypto.calendar_name) == ("XNYS", "24/7")
 
 
 def test_a_european_market_is_five_lines(tmp_path: Path) -> None:
@@ -90,3 +56,13 @@ def test_a_symbol_is_expected_between_its_listing_and_its_delisting_but_for_acce
         "2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03",
     ]  # fmt: skip
     assert market.expected_sessions("MSFT", *span).astype(str).tolist() == ["2020-01-02", "2020-01-03", "2020-01-07"]
+
+
+def test_a_market_is_frozen_and_a_copy_with_other_symbols_is_checked(tmp_path: Path) -> None:
+    market = load(tmp_path, GOOD + "[stocks.listed]\nMSFT = 2020-01-02\n")[0]
+    with pytest.raises(FrozenInstanceError):
+        market.symbols = ("A",)  # type: ignore[misc]
+    copy = replace(market, symbols=("AAPL", "GONE"))
+    assert (copy.symbols, copy.listed, copy.calendar_name) == (("AAPL", "GONE"), market.listed, "XNYS")
+    with pytest.raises(ValidationError):
+        replace(market, symbols=(" ",))

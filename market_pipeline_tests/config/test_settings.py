@@ -1,0 +1,59 @@
+"""Settings of the environment: what is unset, what is refused, and what no message shows."""
+
+from pathlib import Path
+
+import pytest
+
+from market_pipeline.config.settings import Settings, data_directory, remember_source, remembered_source, variables
+from market_pipeline.errors import ConfigurationError
+
+SECRET = "slack://token@channel"
+
+
+def test_without_variables_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment({}) == Settings(home=tmp_path / "data", source="yahoo")
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    empty = dict.fromkeys(variables(), "")
+    assert Settings.from_environment(empty) == Settings.from_environment({})
+    assert data_directory(empty) == tmp_path / "data"
+
+
+def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"HOME": "here", "SOURCE": "files", "FILES": "csv", "CONFIG": "m.toml"}
+    read = Settings.from_environment({f"MARKET_PIPELINE_{name}": value for name, value in names.items()})
+    assert (read.home, read.files, read.config) == (tmp_path / "here", tmp_path / "csv", tmp_path / "m.toml")
+
+
+def test_the_source_of_a_data_directory_is_remembered_until_a_variable_names_another(tmp_path: Path) -> None:
+    home = {"MARKET_PIPELINE_HOME": str(tmp_path)}
+    remember_source(tmp_path, "simulated")
+    remember_source(tmp_path, "yahoo")
+    assert remembered_source(tmp_path) == Settings.from_environment(home).source == "simulated"
+    assert Settings.from_environment(home | {"MARKET_PIPELINE_SOURCE": "yahoo"}).source == "yahoo"
+
+
+def test_an_unknown_source_and_a_missing_folder_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="'bloomberg', but the sources are yahoo, files, simulated, exchange"):
+        Settings.from_environment({"MARKET_PIPELINE_SOURCE": "bloomberg"})
+    with pytest.raises(ConfigurationError, match="is 'files', but MARKET_PIPELINE_FILES is not set"):
+        Settings.from_environment({"MARKET_PIPELINE_SOURCE": "files"})
+
+
+def test_addresses_of_alerts_are_secret(tmp_path: Path) -> None:
+    settings = Settings.from_environment(
+        {"MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_ALERTS": f"{SECRET} a:b"}
+    )
+    assert [address.get_secret_value() for address in settings.alerts] == [SECRET, "a:b"]
+    assert "token" not in repr(settings) + str(settings.alerts) + f"{settings}"
+
+
+def test_every_variable_has_a_meaning() -> None:
+    assert {name.removeprefix("MARKET_PIPELINE_") for name in variables()} == {
+        "HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS", "TRACEBACK",
+    }  # fmt: skip
+    assert all(meaning.endswith(".") and "\n" not in meaning for meaning in variables().values())
