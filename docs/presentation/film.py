@@ -1,9 +1,9 @@
-"""Frames with a caption below, and the film that ffmpeg makes of them.
+"""Frames with a caption below, and the film that ffmpeg encodes from them.
 
-Knows pictures; nothing of what they show.
+Handles images, whatever their content.
 """
 
-# ruff: noqa: INP001, S603  a script's neighbour; it runs ffmpeg
+# ruff: noqa: INP001, S603  imported by a script; it runs ffmpeg
 
 import io
 import shutil
@@ -15,25 +15,25 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 1280, 720
 STRIP = 64
-"""Pixels below each picture that carry its caption."""
+"""Height of the caption below each image, in pixels."""
 
 FILM_LIMIT, STILL_LIMIT = 10_000_000, 200_000
-"""Bytes: what a repository can bear."""
+"""Largest sizes for the repository, in bytes."""
 
 INK, PAPER, MUTED = "#ffffff", "#16213a", "#9fb2d8"
 
 
 @dataclass
 class Film:
-    """Pictures in the order in which they are shown, each for so many seconds."""
+    """Images in order, each with its duration in seconds."""
 
     folder: Path
     frames: list[tuple[Path, float]] = field(default_factory=list)
 
-    def show(self, picture: bytes, caption: str, seconds: float) -> None:
-        """Add a picture, scaled to what the caption leaves of the frame; its sides should be as 1280 to 656."""
+    def show(self, image: bytes, caption: str, seconds: float) -> None:
+        """Add an image, scaled to the frame above the caption; its aspect ratio should be 1280 to 656."""
         frame = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
-        frame.paste(opened(picture).resize((WIDTH, HEIGHT - STRIP), Image.Resampling.LANCZOS), (0, 0))
+        frame.paste(opened(image).resize((WIDTH, HEIGHT - STRIP), Image.Resampling.LANCZOS), (0, 0))
         pen = ImageDraw.Draw(frame)
         pen.text((28, HEIGHT - STRIP / 2), caption, fill=INK, font=font(23), anchor="lm")
         path = self.folder / f"{len(self.frames):04d}.png"
@@ -56,35 +56,35 @@ class Film:
         ]  # fmt: skip
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
-            raise RuntimeError(f"ffmpeg could not make {path.name}: {ended.stderr.strip()[-400:]}")
+            raise RuntimeError(f"ffmpeg could not encode {path.name}: {ended.stderr.strip()[-400:]}")
         if path.stat().st_size > FILM_LIMIT:
             raise RuntimeError(f"{path} has {path.stat().st_size:,} bytes; {FILM_LIMIT:,} are allowed. Raise the crf.")
 
 
-def still(picture: bytes, path: Path) -> None:
-    """Write a picture for a page, in as few colours as keep it below STILL_LIMIT; raises RuntimeError if none do."""
+def still(image: bytes, path: Path) -> None:
+    """Write an image with as many colours as STILL_LIMIT allows; raises RuntimeError if even 32 are too many."""
     for colours in (256, 128, 64, 32):
-        reduced = opened(picture).quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = opened(image).quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         reduced.save(path, optimize=True)
         if path.stat().st_size < STILL_LIMIT:
             return
-    raise RuntimeError(f"{path.name} has {path.stat().st_size:,} bytes even in 32 colours; show less on it.")
+    raise RuntimeError(f"{path.name} has {path.stat().st_size:,} bytes even in 32 colours. Reduce its content.")
 
 
-def opened(picture: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(picture)).convert("RGB")
+def opened(image: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(image)).convert("RGB")
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which Matplotlib brings along."""
+    """DejaVu Sans, from Matplotlib's data folder."""
     import matplotlib as mpl
 
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
 def ffmpeg() -> str:
-    """The encoder; raises RuntimeError where there is none."""
+    """Path of the encoder; raises RuntimeError if it is missing."""
     found = shutil.which("ffmpeg")
     if found is None:
-        raise RuntimeError("ffmpeg is needed to make the film. Install it: apt-get install ffmpeg (Debian, Ubuntu).")
+        raise RuntimeError("ffmpeg is needed to encode the film. Install it: apt-get install ffmpeg (Debian, Ubuntu).")
     return found

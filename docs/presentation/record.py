@@ -1,14 +1,14 @@
-"""The presentation, made anew from real screens: pictures for the walk (index.md) and market-pipeline.mp4.
+"""Record the presentation: the screenshots of index.md, and market-pipeline.mp4.
 
     python docs/presentation/record.py [folder]
 
-Runs the demo in a temporary folder, or copies a `folder` in whose data/ this code has run it before; starts the web
-server on it, looks at the UI, the report and the terminal in the system's Chromium, and lets ffmpeg make the film.
-Takes some four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of
-these names); speaks to no host but this one.
+Runs the demo in a temporary folder, or copies a `folder` whose data/ contains a demo run by this version. Starts the
+web server on it, captures the UI, the report and the terminal in the system's Chromium, and encodes the film with
+ffmpeg. Takes about four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of
+these names); connects to no other host.
 """
 
-# ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and says how long it took
+# ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and prints its progress
 
 import datetime as dt
 import re
@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from demo_directory import DemoDirectory, Server, serving, wait_for
 from film import Film, ffmpeg, still
-from house import House, Server, serving, wait_for
 from playwright.sync_api import Page
 from rich.text import Text
 from screens import ROWS, browser, card, chromium, terminal
@@ -40,61 +40,61 @@ print(mart.sql("select model, round(avg(covered_80::int), 3) held_80 from scores
 
 
 def typed(page: Page, film: Film, command: str, lines: list[str], caption: str, hold: float = 3.0) -> bytes:
-    """Show a command, then what it printed, scrolled through; returns the last picture."""
+    """Add a command, then its output, scrolling; returns the last image."""
     prompt = f"\x1b[32m$\x1b[0m \x1b[1m{command}\x1b[0m"
     film.show(terminal(page, "market-pipeline", [prompt]), caption, 1.2)
     everything = [prompt, *lines]
     first = min(ROWS, len(everything))
-    picture = terminal(page, "market-pipeline", everything[:first])
-    film.show(picture, caption, hold)
+    image = terminal(page, "market-pipeline", everything[:first])
+    film.show(image, caption, hold)
     for end in range(first + 3, len(everything) + 3, 3):
-        picture = terminal(page, "market-pipeline", everything[:end])
-        film.show(picture, caption, 0.25)
+        image = terminal(page, "market-pipeline", everything[:end])
+        film.show(image, caption, 0.25)
     if len(everything) > ROWS:
-        film.show(picture, caption, hold)
-    return picture
+        film.show(image, caption, hold)
+    return image
 
 
 def opening(page: Page, film: Film) -> None:
-    picture = card(
+    image = card(
         page,
         "Market Pipeline",
-        "Forecasts of markets, end to end, with Dagster and DuckDB.",
-        "Each forecast carries a verdict: has its model ever beaten a random walk by more than luck?",
-        "What follows is a real run, on a <b>simulated</b> market.",
+        "End-to-end market forecasts with Dagster and DuckDB.",
+        "Each forecast has a verdict: has its model ever beaten a random walk by more than luck?",
+        "This film records a real run on a <b>simulated</b> market.",
     )
-    film.show(picture, "Five minutes, cut to what there is to see", 5)
-    picture = card(
+    film.show(image, "A five-minute run, shortened", 5)
+    image = card(
         page,
         "Two commands",
         "<code>$ make demo</code> &nbsp; the main job, through Dagster",
         "<code>$ make ui</code> &nbsp; the web server on 127.0.0.1:3000",
-        "Python 3.11 to 3.13 is all that is needed: both make the environment from the lock file first.",
+        "You need Python 3.11 to 3.13. Both commands first create the environment from the lock file.",
     )
-    still(picture, HERE / "install.png")
-    film.show(picture, "Install", 5)
+    still(image, HERE / "install.png")
+    film.show(image, "Install", 5)
 
 
 def demo(page: Page, film: Film, lines: list[str], seconds: float) -> None:
-    words = f"The whole chain for two markets: {seconds / 60:.1f} minutes on this machine, cut out here"
+    caption = f"The whole chain for two markets: {seconds / 60:.1f} minutes on this machine, shortened here"
     heading = next(place for place, line in enumerate(lines) if "Verdicts" in line)
-    typed(page, film, "make demo", lines[:heading], words)
+    typed(page, film, "make demo", lines[:heading], caption)
     still(terminal(page, "market-pipeline", lines[:ROWS]), HERE / "demo.png")
-    words = "Skill against the random walk, with the verdict: most of it is luck, and it says so"
+    caption = "Skill against the random walk, with the verdict: luck explains most of it"
     for end in range(heading + 3, len(lines) + 3, 3):
-        film.show(terminal(page, "market-pipeline", lines[:end]), words, 0.25)
+        film.show(terminal(page, "market-pipeline", lines[:end]), caption, 0.25)
     still(terminal(page, "market-pipeline", lines[heading : heading + ROWS]), HERE / "verdicts.png")
-    film.show(terminal(page, "market-pipeline", lines), words, 4)
+    film.show(terminal(page, "market-pipeline", lines), caption, 4)
 
 
-def reprinted(page: Page, film: Film, house: House) -> list[str]:
-    """In the place of the demo's own words those of the commands that print the same of a home that is there."""
-    lines = house.run("forecast")
-    typed(page, film, "market-pipeline forecast", lines, "The newest forecasts, each with the verdict on its model")
+def reprinted(page: Page, film: Film, demo_directory: DemoDirectory) -> list[str]:
+    """Instead of the demo's output, that of the commands that print the same tables for an existing directory."""
+    lines = demo_directory.run("forecast")
+    typed(page, film, "market-pipeline forecast", lines, "The newest forecasts, each with the verdict of its model")
     still(terminal(page, "market-pipeline", lines[:ROWS]), HERE / "demo.png")
-    verdicts = house.run("verdicts")
-    words = "Skill against the random walk, with the verdict: most of it is luck, and it says so"
-    typed(page, film, "market-pipeline verdicts", verdicts, words)
+    verdicts = demo_directory.run("verdicts")
+    caption = "Skill against the random walk, with the verdict: luck explains most of it"
+    typed(page, film, "market-pipeline verdicts", verdicts, caption)
     still(terminal(page, "market-pipeline", verdicts[:ROWS]), HERE / "verdicts.png")
     return lines
 
@@ -107,13 +107,13 @@ def graph(page: Page, film: Film, server: Server) -> None:
         hide.click()
     page.wait_for_timeout(4000)  # states and edges are drawn after the names
     film.show(page.screenshot(), "The Dagster UI: a chain of assets for each market, and the mart that joins them", 4)
-    page.set_viewport_size({"width": 1440, "height": 738})  # nearer, its nodes say more than anybody can read here
+    page.set_viewport_size({"width": 1440, "height": 738})  # at a higher zoom level the nodes have too much text
     page.goto(f"{server.url}/{LOCATION}/stocks")
     page.get_by_text("leaderboard", exact=True).first.wait_for()
     page.wait_for_timeout(4000)
-    picture = page.screenshot()
-    still(picture, HERE / "graph.png")
-    film.show(picture, "The chain of one market, from prices to signals", 6)
+    image = page.screenshot()
+    still(image, HERE / "graph.png")
+    film.show(image, "The chain of one market, from prices to signals", 6)
 
 
 def backfill(page: Page, film: Film, server: Server, span: str) -> None:
@@ -123,7 +123,7 @@ def backfill(page: Page, film: Film, server: Server, span: str) -> None:
     materialize.wait_for()
     page.get_by_text("Latest materialization").first.wait_for()
     page.wait_for_timeout(2500)
-    film.show(page.screenshot(), "An asset: what it is, what came of its last run, its checks", 5)
+    film.show(page.screenshot(), "An asset: its description, its last run, its checks", 5)
     materialize.click()
     launch = page.get_by_role("button", name="Launch backfill")
     launch.wait_for()
@@ -132,39 +132,41 @@ def backfill(page: Page, film: Film, server: Server, span: str) -> None:
     chosen.fill(span)
     chosen.press("Enter")
     page.wait_for_timeout(1500)
-    picture = page.screenshot()
-    still(picture, HERE / "backfill.png")
-    film.show(picture, "A backfill of a month: all its sessions in a single run", 5)
+    image = page.screenshot()
+    still(image, HERE / "backfill.png")
+    film.show(image, "A backfill of a month: all its sessions in a single run", 5)
     launch.click()
     page.get_by_text("Created backfill").wait_for()
     film.show(page.screenshot(), "Launched", 2)
 
 
 def run_page(page: Page, film: Film, server: Server) -> None:
-    wait_for("The backfill's end", lambda: server.newest_backfill()["status"].startswith(("COMPLETED", "FAILED")), 900)
+    wait_for(
+        "The end of the backfill", lambda: server.newest_backfill()["status"].startswith(("COMPLETED", "FAILED")), 900
+    )
     ended = server.newest_backfill()
     if ended["status"] != "COMPLETED_SUCCESS" or len(ended["runs"]) != 1:
-        raise RuntimeError(f"The backfill ended otherwise than as one run that succeeds: {ended}")
+        raise RuntimeError(f"The backfill did not end as one successful run: {ended}")
     page.set_viewport_size({"width": 1600, "height": 820})
     page.goto(f"{server.url}/runs/{ended['runs'][0]['id']}")
     page.get_by_text("RUN_SUCCESS").first.wait_for()
     page.wait_for_timeout(2500)
-    picture = page.screenshot()
-    still(picture, HERE / "run.png")
-    film.show(picture, "The run: one step for the whole range, then its checks", 5)
+    image = page.screenshot()
+    still(image, HERE / "run.png")
+    film.show(image, "The run: one step for the whole range, then its checks", 5)
     page.goto(f"{server.url}/assets/stocks/prices?view=checks")
     page.get_by_text("every_session_is_complete").first.click()
     page.get_by_text("Latest execution").first.wait_for()
     page.wait_for_timeout(2500)
-    picture = page.screenshot()
-    still(picture, HERE / "checks.png")
-    film.show(picture, "Checks are sentences; one that does not hold shows the rows", 5)
+    image = page.screenshot()
+    still(image, HERE / "checks.png")
+    film.show(image, "Checks are statements; a failed check lists the rows", 5)
 
 
-def report(page: Page, film: Film, house: House) -> None:
-    """Scroll through the report, resting at its headings."""
+def report(page: Page, film: Film, demo_directory: DemoDirectory) -> None:
+    """Scroll through the report, pausing at its headings."""
     page.set_viewport_size({"width": 1280, "height": 656})
-    page.goto((house.folder / "data" / "report.html").as_uri())
+    page.goto((demo_directory.folder / "data" / "report.html").as_uri())
     page.wait_for_timeout(2500)
     still(page.screenshot(), HERE / "report.png")
     caption = "The report: one HTML file"
@@ -183,69 +185,69 @@ def report(page: Page, film: Film, house: House) -> None:
         film.show(page.screenshot(), caption, 2.5)
 
 
-def one_symbol(page: Page, film: Film, house: House) -> None:
+def one_symbol(page: Page, film: Film, demo_directory: DemoDirectory) -> None:
     page.set_viewport_size({"width": 1280, "height": 656})
-    lines = house.run("forecast", "AUTOREG")
-    picture = typed(page, film, "market-pipeline forecast AUTOREG", lines, "One symbol, in prices, with the verdict", 5)
-    still(picture, HERE / "forecast.png")
+    lines = demo_directory.run("forecast", "AUTOREG")
+    image = typed(page, film, "market-pipeline forecast AUTOREG", lines, "One symbol, in prices, with the verdict", 5)
+    still(image, HERE / "forecast.png")
     day = max(days_in(lines)).isoformat()
     command = ("replay", "--market", "stocks", "--origin", day)
-    lines = house.run(*command)
-    words = "Any stored forecast can be made again, and is the same to the last bit"
-    typed(page, film, f"market-pipeline {' '.join(command)}", lines, words, 4)
+    lines = demo_directory.run(*command)
+    caption = "Any stored forecast can be computed again, equal to the last bit"
+    typed(page, film, f"market-pipeline {' '.join(command)}", lines, caption, 4)
 
 
-def notebook(page: Page, film: Film, house: House) -> None:
+def notebook(page: Page, film: Film, demo_directory: DemoDirectory) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", QUERY],
-        cwd=house.folder,
-        env=house.environment,
+        cwd=demo_directory.folder,
+        env=demo_directory.environment,
         capture_output=True,
         text=True,
         check=True,
     )
     code = [f"\x1b[34m{'...' if line[0] == ' ' else '>>>'}\x1b[0m {line}" for line in QUERY.strip().split("\n")]
-    picture = typed(page, film, "python", [*code, *ended.stdout.split("\n")], "The mart: query it from anywhere", 5)
-    still(picture, HERE / "query.png")
+    image = typed(page, film, "python", [*code, *ended.stdout.split("\n")], "The mart: query it from any program", 5)
+    still(image, HERE / "query.png")
 
 
 def closing(page: Page, film: Film) -> None:
-    picture = card(
+    image = card(
         page,
-        "Most forecasts of markets are no better than a random walk",
-        "This pipeline says which ones are, and serves the random walk for the rest.",
+        "Most market forecasts are no better than a random walk",
+        "This pipeline reports which ones are, and publishes the random walk for the rest.",
         "Next: the README, the technical report, and your own symbols.",
     )
-    film.show(picture, "Apache-2.0. Nothing here is financial advice.", 5)
+    film.show(image, "Apache-2.0. Nothing here is financial advice.", 5)
 
 
 def main(folder: Path | None) -> None:
     ffmpeg()
     chromium()
     with tempfile.TemporaryDirectory(prefix="market-pipeline-") as name:
-        house = House(Path(name))
-        (house.folder / "frames").mkdir()
+        demo_directory = DemoDirectory(Path(name))
+        (demo_directory.folder / "frames").mkdir()
         began = time.monotonic()
         if folder is None:
-            lines = house.run("demo")
+            lines = demo_directory.run("demo")
             print(f"demo: {time.monotonic() - began:.0f} s", flush=True)
         else:
-            shutil.copytree(folder / "data", house.folder / "data")
+            shutil.copytree(folder / "data", demo_directory.folder / "data")
         seconds = time.monotonic() - began
-        film = Film(house.folder / "frames")
-        with serving(house) as server, browser(server.url) as page:
+        film = Film(demo_directory.folder / "frames")
+        with serving(demo_directory) as server, browser(server.url) as page:
             opening(page, film)
             if folder is None:
                 demo(page, film, lines, seconds)
             else:
-                lines = reprinted(page, film, house)
+                lines = reprinted(page, film, demo_directory)
             wait_for("The web server", server.is_ready, 300)
             graph(page, film, server)
             backfill(page, film, server, month_before(lines))
             run_page(page, film, server)
-            report(page, film, house)
-            one_symbol(page, film, house)
-            notebook(page, film, house)
+            report(page, film, demo_directory)
+            one_symbol(page, film, demo_directory)
+            notebook(page, film, demo_directory)
             closing(page, film)
         film.write(HERE / "market-pipeline.mp4")
         size = (HERE / "market-pipeline.mp4").stat().st_size
@@ -253,7 +255,7 @@ def main(folder: Path | None) -> None:
 
 
 def month_before(lines: list[str]) -> str:
-    """The sessions of the month before the demo's newest one, as the UI wants a range of partitions written."""
+    """The sessions of the month before the demo's newest one, in the UI's syntax for a range of partitions."""
     [stocks] = [market for market in load_markets(packaged_config("simulated")) if market.name == "stocks"]
     last = max(days_in(lines)).replace(day=1) - dt.timedelta(days=1)
     sessions = stocks.sessions_between(last.replace(day=1), last)
@@ -261,7 +263,7 @@ def month_before(lines: list[str]) -> str:
 
 
 def days_in(lines: list[str]) -> list[dt.date]:
-    """Every day that printed lines name, colours left aside."""
+    """Every date in printed lines, ignoring colours."""
     plain = " ".join(Text.from_ansi(line).plain for line in lines)
     return [dt.date.fromisoformat(day) for day in re.findall(r"\d{4}-\d{2}-\d{2}", plain)]
 

@@ -1,9 +1,9 @@
-"""What is on a screen: pages in the system's Chromium, and what commands print, drawn as a terminal.
+"""Screenshots: pages in the system's Chromium, and the output of commands drawn as a terminal.
 
-Knows how to look; nothing of what is worth seeing.
+Handles rendering, whatever the content.
 """
 
-# ruff: noqa: INP001  a script's neighbour
+# ruff: noqa: INP001  imported by a script
 
 import html
 import io
@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from demo_directory import COLUMNS
 from film import HEIGHT, STRIP, WIDTH
-from house import COLUMNS
 from playwright.sync_api import Page, Route, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
@@ -60,44 +60,44 @@ code {{ font: 23px "DejaVu Sans Mono", monospace; color: #fff; }}
 
 
 @contextmanager
-def browser(home: str) -> Iterator[Page]:
-    """A page of a film's size that speaks to `home` and to files, and to no other host."""
+def browser(server: str) -> Iterator[Page]:
+    """A page in the size of the film that connects to `server` and to files, and to no other host."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
             page = found.new_page(viewport={"width": WIDTH, "height": HEIGHT - STRIP})
             page.set_default_timeout(120_000)
 
-            def stay_here(route: Route) -> None:
-                known = route.request.url.startswith((home, "data:", "blob:", "file:"))
+            def allow_local(route: Route) -> None:
+                known = route.request.url.startswith((server, "data:", "blob:", "file:"))
                 route.continue_() if known else route.abort()
 
-            page.route("**/*", stay_here)
+            page.route("**/*", allow_local)
             yield page
         finally:
             found.close()
 
 
 def chromium() -> str:
-    """The system's browser; raises RuntimeError where there is none."""
+    """Path of the system's browser; raises RuntimeError if there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
     raise RuntimeError(
-        "Chromium is needed to take the pictures. Install it: apt-get install chromium (Debian, Ubuntu)."
+        "Chromium is needed to take the screenshots. Install it: apt-get install chromium (Debian, Ubuntu)."
     )
 
 
 def terminal(page: Page, title: str, lines: list[str]) -> bytes:
-    """A picture of a terminal that shows the last ROWS of `lines`, which may hold ANSI colours."""
+    """Image of a terminal with the last ROWS of `lines`, which may contain ANSI colours."""
     drawn = "".join(f"<pre>{coloured(line) or ' '}</pre>" for line in lines[-ROWS:])
     page.set_content(PAGE.format(title=html.escape(title), lines=drawn, height=HEIGHT - STRIP - 36))
     return page.screenshot()
 
 
 def card(page: Page, title: str, *paragraphs: str) -> bytes:
-    """A picture with a few large words; the paragraphs are HTML."""
-    body = "".join(f"<p>{words}</p>" for words in paragraphs)
+    """Image with a title and a few lines in large type; the paragraphs are HTML."""
+    body = "".join(f"<p>{text}</p>" for text in paragraphs)
     page.set_content(CARD.format(title=html.escape(title), body=body, height=HEIGHT - STRIP))
     return page.screenshot()
 

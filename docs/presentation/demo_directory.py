@@ -1,9 +1,9 @@
-"""The demo's folder, the commands that are run in it, and the web server that shows it.
+"""The demo's directory, commands run in it, and its web server.
 
-Knows processes; nothing of pictures.
+Handles processes, not images.
 """
 
-# ruff: noqa: INP001, S310, S603  a script beside its page, and no stranger's words in what it runs
+# ruff: noqa: INP001, S310, S603  a script beside its page; it runs fixed commands
 
 import json
 import os
@@ -29,23 +29,23 @@ READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } 
 
 
 @dataclass(frozen=True)
-class House:
-    """The demo's folder, and how commands are run in it."""
+class DemoDirectory:
+    """The demo's directory, and how commands run in it."""
 
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MARKET_PIPELINE_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MARKET_PIPELINE_")}
         source = {"MARKET_PIPELINE_SOURCE": "simulated"}
         look = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        return kept | source | look | {"COLUMNS": str(COLUMNS), "PYTHONWARNINGS": "ignore"}
+        return inherited | source | look | {"COLUMNS": str(COLUMNS), "PYTHONWARNINGS": "ignore"}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", *arguments]
 
     def run(self, *arguments: str) -> list[str]:
-        """The lines that a command prints; raises RuntimeError when it fails."""
+        """The lines a command prints; raises RuntimeError if it fails."""
         ended = subprocess.run(
             self.command(*arguments), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -58,7 +58,7 @@ class House:
 
 @dataclass(frozen=True)
 class Server:
-    """The running web server of a house."""
+    """The running web server of a demo directory."""
 
     url: str
 
@@ -81,15 +81,15 @@ class Server:
 
 
 @contextmanager
-def serving(house: House) -> Iterator[Server]:
-    """The web server and daemon on a free port, ended with all that they started."""
+def serving(demo: DemoDirectory) -> Iterator[Server]:
+    """The web server and daemon on a free port; ends them and their child processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with (house.folder / "server.log").open("wb") as log:
-        command = house.command("ui", "--port", str(port))
+    with (demo.folder / "server.log").open("wb") as log:
+        command = demo.command("ui", "--port", str(port))
         process = subprocess.Popen(
-            command, cwd=house.folder, env=house.environment, stdout=log, stderr=log, start_new_session=True
+            command, cwd=demo.folder, env=demo.environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
         yield Server(f"http://127.0.0.1:{port}")
@@ -97,7 +97,7 @@ def serving(house: House) -> Iterator[Server]:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        with suppress(ProcessLookupError):  # children that outlived the leader
+        with suppress(ProcessLookupError):  # child processes that are still running
             os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -105,5 +105,5 @@ def wait_for(what: str, done: Callable[[], bool], seconds: float) -> None:
     until = time.monotonic() + seconds
     while not done():
         if time.monotonic() > until:
-            raise RuntimeError(f"{what} did not come within {seconds:.0f} seconds.")
+            raise RuntimeError(f"{what} was not ready within {seconds:.0f} seconds.")
         time.sleep(0.5)
