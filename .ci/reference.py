@@ -16,9 +16,10 @@ import dagster as dg
 
 from market_pipeline import mart
 from market_pipeline.cli.main import main
-from market_pipeline.config.markets import Market, load_markets, packaged_config
+from market_pipeline.config.markets import Market
+from market_pipeline.config.markets_file import load_markets, packaged_config
 from market_pipeline.config.settings import SOURCES, Settings
-from market_pipeline.definitions import build_definitions, chain_of, checks_of
+from market_pipeline.definitions import assets_of, build_definitions, checks_of
 from market_pipeline.storage.tables.indicators import INDICATORS
 from market_pipeline.mart.assets import mart_asset
 from market_pipeline.mart.publish import publish
@@ -161,7 +162,7 @@ def assets(settings: Settings, market: Market) -> str:
     rows = [
         (f"`{_asset_name(asset.key)}`", _partition(asset), spec.description or "",
          ", ".join(f"`{_asset_name(dep.asset_key)}`" for dep in spec.deps))
-        for asset in (*chain_of(market), mart_asset([market])) for spec in asset.specs
+        for asset in (*assets_of(market), mart_asset([market])) for spec in asset.specs
     ]  # fmt: skip
     definitions = build_definitions(settings)
     automation = [

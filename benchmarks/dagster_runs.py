@@ -20,7 +20,9 @@ FOUR_YEARS = 1005
 def backfill(folder: Path, size: float) -> dict[str, float]:
     """Prices and indicators of ten years into a new home, as the command line does it."""
     from market_pipeline.definitions import build_definitions
-    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
+    from market_pipeline.orchestration.backfill import PlannedRun
+    from market_pipeline.orchestration.instance import open_instance
+    from market_pipeline.orchestration.runs import execute
 
     settings = settings_of(_new_home(folder), folder)
     last = market_of(many(size)).sessions[TEN_YEARS - 1].item()
@@ -48,7 +50,7 @@ def empty_backfill(folder: Path, size: float) -> dict[str, float]:
 
 def empty_backfill_in_batches(folder: Path, size: float) -> dict[str, float]:
     """The same with the pipeline's event log, as our side has it."""
-    from market_pipeline.orchestration.runs import open_instance
+    from market_pipeline.orchestration.instance import open_instance
 
     return _empty_backfill(folder, size, open_instance(settings_of(_new_home(folder), folder)))
 
@@ -80,7 +82,9 @@ def _empty_backfill(folder: Path, size: float, instance: Any) -> dict[str, float
 def trained_home(folder: Path, size: float) -> None:
     """A data directory with four years of bars and indicators and a month's models, for a day to be run in."""
     from market_pipeline.definitions import build_definitions
-    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
+    from market_pipeline.orchestration.backfill import PlannedRun
+    from market_pipeline.orchestration.instance import open_instance
+    from market_pipeline.orchestration.runs import execute
 
     settings, day = settings_of(folder / "trained", folder), _day(size)
     instance = open_instance(settings)
@@ -106,7 +110,9 @@ def bare_daily(folder: Path, size: float) -> dict[str, float]:
 def one_day(folder: Path, size: float) -> None:
     """One session through Dagster, from the source to the mart, as `market-pipeline run` does it."""
     from market_pipeline.definitions import build_definitions
-    from market_pipeline.orchestration.runs import PlannedRun, execute, open_instance
+    from market_pipeline.orchestration.backfill import PlannedRun
+    from market_pipeline.orchestration.instance import open_instance
+    from market_pipeline.orchestration.runs import execute
 
     settings, day = settings_of(folder / "trained", folder), _day(size)
     definitions = build_definitions(settings)
@@ -117,14 +123,14 @@ def one_bare_day(folder: Path, size: float) -> None:
     """The functions that the assets call, and one load of the definitions: no run, no events, no checks."""
     import dagster as dg
 
-    from market_pipeline.definitions import build_definitions, chain_of
+    from market_pipeline.definitions import assets_of, build_definitions
     from market_pipeline.mart.assets import mart_asset
     from market_pipeline.prices.assets import PricesConfig
     from market_pipeline.sources.selection import open_source
 
     settings, market, day = settings_of(folder / "trained", folder), market_of(many(size)), _day(size)
     build_definitions(settings)
-    bodies = {asset.key.path[-1]: asset for asset in [*chain_of(market), mart_asset([market])]}
+    bodies = {asset.key.path[-1]: asset for asset in [*assets_of(market), mart_asset([market])]}
     handed = {"warehouse": warehouse_of(settings.home), "settings": settings, "source": open_source(settings)}
     keys = dg.PartitionKeyRange(day.isoformat(), day.isoformat())
     with dg.DagsterInstance.ephemeral() as instance:

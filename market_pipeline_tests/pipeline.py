@@ -1,4 +1,4 @@
-"""A whole pipeline in a temporary folder: settings, warehouse and real Dagster runs, on any source."""
+"""A whole pipeline in a temporary folder: settings, warehouse and real Dagster runs, with any source."""
 
 import datetime as dt
 import hashlib
@@ -12,11 +12,14 @@ import dagster as dg
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import load_markets
 from market_pipeline.config.settings import Settings
-from market_pipeline.definitions import build_definitions, chain_of
+from market_pipeline.definitions import assets_of, build_definitions
+from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.partitions import range_tags
+from market_pipeline.orchestration.runs import QUIET
 from market_pipeline.prices.assets import PricesConfig
 from market_pipeline.sources.protocol import Source
 from market_pipeline.sources.selection import open_source
+from market_pipeline.storage.catalog import WAREHOUSE
 from market_pipeline.storage.warehouse import Warehouse
 
 SMALL = """
@@ -37,11 +40,11 @@ CONTENT = {
     "pit": "*",
     "rank_scores": "*",
 }
-"""What must be the same whenever it was computed: everything but the clock."""
+"""The columns that must be equal whenever they were computed: all but the times of computing."""
 
 
 def clock_at(moment: dt.datetime) -> mock.Mock:
-    """What a test puts in the place of a module's `dt`, so that its clock says `moment`."""
+    """A replacement for a module's `dt` whose current time is `moment`."""
     clock = mock.Mock(wraps=dt, UTC=dt.UTC)
     clock.datetime.now.return_value = moment
     return clock
@@ -49,7 +52,7 @@ def clock_at(moment: dt.datetime) -> mock.Mock:
 
 @dataclass
 class Pipeline:
-    """One home; `source` takes the place of the configured one."""
+    """One data directory; `source` replaces the configured one."""
 
     folder: Path
     toml: str = SMALL
@@ -61,7 +64,7 @@ class Pipeline:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "markets.toml"
         config.write_text(self.toml, encoding="utf-8")
-        self.settings = Settings(home=self.folder / "home", source="simulated", config=config)
+        self.settings = Settings(home=self.folder / "data", source="simulated", config=config)
         self.instance = dg.DagsterInstance.ephemeral()
 
     @property
@@ -72,9 +75,9 @@ class Pipeline:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.settings.warehouse, self.settings.source)
 
-    def materialise(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
+    def materialise(self, assets: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         """One Dagster run of these assets and their checks, without raising."""
-        keys = [dg.AssetKey("mart" if room == "mart" else [self.market.name, room]) for room in rooms]
+        keys = [dg.AssetKey(ASSETS[asset].key(self.market.name)) for asset in assets]
         with mock.patch("market_pipeline.orchestration.resources.open_source", self.open_source):
             return (
                 build_definitions(self.settings)
@@ -84,53 +87,47 @@ class Pipeline:
                     asset_selection=keys,
                     tags=range_tags(first, last),
                     raise_on_error=False,
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    run_config=QUIET,
                 )
             )
 
     def run_job(self, name: str, request: dg.RunRequest) -> None:
-        """What the daemon does with a request: the job, with the request's partitions and configuration."""
+        """Run a job as the daemon does, with the request's partitions and configuration."""
         with mock.patch("market_pipeline.orchestration.resources.open_source", self.open_source):
             job = build_definitions(self.settings).resolve_job_def(name)
-            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-            job.execute_in_process(
-                instance=self.instance, run_config=dict(request.run_config) | quiet, tags=request.tags
-            )
+            config = dict(request.run_config) | QUIET
+            job.execute_in_process(instance=self.instance, run_config=config, tags=request.tags)
 
     def open_source(self, settings: Settings) -> Source:
         """The source of this pipeline, or the configured one."""
         return self.source or open_source(settings)
 
-    def handed(self) -> dict[str, object]:
+    def resources(self) -> dict[str, object]:
         """The resources of assets and checks."""
         return {"warehouse": self.warehouse, "source": self.open_source(self.settings), "settings": self.settings}
 
-    def compute(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
-        """The same assets called one after the other without a run: no events, no checks, much sooner."""
-        by_name = {asset.key.path[-1]: asset for asset in chain_of(self.market)}
-        handed = self.handed()
-        for room in rooms:
+    def compute(self, assets: Sequence[str], first: dt.date, last: dt.date) -> None:
+        """The same assets called one after the other without a run: no events, no checks, much faster."""
+        by_name = {asset.key.path[-1]: asset for asset in assets_of(self.market)}
+        resources = self.resources()
+        for asset in assets:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)
-            wanted = by_name[room].required_resource_keys
-            config = {"config": PricesConfig()} if room == "prices" else {}
-            # Without a run there is no event that metadata could go to.
+            named = {name: resources[name] for name in by_name[asset].required_resource_keys & set(resources)}
+            config = {"config": PricesConfig()} if asset == "prices" else {}
+            # Without a run there is no event to attach metadata to.
             with mock.patch.object(type(context), "add_asset_metadata"):
-                by_name[room](context, **config, **{name: value for name, value in handed.items() if name in wanted})
+                by_name[asset](context, **config, **named)
 
-    def build(self, rooms: Sequence[str], first: dt.date, last: dt.date) -> None:
+    def build(self, assets: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same, for runs that must succeed."""
-        result = self.materialise(rooms, first, last)
+        result = self.materialise(assets, first, last)
         assert result.success, [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
 
     def digest(self, table: str, until: dt.date | None = None) -> str:
         """A digest of a table's content, in the order of all its columns, up to a session."""
-        columns = dict.fromkeys(("scores", "daily_scores", "pit"), "target_session") | dict.fromkeys(
-            ("forecasts", "ranks", "rank_scores", "ledger"), "origin"
-        )
-        column = columns.get(table, "session")
         rows = self.warehouse.read(
-            f"select {CONTENT[table]} from {table} where {column} <= $until order by all",
+            f"select {CONTENT[table]} from {table} where {WAREHOUSE[table].partition} <= $until order by all",
             {"until": until or dt.date.max},
         )
         assert rows.num_rows

@@ -20,7 +20,7 @@ from market_pipeline.config.markets_file import load_markets
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report
-from market_pipeline.orchestration.runs import ROOMS
+from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline_tests.pages import BLOCKS, TOP, Block, blocks
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
@@ -165,7 +165,7 @@ def assert_parsed(words: list[str]) -> None:
     except click.exceptions.Exit:  # --help
         return
     assets = parsed.params.get("assets") or ""
-    assert set(filter(None, assets.split(","))) <= set(ROOMS)
+    assert set(filter(None, assets.split(","))) <= set(ASSETS)
 
 
 def assert_targets(words: list[str]) -> None:

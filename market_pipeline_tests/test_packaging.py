@@ -67,7 +67,7 @@ def test_the_wheel_runs_where_there_is_no_checkout(wheel: Path, tmp_path: Path) 
     ]  # fmt: skip
     usage = python(str(target / "bin" / "market-pipeline"), "--help", cwd=elsewhere, path=target)
     assert "backfill" in usage
-    reads = "from market_pipeline.orchestration.runs import dagster_yaml; print(dagster_yaml())"
+    reads = "from market_pipeline.orchestration.instance import dagster_yaml; print(dagster_yaml())"
     assert python("-c", reads, cwd=elsewhere, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
     home = elsewhere / "home"
     made = (

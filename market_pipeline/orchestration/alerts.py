@@ -1,6 +1,6 @@
-"""Who is told when something fails: one sensor that sends what is newly wrong, and what is well again, once each.
+"""Alerts: one sensor that sends each new problem once, and once more when it is resolved.
 
-Off unless MARKET_PIPELINE_ALERTS names where to send: one or more addresses of Apprise (Slack, e-mail, webhook ...).
+Off unless MARKET_PIPELINE_ALERTS has one or more addresses as Apprise writes them (Slack, e-mail, webhook ...).
 """
 
 import datetime as dt
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import ConfigurationError, SourceError
@@ -27,9 +28,9 @@ def alerts_sensor(
     markets: Sequence[Market],
     jobs: Sequence[str],
     checks: Sequence[dg.AssetChecksDefinition],
-    addresses: Sequence[str],
+    addresses: Sequence[SecretStr],
 ) -> dg.SensorDefinition:
-    """The sensor `alerts`, for these markets, jobs and checks; its cursor holds the problems that people know of."""
+    """The sensor `alerts`, for these markets, jobs and checks; its cursor stores the problems that were sent."""
     keys = [key for check in checks for key in check.check_keys]
 
     @dg.sensor(
@@ -37,42 +38,42 @@ def alerts_sensor(
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sends failed runs, failing checks and stale markets to MARKET_PIPELINE_ALERTS: each problem once, "
-        "and once more when it is over.",
+        "and once more when it is resolved.",
     )
     def alerts(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
         known = json.loads(context.cursor or "{}")
         found = dict(failed_runs(context.instance, [*jobs, ASSET_JOB], known))
         found |= dict(failing_checks(context.instance, keys))
         found |= dict(stale_markets(warehouse, markets, dt.datetime.now(dt.UTC)))
-        words = news(known, found)
-        if not words:
-            return dg.SensorResult(skip_reason=f"Nothing new: {len(found)} problems, all of them told.")
-        send(addresses, words)
-        return dg.SensorResult(skip_reason="Sent: " + " | ".join(words), cursor=json.dumps(found))
+        lines = changes(known, found)
+        if not lines:
+            return dg.SensorResult(skip_reason=f"Nothing new: {len(found)} problems, all of them sent before.")
+        send([address.get_secret_value() for address in addresses], lines)
+        return dg.SensorResult(skip_reason="Sent: " + " | ".join(lines), cursor=json.dumps(found))
 
     return alerts
 
 
-def news(known: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """What to say: problems that are not known yet, then known ones that are over.
+def changes(known: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """One line for each subject with a new problem, then for each whose problem is resolved.
 
-    The words after a subject may change from day to day; that is no news.
+    A problem whose details differ from the known ones is not new.
     """
-    new = [f"{subject}: {words}" for subject, words in found.items() if subject not in known]
-    return new + [f"{subject}: well again" for subject in known if subject not in found]
+    new = [f"{subject}: {details}" for subject, details in found.items() if subject not in known]
+    return new + [f"{subject}: resolved" for subject in known if subject not in found]
 
 
 def failed_runs(
     instance: dg.DagsterInstance, jobs: Sequence[str], known: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Jobs whose newest run failed; while another attempt is under way, what was known of the job stands."""
+    """Jobs whose newest run failed; while another attempt is running, a known problem remains."""
     for job in jobs:
         run = next(iter(instance.get_runs(dg.RunsFilter(job_name=job), limit=1)), None)
         if run is None:
             continue
         subject = f"job {job}"
         if run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
-            yield subject, f"run {run.run_id} ended as {run.status.value.lower()}; its log says why"
+            yield subject, f"run {run.run_id} ended as {run.status.value.lower()}; its log has the reason"
         elif not run.is_finished and subject in known:
             yield subject, known[subject]
 
@@ -84,27 +85,26 @@ def failing_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey
         record = summary.last_completed_check_execution_record
         evaluation = record.evaluation if record else None
         if evaluation is not None and not evaluation.passed:
-            shown = evaluation.metadata.get("offending rows")
-            rows = f", {shown.value} rows" if shown is not None else ""
+            count = evaluation.metadata.get("offending rows")
+            rows = f", {count.value} rows" if count is not None else ""
             asset, name = key.asset_key.to_user_string(), key.name.replace("_", " ")
-            yield f"check {asset}: {name}", f"does not hold ({evaluation.severity.value}{rows})"
+            yield f"check {asset}: {name}", f"failed ({evaluation.severity.value}{rows})"
 
 
 def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datetime) -> Iterator[tuple[str, str]]:
-    """Markets whose newest final session is older than the calendar and the schedule's hour ask for; holidays never."""
+    """Markets whose newest final session is older than the calendar and the schedule's hour require."""
     if not warehouse.path.exists():
         return
     for market in markets:
         newest = warehouse.read(NEWEST, {"market": market.name})["newest"][0].as_py()
         due = market.newest_due(now - GRACE)
         if newest is not None and due is not None and newest < due:
-            yield f"market {market.name}", f"the newest session stored is {newest}, the newest due {due}"
+            yield f"market {market.name}", f"the newest stored session is {newest}, expected {due}"
 
 
-def send(addresses: Sequence[str], words: Sequence[str]) -> None:
-    """One message to every address; raises SourceError when one did not take it, so that it is tried again."""
-    sender = sender_to(addresses)
-    if not sender.notify(title="Market Pipeline", body="\n".join(words)):
+def send(addresses: Sequence[str], lines: Sequence[str]) -> None:
+    """Send one message to every address; raises SourceError when one refused it, so that the sensor tries again."""
+    if not sender_to(addresses).notify(title="Market Pipeline", body="\n".join(lines)):
         raise SourceError(
             "An alert could not be delivered to every address of MARKET_PIPELINE_ALERTS; it is tried again. "
             "Test the addresses with: apprise --body test <address>"
@@ -112,15 +112,15 @@ def send(addresses: Sequence[str], words: Sequence[str]) -> None:
 
 
 def sender_to(addresses: Sequence[str]) -> Any:
-    """Apprise with these addresses; raises ConfigurationError naming the kind of one that it cannot read."""
+    """Apprise with these addresses; raises ConfigurationError with the scheme of an address that it cannot read."""
     import apprise
 
     sender = apprise.Apprise()
     for address in addresses:
         if not sender.add(address):
-            kind = address.split(":", 1)[0]
+            scheme = address.split(":", 1)[0]
             raise ConfigurationError(
-                f"MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with {kind!r}). "
-                "Write it as in Apprise's list, such as json://host/path or mailto://user:password@example.com."
+                f"MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with {scheme!r}). "
+                "Write it as Apprise documents it, such as json://host/path or mailto://user:password@example.com."
             )
     return sender

@@ -1,7 +1,7 @@
-"""How a check is made: a sentence that is true when its query finds nothing; what it finds is shown.
+"""Checks made from conditions: each passes when its query returns no row, and shows the rows that it returns.
 
-A query that names $first and $last looks at what the run wrote, so that a day costs what a day holds and not what five
-years do; asked for alone, it looks at everything.
+Every asset is checked for what its tables declare: keys that appear once, and required values that are present. A query
+that names $first and $last reads only what the run may have written; a check that is launched alone reads everything.
 """
 
 import datetime as dt
@@ -13,7 +13,9 @@ import dagster as dg
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
+from market_pipeline.orchestration.chain import ASSETS, Asset
 from market_pipeline.orchestration.partitions import Span, span_of_check
+from market_pipeline.storage.schema import Table
 from market_pipeline.storage.warehouse import Warehouse
 
 SHOWN = 10
@@ -24,47 +26,91 @@ EVERYTHING = Span(dt.date.min, dt.date.max)
 
 @dataclass(frozen=True)
 class Condition:
-    """Passes when `sql` returns no row. One that does not block warns: data is missing or old, not wrong.
+    """Passes when `sql` returns no row; one that does not block only warns, of data that is missing or old.
 
-    `sql` may name $market, $first and $last.
+    `name` is a fact in plain words. `sql` may name $market, $first and $last.
     """
 
-    sentence: str
+    name: str
     sql: str
     description: str
     blocking: bool = True
 
 
-def conditions_hold(market: Market, room: str, conditions: Sequence[Condition]) -> dg.AssetChecksDefinition:
-    """A check for each condition of an asset, named by its sentence; all in one step, on one connection."""
-    asset = dg.AssetKey([market.name, room])
+def conditions_hold(market: Market, asset: str, conditions: Sequence[Condition]) -> dg.AssetChecksDefinition:
+    """A check for each condition of an asset and for what its tables declare; all in one step, on one connection."""
+    key = dg.AssetKey([market.name, asset])
+    every = (*declared_conditions(ASSETS[asset]), *conditions)
 
     @dg.multi_asset_check(
-        name="__".join([*asset.path, "conditions"]),
+        name="__".join([*key.path, "conditions"]),
         specs=[
-            dg.AssetCheckSpec(one.sentence, asset=asset, blocking=one.blocking, description=one.description)
-            for one in conditions
+            dg.AssetCheckSpec(one.name, asset=key, blocking=one.blocking, description=one.description) for one in every
         ],
         can_subset=True,
     )
     def checks(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.AssetCheckResult]:
-        wanted = {key.name for key in context.selected_asset_check_keys}
-        span = looked_at(span_of_check(context))
+        selected = {check.name for check in context.selected_asset_check_keys}
+        span = checked_span(span_of_check(context))
         parameters = {"market": market.name, "first": span.first, "last": span.last}
         with warehouse.connect() as connection:
-            for one in conditions:
-                if one.sentence in wanted:
+            for one in every:
+                if one.name in selected:
                     named = {name: value for name, value in parameters.items() if f"${name}" in one.sql}
-                    yield _result(one, asset, connection.execute(one.sql, named).to_arrow_table())
+                    yield _result(one, key, connection.execute(one.sql, named).to_arrow_table())
 
     return checks
 
 
-def looked_at(span: Span | None) -> Span:
-    """The sessions that the conditions of a run over `span` look at."""
+def declared_conditions(asset: Asset) -> Iterator[Condition]:
+    """What the partitioned tables of an asset declare: a condition for each key, and one for all required values."""
+    partitioned = [table for table in asset.tables if table.partition]
+    for table in partitioned:
+        if table.key:
+            yield unique_key(table, prefix="" if table is asset.tables[0] else f"{table.name}_")
+    if partitioned:
+        yield Condition(
+            "required_values_present",
+            " union all ".join(_incomplete_rows(table) for table in partitioned),
+            f"No value is missing where a column requires one, in {_listed([table.name for table in partitioned])}.",
+        )
+
+
+def unique_key(table: Table, prefix: str = "") -> Condition:
+    """The values of the key columns appear once in a market."""
+    key = ", ".join(table.key)
+    return Condition(
+        f"{prefix}{_listed(table.key).replace(', ', '_').replace(' ', '_')}_unique",
+        f"select {key}, count(*) as rows from {table.name} where {_written(table)} group by {key} having count(*) > 1",
+        f"One row of {table.name} for each {_listed(table.key)}, however often it was computed.",
+    )
+
+
+def checked_span(span: Span | None) -> Span:
+    """The sessions that the conditions of a run over `span` read."""
     return Span(span.first - REACH, span.last) if span else EVERYTHING
+
+
+def _incomplete_rows(table: Table) -> str:
+    """A query for the rows without a required value, as text: table, key, and the columns that have none."""
+    required = [column.name for column in table.columns if not column.nullable]
+    absent = ", ".join(f"case when {name} is null then '{name}' end" for name in required)
+    return (
+        f"select '{table.name}' as stored_in, concat_ws(' ', {', '.join(table.key or required[:3])}) as row, "
+        f"concat_ws(', ', {absent}) as without from {table.name} "
+        f"where {_written(table)} and ({' or '.join(f'{name} is null' for name in required)})"
+    )
+
+
+def _written(table: Table) -> str:
+    """The rows of a market that a run may have written."""
+    return f"market = $market and {table.partition} between $first and $last"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _result(condition: Condition, asset: dg.AssetKey, offending: pa.Table) -> dg.AssetCheckResult:
@@ -76,7 +122,7 @@ def _result(condition: Condition, asset: dg.AssetKey, offending: pa.Table) -> dg
     return dg.AssetCheckResult(
         passed=offending.num_rows == 0,
         asset_key=asset,
-        check_name=condition.sentence,
+        check_name=condition.name,
         severity=dg.AssetCheckSeverity.ERROR if condition.blocking else dg.AssetCheckSeverity.WARN,
         metadata=metadata,
     )

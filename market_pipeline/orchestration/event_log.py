@@ -1,11 +1,10 @@
-"""Dagster's event log in SQLite, written as a range run needs it: thousands of events in one transaction.
+"""Dagster's event log in SQLite, with the events of a range run written a thousand to a transaction.
 
-Dagster's own opens a database, compiles a statement and commits for each event, of which a range of ten years has ten
-thousand, and notes what each check is about to see once for each partition. The files and tables are the same, so
-either class reads what the other wrote.
+Dagster's own class opens a database, compiles a statement and commits for each event, and a range of ten years has ten
+thousand; it also records a planned check once for each partition. Files and tables are the same: either class reads
+what the other wrote.
 """
 
-import datetime as dt
 import os
 import threading
 from collections import OrderedDict
@@ -14,31 +13,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import sqlalchemy as sa
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, DagsterEventType
-from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+# Dagster has no public interface for a storage of one's own; the version is pinned below 1.14.
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, serialize_value
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import NullPool, QueuePool
 
 BATCH = 1000
-"""Events that Dagster gathers before it hands them over."""
+"""Events that Dagster collects before it stores them."""
 
 KEPT = 8
 """Databases whose compiled statements are kept."""
 
 
 def gather_events() -> None:
-    """Have this process, and those that it starts, hand events over in batches; Dagster asks the environment."""
+    """Let this process, and those that it starts, store events in batches; Dagster reads the size from a variable."""
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH))
 
 
 class BatchedEventLog(SqliteEventLogStorage):
-    """The event log below DAGSTER_HOME, where Dagster's own would put it."""
+    """The event log below DAGSTER_HOME, in the place of Dagster's own."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
@@ -60,9 +60,9 @@ class BatchedEventLog(SqliteEventLogStorage):
                 yield connection
 
     def _engine_of(self, shard: str) -> sa.Engine:
-        """The engine of a database, with the statements it has compiled.
+        """The engine of a database, with the statements that it has compiled.
 
-        Only the index stays open: the web server notices a run's new events by the file that closing brings up to date.
+        Only the index stays open: closing a run's file updates it, which is how the web server notices new events.
         """
         with self._engines_lock:
             engine = self._engines.pop(shard, None)
@@ -80,7 +80,7 @@ class BatchedEventLog(SqliteEventLogStorage):
                 self._engines.pop(stale).dispose()
             return engine
 
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events of one run in one transaction of its database and one of the index."""
         mirrored = [event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS]
         checks = [
@@ -97,30 +97,20 @@ class BatchedEventLog(SqliteEventLogStorage):
             ids = [_key_of(connection.execute(insert, row)) for row in rows]
             number = dict(zip(map(id, events), ids, strict=True))
             self._store_asset_event_tags(connection, mirrored, [number[id(event)] for event in mirrored])
-            # Of each asset the newest event counts, and one kind may touch other columns than the next.
+            # Only the newest event of an asset counts; one kind may update other columns than the next.
             newest = {(event.get_dagster_event().asset_key, event.dagster_event_type): event for event in mirrored}
             for event in newest.values():
                 self._store_asset_event(connection, event, number[id(event)])
         for event in checks:
             self.store_asset_check_event(event, number[id(event)])
 
-    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
-        """Note that a check is about to run, once: it looks at the range as a whole, and says so once."""
-        planned: Any = event.get_dagster_event().event_specific_data
-        assert event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
-        with self.index_connection() as connection:
-            connection.execute(
-                AssetCheckExecutionsTable.insert().values(
-                    asset_key=planned.asset_key.to_string(),
-                    check_name=planned.check_name,
-                    partition=None,
-                    run_id=event.run_id,
-                    execution_status=AssetCheckExecutionRecordStatus.PLANNED.value,
-                    evaluation_event=serialize_value(event),
-                    evaluation_event_timestamp=dt.datetime.fromtimestamp(event.timestamp, dt.UTC).replace(tzinfo=None),
-                    evaluation_event_storage_id=event_id,
-                )
-            )
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Record a planned check once, without partitions: it reads the range as a whole and reports once."""
+        planned = event.get_dagster_event()
+        check: Any = planned.event_specific_data
+        whole = type(check)(asset_key=check.asset_key, check_name=check.check_name)
+        event = event._replace(dagster_event=planned._replace(event_specific_data=whole))
+        super()._store_asset_check_evaluation_planned(event, event_id)
 
     def wipe(self) -> None:
         self._close()
@@ -138,7 +128,7 @@ class BatchedEventLog(SqliteEventLogStorage):
 
 
 def _key_of(inserted: sa.CursorResult[Any]) -> int:
-    """The primary key that a row was given."""
+    """The primary key of an inserted row."""
     key = inserted.inserted_primary_key
     assert key is not None
     return int(key[0])

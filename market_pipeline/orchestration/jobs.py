@@ -1,59 +1,46 @@
-"""When things run by the clock: the jobs of a market and their schedules. What is missing is the sensors' business."""
+"""The jobs of a market, and the schedules that start them by the clock."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # no public name
 
 from market_pipeline.config.markets import Market
+from market_pipeline.orchestration.chain import Job, chain_of, job_name
 from market_pipeline.storage.warehouse import Warehouse
 
-DAILY_ROOMS = ("prices", "indicators", "forecasts", "scores", "leaderboard", "signals")
+Jobs: TypeAlias = list[UnresolvedAssetJobDefinition]
+
+DESCRIPTIONS: dict[Job, str] = {
+    "daily": "A session, or a range of them, from prices to the mart.",
+    "prices": "Bars and indicators only: what training needs after an outage.",
+    "downstream": "Everything after the bars: what depends on a value that a vendor changed.",
+    "monthly": "The month's models, trained on every session before it.",
+}
 
 NEVER_COVERED = "select count(*) = 0 as never from coverage where market = $market"
 
 
-def jobs_of(market: Market) -> list[UnresolvedAssetJobDefinition]:
-    """The daily job, from prices to the mart, its first half, and the training. None pays a process for each step."""
-    daily = [dg.AssetKey([market.name, room]) for room in DAILY_ROOMS]
-    second = [dg.AssetKey([market.name, "cross_check"])] if market.cross_check else []
+def jobs_of(market: Market) -> Jobs:
+    """The jobs of one market; all steps of a run share a process, since each process costs seconds of imports."""
     return [
         dg.define_asset_job(
-            f"{market.name}_daily",
-            selection=dg.AssetSelection.assets(*daily, *second, dg.AssetKey("mart")),
+            job_name(market, job),
+            selection=dg.AssetSelection.assets(
+                *(dg.AssetKey(asset.key(market.name)) for asset in chain_of(market) if job in asset.jobs)
+            ),
             executor_def=dg.in_process_executor,
-            description="A session, or a range of them, from prices through to the mart.",
-        ),
-        dg.define_asset_job(
-            f"{market.name}_prices",
-            selection=dg.AssetSelection.assets(*daily[:2]),
-            executor_def=dg.in_process_executor,
-            description="Bars and indicators alone: what training waits for after an outage.",
-        ),
-        dg.define_asset_job(
-            f"{market.name}_downstream",
-            selection=dg.AssetSelection.assets(*daily[1:], dg.AssetKey("mart")),
-            executor_def=dg.in_process_executor,
-            description="Everything after the bars: what rests on a value that a vendor changed.",
-        ),
-        dg.define_asset_job(
-            f"{market.name}_monthly",
-            selection=dg.AssetSelection.assets(dg.AssetKey([market.name, "models"])),
-            executor_def=dg.in_process_executor,
-            description="The month's models, trained on every session before it.",
-        ),
+            description=description,
+        )
+        for job, description in DESCRIPTIONS.items()
     ]
 
 
 def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
     """Daily after local midnight; monthly on the first, once the last session of the month before has arrived."""
 
-    @dg.schedule(
-        job_name=f"{market.name}_daily",
-        name=f"{market.name}_daily",
-        cron_schedule=f"0 {market.schedule_hour} * * *",
-        execution_timezone=market.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="The newest closed session, from prices through to the mart; waits for a first backfill.",
-    )
+    @_schedule(market, "daily", "0 {hour} * * *", "The newest closed session; waits for a first backfill.")
     def daily(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.RunRequest | dg.SkipReason:
@@ -63,14 +50,7 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
         # One key per session: on the days after a closed one nothing is requested twice.
         return dg.RunRequest(run_key=f"{market.name} {newest}", partition_key=newest.isoformat())
 
-    @dg.schedule(
-        job_name=f"{market.name}_monthly",
-        name=f"{market.name}_monthly",
-        cron_schedule=f"30 {market.schedule_hour} 1 * *",
-        execution_timezone=market.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="The month's models, half an hour after the last session of the month before was due.",
-    )
+    @_schedule(market, "monthly", "30 {hour} 1 * *", "The month's models, on its first day, after the daily run.")
     def monthly(
         context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.RunRequest | dg.SkipReason:
@@ -82,15 +62,27 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
     return [daily, monthly]
 
 
+def _schedule(market: Market, job: Job, cron: str, description: str) -> Callable[..., dg.ScheduleDefinition]:
+    """The decorator of a schedule for a job, on from the start; `cron` is local time, {hour} the hour of daily runs."""
+    return dg.schedule(
+        cron.format(hour=market.schedule_hour),
+        job_name=job_name(market, job),
+        name=job_name(market, job),
+        execution_timezone=market.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+
+
 def awaits_first_backfill(market: Market, warehouse: Warehouse) -> bool:
-    """Whether no session was ever asked for; looking makes no warehouse."""
+    """Whether no session was ever requested; does not create a warehouse."""
     if not warehouse.path.exists():
         return True
     return bool(warehouse.read(NEVER_COVERED, {"market": market.name})["never"][0].as_py())
 
 
 def first_backfill(market: Market) -> str:
-    """What to do before anything can run by itself."""
+    """What to do before schedules and sensors request runs."""
     return (
         f"{market.name} waits for its first backfill: market-pipeline backfill --market {market.name} "
         f"--start {market.start} --end <newest session>, or from the asset graph."

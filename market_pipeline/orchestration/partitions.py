@@ -1,4 +1,4 @@
-"""Sessions and months as Dagster partitions, and the range that a run is asked for."""
+"""Sessions and months as Dagster partitions, and the range that a run covers."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 
 from market_pipeline.config.markets import Market, Sessions
+from market_pipeline.orchestration.chain import Partition
 
 DAY = "%Y-%m-%d"
 
@@ -20,10 +21,17 @@ class Span:
     last: dt.date
 
 
+def partitions_of(market: Market, partition: Partition) -> dg.PartitionsDefinition[str] | None:
+    """The partitions of an asset; None for one that is replaced as a whole."""
+    if partition == "none":
+        return None
+    return month_partitions(market) if partition == "month" else session_partitions(market)
+
+
 def session_partitions(market: Market) -> dg.TimeWindowPartitionsDefinition:
     """One partition for each session, named by its day; it exists once the session's local day is over.
 
-    A daily schedule less the closed days: a weekday schedule would let Friday's partition appear only on Monday.
+    A daily schedule without the closed days: with a weekday schedule, Friday's partition would appear only on Monday.
     """
     first = market.sessions[0]
     days = np.arange(first, np.datetime64(market.last_day) + 1)
@@ -53,13 +61,13 @@ def month_partitions(market: Market) -> dg.TimeWindowPartitionsDefinition:
 
 
 def span_of(context: dg.AssetExecutionContext) -> Span:
-    """The first and last partition that a run was asked for, of sessions or of months."""
+    """The first and last partition of a run, of sessions or of months."""
     keys = context.partition_key_range
     return Span(dt.date.fromisoformat(keys.start), dt.date.fromisoformat(keys.end))
 
 
 def span_of_check(context: dg.AssetCheckExecutionContext) -> Span | None:
-    """The same for a check that runs beside its asset; None for one that was asked for alone."""
+    """The same for a check that runs with its asset; None for one that was launched alone."""
     tags = context.run.tags
     single = tags.get("dagster/partition")
     first, last = (tags.get(f"dagster/asset_partition_range_{end}", single) for end in ("start", "end"))
@@ -67,7 +75,7 @@ def span_of_check(context: dg.AssetCheckExecutionContext) -> Span | None:
 
 
 def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
-    """The tags that ask one run for all partitions from `first` to `last`."""
+    """The tags of one run over all partitions from `first` to `last`."""
     return {
         "dagster/asset_partition_range_start": first.isoformat(),
         "dagster/asset_partition_range_end": last.isoformat(),

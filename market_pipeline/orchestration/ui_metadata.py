@@ -1,6 +1,6 @@
-"""What the Dagster UI shows of an asset: columns and where they come from, numbers by partition, tables and pictures.
+"""What the Dagster UI shows of an asset: columns and their lineage, numbers by partition, tables and plots.
 
-Knows how Dagster wants these; not what any number means.
+Knows Dagster's formats; does not know what a number means.
 """
 
 from base64 import b64encode
@@ -16,38 +16,30 @@ from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.schema import Table
 
 NEWEST = 250
-"""Partitions of a run that get numbers of their own, a year of sessions: each copies what was told before."""
+"""Partitions of a run that get numbers of their own, a year of sessions: Dagster copies all earlier ones each time."""
 
 Numbers = Mapping[str, Mapping[str, float]]
 """Partition to its numbers, by name."""
 
 
 def asset_tags(market: str, grain: str) -> dict[str, str]:
-    """Tags by which assets are found: whose they are, and what one partition or row group of them is."""
+    """Tags to filter assets by: the market, and what one partition is."""
     return {"market": market, "grain": grain}
 
 
 def table_metadata(market: str, table: Table) -> dict[str, Any]:
-    """Metadata of the definition of an asset that fills `table`."""
-    metadata: dict[str, Any] = {"dagster/table_name": table.name, "dagster/column_schema": schema_of(table)}
-    if table.lineage:
-        metadata |= lineage_of(market, table)
-    return metadata
-
-
-def schema_of(table: Table) -> dg.TableSchema:
-    """The columns as they are declared, with their units."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in table.columns
-        ]
-    )
+    """Metadata of the definition of an asset that fills `table`: its columns as declared, and their lineage."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in table.columns
+    ]
+    lineage = lineage_of(market, table) if table.lineage else {}
+    return {"dagster/table_name": table.name, "dagster/column_schema": dg.TableSchema(columns), **lineage}
 
 
 def lineage_of(market: str, table: Table) -> dict[str, dg.TableColumnLineage]:
@@ -63,18 +55,18 @@ def lineage_of(market: str, table: Table) -> dict[str, dg.TableColumnLineage]:
 
 
 def record_metadata(context: dg.AssetExecutionContext, numbers: Numbers, of_the_run: Mapping[str, Any]) -> None:
-    """Give the newest partitions of a run their own numbers, which the UI plots; and the last one what the run came to.
+    """Attach numbers to the newest partitions of a run, which the UI plots, and the run's metadata to the last one.
 
-    Metadata that a run returns would be stored with each of its partitions, ten years of them.
+    Metadata that an asset returns would be stored with every partition of the run. NaN and infinity are left out.
     """
     last = context.partition_key_range.end
     for key in sorted({*numbers, last})[-NEWEST:]:
-        shown: dict[str, Any] = {name: value for name, value in numbers.get(key, {}).items() if isfinite(value)}
-        context.add_asset_metadata(shown | (dict(of_the_run) if key == last else {}), partition_key=key)
+        finite: dict[str, Any] = {name: value for name, value in numbers.get(key, {}).items() if isfinite(value)}
+        context.add_asset_metadata(finite | (dict(of_the_run) if key == last else {}), partition_key=key)
 
 
 def rows_by(rows: pa.Table, column: str) -> dict[str, dict[str, float]]:
-    """How many rows each day of a date column has."""
+    """The number of rows for each day of a date column."""
     counted = pc.value_counts(rows[column].combine_chunks())
     days, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
     return {day.isoformat(): {"dagster/partition_row_count": count} for day, count in zip(days, counts, strict=True)}
@@ -87,13 +79,13 @@ def table(rows: pa.Table, digits: int = 4) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def image(png: bytes, words: str) -> dg.MarkdownMetadataValue:
-    """A picture within the metadata itself, with words for who does not see it."""
-    return dg.MetadataValue.md(f"![{words}](data:image/png;base64,{b64encode(png).decode()})")
+def image(png: bytes, alternative: str) -> dg.MarkdownMetadataValue:
+    """An image stored in the metadata itself, with its alternative text."""
+    return dg.MetadataValue.md(f"![{alternative}](data:image/png;base64,{b64encode(png).decode()})")
 
 
 def contents(tables: tuple[str, ...]) -> dg.MarkdownMetadataValue:
-    """Tables and what each holds."""
+    """Tables of the mart with their descriptions."""
     lines = [f"| `{name}` | {MART[name].description} |" for name in tables]
     return dg.MetadataValue.md("\n".join(["| table | what |", "| --- | --- |", *lines]))
 

@@ -1,4 +1,4 @@
-"""Who is told when something fails: each problem once, and once more when it is over."""
+"""Alerts: each problem is sent once, and once more when it is resolved."""
 
 import datetime as dt
 import json
@@ -10,11 +10,12 @@ from unittest import mock
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions, checks_of
 from market_pipeline.errors import ConfigurationError, SourceError
-from market_pipeline.orchestration.alerts import alerts_sensor, news, send, sender_to, stale_markets
+from market_pipeline.orchestration.alerts import alerts_sensor, changes, send, sender_to, stale_markets
 from market_pipeline.orchestration.jobs import jobs_of
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 from market_pipeline_tests.vendor import Vendor
@@ -23,20 +24,20 @@ FIRST, LAST = dt.date(2023, 1, 3), dt.date(2023, 2, 28)
 
 
 class Inbox:
-    """A web hook on the loopback that keeps what it is sent, and answers `status`."""
+    """A web hook on the loopback that stores messages and answers `status`."""
 
     def __init__(self) -> None:
-        inbox, self.letters, self.status = self, list[str](), 200
+        inbox, self.messages, self.status = self, list[str](), 200
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                letter = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                inbox.letters.append(str(letter["message"]))
+                message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                inbox.messages.append(str(message["message"]))
                 self.send_response(inbox.status)
                 self.end_headers()
 
-            def log_message(self, *words: object) -> None:
-                """The test asserts what came; nothing is printed."""
+            def log_message(self, *arguments: object) -> None:
+                """Nothing is printed."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"json://127.0.0.1:{self.server.server_address[1]}/"
@@ -58,10 +59,10 @@ def pipeline(tmp_path: Path) -> Pipeline:
     return pipeline
 
 
-def look(pipeline: Pipeline, inbox: Inbox, cursor: str | None, moment: dt.datetime) -> str | None:
-    """One tick of the sensor; its new cursor."""
+def evaluate(pipeline: Pipeline, inbox: Inbox, cursor: str | None, moment: dt.datetime) -> str | None:
+    """Evaluate the sensor once; returns its new cursor."""
     jobs = [job.name for job in jobs_of(pipeline.market)]
-    sensor = alerts_sensor([pipeline.market], jobs, checks_of(pipeline.market), [inbox.address])
+    sensor = alerts_sensor([pipeline.market], jobs, checks_of(pipeline.market), [SecretStr(inbox.address)])
     context = dg.build_sensor_context(
         instance=pipeline.instance, cursor=cursor, resources={"warehouse": pipeline.warehouse}
     )  # fmt: skip
@@ -71,7 +72,7 @@ def look(pipeline: Pipeline, inbox: Inbox, cursor: str | None, moment: dt.dateti
     return result.cursor or cursor
 
 
-def test_a_failing_check_and_a_failed_run_are_told_once_and_again_when_they_are_well(
+def test_a_failing_check_and_a_failed_run_are_sent_once_and_again_when_resolved(
     pipeline: Pipeline, inbox: Inbox
 ) -> None:
     vendor, day = pipeline.source, dt.date(2023, 2, 28)
@@ -80,35 +81,37 @@ def test_a_failing_check_and_a_failed_run_are_told_once_and_again_when_they_are_
     vendor.missing |= vendor.where("SIM1", "2023-02-27")
     with mock.patch("market_pipeline.prices.checks.dt", clock_at(moment)):
         pipeline.build(("prices",), FIRST, LAST)
-        cursor = look(pipeline, inbox, None, moment)
-        assert len(inbox.letters) == 1
-        assert inbox.letters[0] == "check stocks/prices: every session is complete: does not hold (WARN, 1 rows)"
-        cursor = look(pipeline, inbox, cursor, moment)
-        assert len(inbox.letters) == 1
+        cursor = evaluate(pipeline, inbox, None, moment)
+        assert len(inbox.messages) == 1
+        assert inbox.messages[0] == "check stocks/prices: every session is complete: failed (WARN, 1 rows)"
+        cursor = evaluate(pipeline, inbox, cursor, moment)
+        assert len(inbox.messages) == 1
         vendor.down = True
         assert not pipeline.materialise(("prices",), day, day).success
-        cursor = look(pipeline, inbox, cursor, moment)
-        assert inbox.letters[1].startswith("job __ASSET_JOB: run ")
+        cursor = evaluate(pipeline, inbox, cursor, moment)
+        assert inbox.messages[1].startswith("job __ASSET_JOB: run ")
         vendor.down = False
         vendor.missing[:] = False
         pipeline.build(("prices",), FIRST, LAST)
-        cursor = look(pipeline, inbox, cursor, moment)
-    assert sorted(inbox.letters[2].split("\n")) == [
-        "check stocks/prices: every session is complete: well again", "job __ASSET_JOB: well again",
+        cursor = evaluate(pipeline, inbox, cursor, moment)
+    assert sorted(inbox.messages[2].split("\n")) == [
+        "check stocks/prices: every session is complete: resolved", "job __ASSET_JOB: resolved",
     ]  # fmt: skip
-    look(pipeline, inbox, cursor, moment)
-    assert len(inbox.letters) == 3
+    evaluate(pipeline, inbox, cursor, moment)
+    assert len(inbox.messages) == 3
 
 
 @pytest.mark.parametrize(
     ("moment", "stale"),
     [
-        ("2023-03-01T10:59:00", False),  # the daily run of 04:00 in New York may still be under way
+        ("2023-03-01T10:59:00", False),  # the daily run of 04:00 in New York may still be running
         ("2023-03-02T10:59:00", False),
-        ("2023-03-02T11:01:00", True),  # Wednesday's session was due
+        ("2023-03-02T11:01:00", True),  # Wednesday's session is expected
     ],
 )
-def test_a_market_is_stale_when_its_daily_run_should_be_over(pipeline: Pipeline, moment: str, *, stale: bool) -> None:
+def test_a_market_is_stale_once_its_daily_run_should_have_ended(
+    pipeline: Pipeline, moment: str, *, stale: bool
+) -> None:
     pipeline.compute(("prices",), FIRST, LAST)
     now = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
     assert bool(list(stale_markets(pipeline.warehouse, [pipeline.market], now))) == stale
@@ -121,18 +124,18 @@ def test_a_long_weekend_is_not_stale(pipeline: Pipeline) -> None:
         assert not list(stale_markets(pipeline.warehouse, [pipeline.market], now))  # Monday was Presidents' Day
 
 
-def test_words_that_change_are_no_news() -> None:
-    assert news({"a": "1 row"}, {"a": "2 rows"}) == []
-    assert news({"a": "1 row"}, {"b": "x"}) == ["b: x", "a: well again"]
+def test_changed_details_are_not_sent_again() -> None:
+    assert changes({"a": "1 row"}, {"a": "2 rows"}) == []
+    assert changes({"a": "1 row"}, {"b": "x"}) == ["b: x", "a: resolved"]
 
 
-def test_a_letter_that_was_refused_is_an_error_so_that_the_tick_is_tried_again(inbox: Inbox) -> None:
+def test_a_refused_message_is_an_error_so_that_the_sensor_tries_again(inbox: Inbox) -> None:
     inbox.status = 500
     with pytest.raises(SourceError, match="could not be delivered"):
         send([inbox.address], ["anything"])
 
 
-def test_an_address_that_cannot_be_read_is_named_by_its_kind_without_its_secret() -> None:
+def test_the_error_on_an_unreadable_address_has_its_scheme_and_not_its_secret() -> None:
     with pytest.raises(ConfigurationError, match="'pigeon'") as refused:
         sender_to(["pigeon://user:secret@loft"])
     assert "secret" not in str(refused.value)

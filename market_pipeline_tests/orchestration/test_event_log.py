@@ -1,4 +1,4 @@
-"""The batched event log holds what Dagster's own holds, and Dagster's own can read it."""
+"""The batched event log stores what Dagster's own stores, and Dagster's own can read it."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import BatchedEventLog, gather_events
-from market_pipeline.orchestration.runs import dagster_yaml, last_beat, open_instance
+from market_pipeline.orchestration.instance import dagster_yaml
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
 KEY = dg.AssetKey("numbers")
@@ -25,25 +24,25 @@ def numbers_are_numbers() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 
 
-def run_a_range(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.DagsterInstance, str]:
+def run_a_range(folder: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.DagsterInstance, str]:
     """An instance with this configuration after a run of 31 partitions and a check; and the run's id."""
-    home.mkdir()
-    (home / "dagster.yaml").write_text(yaml, encoding="utf-8")
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
-    instance = dg.DagsterInstance.from_config(str(home))
+    folder.mkdir()
+    (folder / "dagster.yaml").write_text(yaml, encoding="utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    instance = dg.DagsterInstance.from_config(str(folder))
     definitions = dg.Definitions(assets=[numbers], asset_checks=[numbers_are_numbers], executor=dg.in_process_executor)
     tags = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-31"}
     job = definitions.resolve_implicit_global_asset_job_def()
     return instance, job.execute_in_process(instance=instance, tags=tags).run_id
 
 
-def told(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str | None, str | None]]:
-    """The events of a run: what happened, in which step, to which partition."""
+def events_of(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str | None, str | None]]:
+    """The events of a run: type, step, partition."""
     entries = [record.event_log_entry for record in instance.get_records_for_run(run_id, limit=10_000).records]
-    events = [entry.get_dagster_event() for entry in entries if entry.is_dagster_event]
+    found = [entry.get_dagster_event() for entry in entries if entry.is_dagster_event]
     planned = {dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value}
-    told = [(event.event_type_value, event.step_key, event.partition) for event in events]
-    return [one for one in told if one[0] not in planned] + sorted(one for one in told if one[0] in planned)
+    events = [(event.event_type_value, event.step_key, event.partition) for event in found]
+    return [one for one in events if one[0] not in planned] + sorted(one for one in events if one[0] in planned)
 
 
 @pytest.fixture
@@ -55,13 +54,13 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[dg.Dags
     return batched, own
 
 
-def test_a_range_leaves_the_same_events_as_in_the_log_of_dagster_itself(
+def test_a_range_stores_the_same_events_as_dagsters_own_log(
     both: tuple[tuple[dg.DagsterInstance, str], ...],
 ) -> None:
     (batched, mine), (own, theirs) = both
     assert isinstance(batched.event_log_storage, BatchedEventLog)
     assert type(own.event_log_storage) is SqliteEventLogStorage
-    assert told(batched, mine) == told(own, theirs)
+    assert events_of(batched, mine) == events_of(own, theirs)
     assert batched.get_materialized_partitions(KEY) == own.get_materialized_partitions(KEY)
     assert len(batched.get_materialized_partitions(KEY)) == 31
     newest = batched.get_latest_materialization_event(KEY)
@@ -69,13 +68,15 @@ def test_a_range_leaves_the_same_events_as_in_the_log_of_dagster_itself(
     assert newest.get_dagster_event().partition == "2024-01-31"
 
 
-def test_a_check_of_a_range_is_on_record_once_and_done(both: tuple[tuple[dg.DagsterInstance, str], ...]) -> None:
+def test_a_check_of_a_range_is_recorded_once_and_has_succeeded(
+    both: tuple[tuple[dg.DagsterInstance, str], ...],
+) -> None:
     check = dg.AssetCheckKey(KEY, "numbers_are_numbers")
     [record] = both[0][0].event_log_storage.get_asset_check_execution_history(check, limit=100)
     assert record.status.value == "SUCCEEDED"
 
 
-def test_the_log_of_dagster_itself_reads_the_same_files(both: tuple[tuple[dg.DagsterInstance, str], ...]) -> None:
+def test_dagsters_own_log_reads_the_same_files(both: tuple[tuple[dg.DagsterInstance, str], ...]) -> None:
     instance, run_id = both[0]
     storage = SqliteEventLogStorage(str(Path(instance.root_directory) / "history" / "runs"))
     assert len(storage.get_materialized_partitions(KEY)) == 31
@@ -83,16 +84,7 @@ def test_the_log_of_dagster_itself_reads_the_same_files(both: tuple[tuple[dg.Dag
     assert len(storage.get_records_for_run(run_id, limit=10_000).records) == len(written.records)
 
 
-def test_a_batch_size_that_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_batch_size_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "5")
     gather_events()
     assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "5"
-
-
-def test_a_home_opens_without_any_environment_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    settings = Settings(home=tmp_path / "home", source="simulated")
-    with open_instance(settings) as instance:
-        assert isinstance(instance.event_log_storage, BatchedEventLog)
-    assert last_beat(settings) is None
-    assert "DAGSTER_HOME" not in os.environ

@@ -1,0 +1,77 @@
+"""The chain of assets, declared once, in the order in which data flows.
+
+Jobs, sensors, the runs of a backfill, the decorators of assets, their checks of keys and the command line's list of
+assets are derived from it. Knows the tables; imports neither Dagster nor an asset.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from market_pipeline.config.markets import Market
+from market_pipeline.storage.schema import Table
+from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS
+from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
+from market_pipeline.storage.tables.models import REGISTRY
+from market_pipeline.storage.tables.prices import BARS, COVERAGE, DISAGREEMENTS, OUTCOMES, QUARANTINE, RESTATEMENTS
+from market_pipeline.storage.tables.scores import (
+    CHAMPIONS,
+    DAILY_SCORES,
+    LEADERBOARD,
+    PIT,
+    RANK_SCORES,
+    SCORES,
+    SIGNALS,
+    STRATEGIES,
+    TESTS,
+    TRIED,
+)
+
+Partition: TypeAlias = Literal["session", "month", "none"]
+Job: TypeAlias = Literal["daily", "prices", "downstream", "monthly"]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset of a market."""
+
+    name: str
+    partition: Partition
+    jobs: tuple[Job, ...]
+    tables: tuple[Table, ...] = ()
+    """The tables that it fills; the UI shows the columns of the first one."""
+    optional: bool = False
+    """Whether only a market that names a second source has it."""
+    shared: bool = False
+    """Whether all markets have it together."""
+    logs_months: bool = False
+    """Whether its log has one line for each month, by which progress is counted."""
+
+    def key(self, market: str) -> list[str]:
+        """The path of its asset key."""
+        return [self.name] if self.shared else [market, self.name]
+
+
+CHAIN = (
+    Asset("prices", "session", ("daily", "prices"), (BARS, QUARANTINE, RESTATEMENTS, OUTCOMES, COVERAGE)),
+    Asset("cross_check", "session", ("daily",), (DISAGREEMENTS,), optional=True),
+    Asset("indicators", "session", ("daily", "prices", "downstream"), (INDICATOR_VALUES,)),
+    Asset("models", "month", ("monthly",), (REGISTRY,), logs_months=True),
+    Asset("forecasts", "session", ("daily", "downstream"), (FORECASTS, RANKS, LEDGER), logs_months=True),
+    Asset("scores", "session", ("daily", "downstream"), (SCORES, DAILY_SCORES, PIT, RANK_SCORES)),
+    Asset("leaderboard", "none", ("daily", "downstream"), (LEADERBOARD, CHAMPIONS, TESTS, TRIED)),
+    Asset("signals", "none", ("daily", "downstream"), (SIGNALS, STRATEGIES)),
+    Asset("mart", "none", ("daily", "downstream"), shared=True),
+)
+
+ASSETS = {asset.name: asset for asset in CHAIN}
+"""The same by name, in order."""
+
+
+def chain_of(market: Market) -> tuple[Asset, ...]:
+    """The assets that a market has, the shared ones included."""
+    return tuple(asset for asset in CHAIN if not asset.optional or market.cross_check)
+
+
+def job_name(market: Market, job: Job) -> str:
+    """The name of a market's job."""
+    return f"{market.name}_{job}"

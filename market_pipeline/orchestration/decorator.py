@@ -1,0 +1,38 @@
+"""The decorator of a market's assets: what follows from the declarations of the chain and of the tables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from market_pipeline.config.markets import Market
+from market_pipeline.orchestration.chain import ASSETS
+from market_pipeline.orchestration.partitions import partitions_of
+from market_pipeline.orchestration.ui_metadata import asset_tags, table_metadata
+
+
+def market_asset(
+    market: Market,
+    name: str,
+    *,
+    kinds: set[str],
+    owner: str,
+    deps: Sequence[dg.AssetKey | dg.AssetDep] = (),
+    freshness_policy: dg.FreshnessPolicy | None = None,
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for the asset `name` of a market; a range of partitions is one run."""
+    asset = ASSETS[name]
+    return dg.asset(
+        key=asset.key(market.name),
+        group_name=market.name,
+        partitions_def=partitions_of(market, asset.partition),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=deps,
+        freshness_policy=freshness_policy,
+        kinds=kinds,
+        owners=[owner],
+        metadata=table_metadata(market.name, asset.tables[0]),
+        tags=asset_tags(market.name, "market" if asset.partition == "none" else asset.partition),
+        check_specs=check_specs,
+    )

@@ -1,0 +1,77 @@
+"""The Dagster instance of a data directory: what opening it leaves, and copies of dagster.yaml of version 0.1.0."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from market_pipeline.config.settings import Settings
+from market_pipeline.orchestration.event_log import BatchedEventLog
+from market_pipeline.orchestration.instance import dagster_yaml, last_beat, open_instance
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "data", source="simulated")
+
+
+@pytest.fixture
+def old_copy(settings: Settings) -> Path:
+    """A copy as version 0.1.0 made it, with a line that its owner has changed and one in Windows' manner."""
+    path = settings.dagster_home / "dagster.yaml"
+    path.parent.mkdir(parents=True)
+    content = dagster_yaml().read_text(encoding="utf-8")
+    content = content.replace("module: market_pipeline.orchestration.event_log", "module: market_pipeline.event_log")
+    content = content.replace("max_concurrent_runs: 2", "max_concurrent_runs: 7 # our own\r")
+    path.write_text(content, encoding="utf-8", newline="")
+    path.chmod(0o640)
+    return path
+
+
+def test_an_instance_opens_without_a_variable_and_sets_none(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(settings) as instance:
+        assert isinstance(instance.event_log_storage, BatchedEventLog)
+    assert last_beat(settings) is None
+    assert "DAGSTER_HOME" not in os.environ
+
+
+@pytest.mark.parametrize("opens", [open_instance, last_beat])
+def test_only_the_module_name_is_replaced_in_an_older_copy(settings: Settings, old_copy: Path, opens: object) -> None:
+    before = old_copy.read_bytes()
+    assert callable(opens)
+    opens(settings)
+    after = old_copy.read_bytes()
+    assert before.count(b"market_pipeline.event_log") == 1
+    assert after == before.replace(b"market_pipeline.event_log", b"market_pipeline.orchestration.event_log")
+    assert old_copy.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in old_copy.parent.glob("dagster.yaml*")] == ["dagster.yaml"]
+
+
+def test_an_older_copy_opens_with_the_batched_event_log(settings: Settings, old_copy: Path) -> None:
+    with open_instance(settings) as instance:
+        assert isinstance(instance.event_log_storage, BatchedEventLog)
+
+
+def test_a_current_copy_is_not_written_again(settings: Settings) -> None:
+    open_instance(settings).dispose()
+    path = settings.dagster_home / "dagster.yaml"
+    before = path.stat()
+    open_instance(settings).dispose()
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_an_interrupted_update_leaves_the_older_copy(
+    settings: Settings, old_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = old_copy.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        open_instance(settings)
+    assert old_copy.read_bytes() == before
