@@ -1,18 +1,18 @@
-"""What is new beside the publication before: told once, with both values, and never invented."""
+"""Each change since the publication before is listed once, with both values, and none is invented."""
 
 import datetime as dt
 from typing import Any
 
 import pyarrow as pa
 
-from market_pipeline.mart.changes import COLUMNS, COMPARED, KINDS, changes
+from market_pipeline.mart.changes import COMPARED, KINDS, ROWS, changes
 
 DAY, NEXT = dt.date(2024, 3, 5), dt.date(2024, 3, 6)
 FOUND = dt.datetime(2024, 3, 6, 22)  # noqa: DTZ001  as the mart holds it
 
 
 def tables(**rows: list[tuple[Any, ...]]) -> dict[str, pa.Table]:
-    """The tables that are compared, those not named empty."""
+    """The tables that are compared; those that are not given are empty."""
     types = {"session": pa.date32(), "since": pa.date32(), "horizon": pa.int32(), "known_at": pa.timestamp("us")}
     types |= {"old": pa.float64(), "new": pa.float64()}
     return {
@@ -24,9 +24,9 @@ def tables(**rows: list[tuple[Any, ...]]) -> dict[str, pa.Table]:
     }
 
 
-def told(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> list[dict[str, Any]]:
+def listed(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> list[dict[str, Any]]:
     found = changes(before, after)
-    assert found.schema == COLUMNS
+    assert found.schema == ROWS
     return [{name: value for name, value in one.items() if value is not None} for one in found.to_pylist()]
 
 
@@ -44,10 +44,10 @@ FIRST = tables(
 
 
 def test_the_same_again_is_no_change() -> None:
-    assert told(FIRST, FIRST) == []
+    assert listed(FIRST, FIRST) == []
 
 
-def test_each_kind_is_told_with_what_was_and_what_is() -> None:
+def test_each_kind_has_the_old_and_the_new_value() -> None:
     after = tables(
         prices=[("stocks", DAY), ("stocks", NEXT), ("crypto", NEXT)],
         champions=[
@@ -71,7 +71,7 @@ def test_each_kind_is_told_with_what_was_and_what_is() -> None:
             ("stocks", "BBB", DAY, "volume", None, 5e6, FOUND),
         ],
     )
-    assert told(FIRST, after) == [
+    assert listed(FIRST, after) == [
         row("session", "crypto", session=NEXT),
         row("session", session=NEXT),
         row("champion", horizon=1, question="range", before="ewma", after="random_walk"),
@@ -82,12 +82,12 @@ def test_each_kind_is_told_with_what_was_and_what_is() -> None:
         row("quarantine", symbol="BBB", session=NEXT, after="every price is positive"),
         row("restatement", symbol="BBB", session=DAY, field="volume", after="5000000"),
     ]
-    assert {found["kind"] for found in told(FIRST, after)} == set(KINDS)
+    assert {found["kind"] for found in listed(FIRST, after)} == set(KINDS)
 
 
-def test_a_model_that_is_no_longer_judged_and_a_bar_that_was_mended() -> None:
+def test_a_model_without_a_verdict_is_listed_and_a_bar_out_of_quarantine_is_not() -> None:
     after = tables(prices=[("stocks", DAY)], champions=[], leaderboard=[], quarantine=[], restatements=[])
-    found = told(FIRST, after)
+    found = listed(FIRST, after)
     assert [one for one in found if one["kind"] in ("quarantine", "restatement", "session")] == []
     gone = [(one["model"], one["before"], one.get("after")) for one in found if one["kind"] == "verdict"]
     assert gone == [("linear", "no_evidence", None), ("garch", "beats_baseline", None)]

@@ -1,82 +1,88 @@
-"""What the report asks the mart: text only.
+"""Queries of the report on the mart: SQL text only. Each has `market` as a column and is split by it."""
 
-Every query has `market` as a column and is read by market; those of NEWEST list at most `$listed` rows of each.
-"""
-
+from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, QUANTILES, RANGES
 from market_pipeline.storage.tables.scores import PIECES
 
-SIGNALS = """
-select s.market, s.symbol, s.as_of, s.horizon, s.trend, s.p_up, s.expected_return, s.low_80, s.high_80,
-    s.model, s.verdict, f.origin, f.target_session, f.origin_price,
-    f.q025, f.q10, f.q25, f.q50, f.q75, f.q90, f.q975
+PLOTTED_SESSIONS = 120
+"""Newest sessions in the chart and the strip of coverage."""
+
+LISTED = 12
+"""Rows of a list that names only the newest or the most probable."""
+
+PLOTTED_QUANTILES = tuple(
+    name for name in QUANTILES if name == "q50" or any(name in edges for edges in RANGES.values())
+)
+"""The edges of the central ranges and the median, lowest first."""
+
+SIGNALS = f"""
+select s.*, f.origin, f.target_session, f.origin_price, {", ".join(f"f.{name}" for name in PLOTTED_QUANTILES)}
 from signals s
 left join forecast_prices f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
     and f.horizon = s.horizon and f.model = s.model
 order by s.market, s.horizon, s.symbol
 """
-SYMBOLS = "select market, symbol, max(session) as newest from prices group by all order by all"
-CLOSES = """
+RANKS = f"""
+select market, symbol, origin, horizon, model, [{", ".join(CHANCES)}] as chances from ranks where model <> '{BASELINE}'
+qualify origin = max(origin) over (partition by market, horizon, model) order by all
+"""
+CALIBRATION = f"""
+with coverage as (
+    select market, horizon, model, sum(symbols)::bigint as scored,
+        [{", ".join(f"sum(symbols * covered_{percent}) / scored" for percent in RANGES)}] as covered
+    from daily_scores group by all
+), pit as (
+    select market, horizon, model, ({" + ".join(f"sum({name})" for name in PIECES)})::double as outcomes,
+        [{", ".join(f"sum({name}) / outcomes" for name in PIECES)}] as pieces
+    from pit group by all
+)
+from coverage left join pit using (market, horizon, model) order by market, horizon, model
+"""
+CLOSES = f"""
 with recent as (
     select market, session from prices group by market, session
-    qualify row_number() over (partition by market order by session desc) <= $sessions
+    qualify row_number() over (partition by market order by session desc) <= {PLOTTED_SESSIONS}
 )
 select market, symbol, session, adj_close from prices join recent using (market, session)
 where adj_close is not null order by all
 """
-RANKS = """
-select market, symbol, origin, horizon, model, p_q1, p_q2, p_q3, p_q4, p_q5 from ranks where model <> 'random_walk'
-qualify origin = max(origin) over (partition by market, horizon, model) order by all
-"""
-_COUNTED = ", ".join(f"sum({name})" for name in PIECES)
-CALIBRATION = f"""
-with held as (
-    select market, horizon, model, sum(symbols)::bigint as due,
-        sum(symbols * covered_50) / due as held_50, sum(symbols * covered_80) / due as held_80,
-        sum(symbols * covered_95) / due as held_95
-    from daily_scores group by all
-), fell as (
-    select market, horizon, model, [{_COUNTED}]::double[] as pieces
-    from pit group by all
-)
-from held left join fell using (market, horizon, model) order by market, horizon, model
-"""  # noqa: S608  the names are those of PIECES
 COVERAGE = """
 select market, year(session) as year, count(*) as sessions, sum(expected)::bigint as expected,
     sum(present)::bigint as present, sum(rejected)::bigint as rejected, sum(missing)::bigint as missing
 from coverage group by rollup (market, year(session)) having market is not null order by market, year nulls last
 """
-STRIP = """
+RECENT_COVERAGE = f"""
 select market, session, present / greatest(expected, 1) as share from coverage
-qualify row_number() over (partition by market order by session desc) <= $sessions order by market, session
+qualify row_number() over (partition by market order by session desc) <= {PLOTTED_SESSIONS} order by market, session
 """
-GAPS = """
+GAPS = f"""
 select market, session, rejected, missing from coverage where rejected + missing > 0
-qualify row_number() over (partition by market order by session desc) <= $listed order by market, session desc
+qualify row_number() over (partition by market order by session desc) <= {LISTED} order by market, session desc
 """
-QUARANTINE = """
-from quarantine qualify row_number() over (partition by market order by session desc, symbol) <= $listed
+QUARANTINE = f"""
+from quarantine qualify row_number() over (partition by market order by session desc, symbol) <= {LISTED}
 order by market, session desc, symbol
 """
-RESTATEMENTS = """
+RESTATEMENTS = f"""
 from restatements
-qualify row_number() over (partition by market order by known_at desc, session desc, symbol, field) <= $listed
+qualify row_number() over (partition by market order by known_at desc, session desc, symbol, field) <= {LISTED}
 order by market, known_at desc, session desc, symbol, field
 """
 
-TESTS = """
-select market, horizon, model, question, test, value from tests order by all
-"""
-
-WHOLE = {
+QUERIES = {
+    "symbols": "select market, symbol, max(session) as newest from prices group by all order by all",
     "signals": SIGNALS,
-    "symbols": SYMBOLS,
+    "leaderboard": "from leaderboard order by market, horizon, question, model",
+    "tests": "select market, horizon, model, question, test, value from tests order by all",
     "ranks": RANKS,
-    "tests": TESTS,
     "strategies": "from strategies order by market, horizon",
     "calibration": CALIBRATION,
     "coverage": COVERAGE,
+    "recent_coverage": RECENT_COVERAGE,
+    "gaps": GAPS,
+    "quarantine": QUARANTINE,
     "quarantine_by_rule": "select market, rule, count(*) as bars from quarantine group by all order by 1, 3 desc, 2",
+    "restatements": RESTATEMENTS,
     "restatements_by_cause": "select market, cause, count(*) as n from restatements group by all order by 1, 3 desc, 2",
     "changes": "from changes order by all",
 }
-NEWEST = {"gaps": GAPS, "quarantine": QUARANTINE, "restatements": RESTATEMENTS}
+"""What the report reads of each market, but for its closes, which the chart takes as a grid."""

@@ -1,30 +1,57 @@
-"""The report: what the published mart says, as one HTML file that needs nothing else to be read.
+"""The report as one HTML file that needs no other file.
 
-Knows how the file is put together and in place: contents.py knows what is said, page/ how it looks.
+Knows how the file is assembled and put in place: contents.py has its contents, page/ its templates.
 """
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from market_pipeline.mart.read import META, query
-from market_pipeline.mart.report.contents import DRAWN_SESSIONS, QUESTIONS, MarketPage, Rows, read_markets
-from market_pipeline.mart.report.sentences import of_served, of_strategy, percent, price
+from market_pipeline.mart.read import read_rows
+from market_pipeline.mart.report import marks, sentences
+from market_pipeline.mart.report.contents import MarketPage, read_markets
+from market_pipeline.mart.report.queries import PLOTTED_QUANTILES, PLOTTED_SESSIONS
+from market_pipeline.mart.report.rows import Rows
+from market_pipeline.scores.calibration import EXPECTED_SHARES
 from market_pipeline.scores.verdicts import SURVIVORSHIP
+from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES
+from market_pipeline.storage.tables.scores import QUESTIONS, VERDICTS
+
+FILTERS = {
+    "percent": sentences.percent,
+    "price": sentences.price,
+    "selected_sentence": sentences.of_selected,
+    "strategy_sentence": sentences.of_strategy,
+    "on_axis": marks.on_axis,
+    "pieces": marks.pieces,
+    "density": marks.density,
+    "fixed": "{:.1f}".format,
+}
+GLOBALS = {
+    "questions": QUESTIONS,
+    "verdicts": VERDICTS,
+    "verdict_marks": sentences.VERDICT_MARKS,
+    "verdict_label": sentences.verdict_label,
+    "beats": sentences.BEATS,
+    "ranges": tuple(RANGES),
+    "nominal_coverage": [percent / 100 for percent in RANGES],
+    "quantiles": {name: QUANTILES[name] for name in PLOTTED_QUANTILES},
+    "nominal_pieces": EXPECTED_SHARES.tolist(),
+    "plotted_sessions": PLOTTED_SESSIONS,
+    "survivorship": SURVIVORSHIP,
+}
+JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+"""How data for scripts is written; Jinja escapes what could end a script element."""
 
 
 def write_report(mart: Path, report: Path) -> None:
-    """Write the report of a published mart, whole or not at all; a reader of the old file keeps it.
+    """Write the report of a published mart, complete or not at all; a reader of the old file keeps it.
 
-    Raises MarketPipelineError when no mart was published at `mart`.
+    Raises MarketPipelineError when no mart is published at `mart`.
     """
-    page = render(query(mart, META).to_pylist(), read_markets(mart), mart.name)
+    page = render(read_rows(mart, "meta").to_pylist(), read_markets(mart), mart.name)
     report.parent.mkdir(parents=True, exist_ok=True)
     new = report.with_name(f"{report.name}.{os.getpid()}.new")
     try:
@@ -35,42 +62,34 @@ def write_report(mart: Path, report: Path) -> None:
 
 
 def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:
-    """The page; `meta` as the mart has it, empty when it holds no prices."""
+    """The page; `meta` is the mart's table, empty when the mart holds no prices."""
+    from plotly.offline import get_plotlyjs
+
+    charted = [market for market in markets if market.chart["sessions"]]
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            meta=meta[0] if meta else None,
+            markets=markets,
+            charted=charted,
+            mart=mart_name,
+            data=[market.chart | {"name": market.name} for market in charted],
+            plotly=get_plotlyjs,
+        )
+    )
+
+
+def templates() -> Environment:
+    """The templates of page/, with their filters and globals."""
     environment = Environment(
-        loader=PackageLoader("market_pipeline.mart", "page"),
+        loader=PackageLoader("market_pipeline.mart.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "price": price, "served": of_served, "strategy": of_strategy}
-    charted = [market for market in markets if market.chart["sessions"]]
-    return environment.get_template("report.html").render(
-        meta=meta[0] if meta else None,
-        markets=markets,
-        mart=mart_name,
-        questions=QUESTIONS,
-        drawn_sessions=DRAWN_SESSIONS,
-        survivorship=SURVIVORSHIP,
-        style=_page("style.css"),
-        data=embedded([market.chart | {"name": market.name} for market in charted]),
-        scripts=[_plotly(), _page("chart.js")] if charted else [],
-    )
-
-
-def embedded(data: Sequence[Mapping[str, Any]]) -> Markup:
-    """JSON for a script element: no character of it can end the element or open another."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  nothing of it is markup
-
-
-def _page(name: str) -> Markup:
-    text = (files("market_pipeline.mart") / "page" / name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704  a file of this package
-
-
-def _plotly() -> Markup:
-    """The plotting library, once, as the package holds it."""
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs())  # noqa: S704  the package's own script
+    environment.filters |= FILTERS
+    environment.globals |= GLOBALS
+    environment.policies["json.dumps_kwargs"] = JSON
+    return environment

@@ -1,6 +1,6 @@
-"""What the numbers of a verdict mean, in a sentence each: no number without what may be concluded from it.
+"""What the numbers of the report mean: labels, formats, and a sentence on each verdict and backtest.
 
-Knows rows of the mart and words; nothing of the page.
+Knows rows of the mart and wording; nothing of the page.
 """
 
 import math
@@ -9,15 +9,31 @@ from typing import Any
 
 from market_pipeline.scores.verdicts import LEAST_APART, LEAST_ORIGINS, LEVEL
 from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.scores import VERDICTS
 
 Row = Mapping[str, Any]
 
-DIRECTED = ("return", "direction")
-"""Questions whose answer is a direction: skill on the range alone says nothing of where a price goes."""
+BEATS, NO_EVIDENCE, WORSE, INSUFFICIENT = VERDICTS
+
+VERDICT_MARKS = {BEATS: "✓", NO_EVIDENCE: "○", WORSE: "×", INSUFFICIENT: "…"}
+VERDICT_LABELS = {
+    BEATS: "beats baseline",
+    NO_EVIDENCE: "no evidence of skill",
+    WORSE: "worse than baseline",
+    INSUFFICIENT: "insufficient data",
+}
+
+DIRECTIONAL = frozenset({"return", "direction"})
+"""Questions on where a price goes; skill on the range alone is none on the direction."""
+
+
+def is_directional(wins: Collection[str]) -> bool:
+    """Whether skill on these questions proves a direction."""
+    return not DIRECTIONAL.isdisjoint(wins)
 
 
 def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) -> str:
-    r"""A fraction as per cent with a true minus; a dash when there is none, no sign on what rounds to zero.
+    r"""A fraction as per cent with a true minus; a dash for none or NaN; no sign on what rounds to zero.
 
     >>> percent(-0.0123, 1, sign=True)
     '−1.2\u202f%'
@@ -30,7 +46,7 @@ def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) ->
 
 
 def price(value: float | None) -> str:
-    """A price to at least four significant digits: hundredths below 10,000, whole units from there; a dash for none.
+    """A price to at least four significant digits: hundredths below 10,000, whole units above; a dash for none or NaN.
 
     >>> price(103412.4), price(164.213), price(0.071234)
     ('103,412', '164.21', '0.07123')
@@ -42,10 +58,10 @@ def price(value: float | None) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def chance(p_value: float) -> str:
-    r"""A p-value as per cent, never rounded to nothing.
+def probability(p_value: float) -> str:
+    r"""A p-value or probability as per cent, never rounded to 0 or 100.
 
-    >>> chance(0.0421), chance(0.00004), chance(0.99998)
+    >>> probability(0.0421), probability(0.00004), probability(0.99998)
     ('4.2\u202f%', 'less than 0.1\u202f%', 'more than 99.9\u202f%')
     """
     if p_value < 0.001:
@@ -53,62 +69,67 @@ def chance(p_value: float) -> str:
     return "more than 99.9\u202f%" if p_value > 0.999 else percent(p_value)
 
 
-def of_contest(row: Row) -> str:
+def verdict_label(verdict: str, wins: Collection[str] = ()) -> str:
+    """A verdict in words, with the questions that a model beats the baseline on.
+
+    >>> verdict_label("beats_baseline", ["return", "range"])
+    'beats baseline on return, range'
+    """
+    label = VERDICT_LABELS[verdict]
+    return f"{label} on {', '.join(wins)}" if wins and verdict == BEATS else label
+
+
+def of_comparison(row: Row) -> str:
     """What one row of `leaderboard` means."""
-    if row["verdict"] == "insufficient_data":
-        came = f"{row['n_origins']} origin{'' if row['n_origins'] == 1 else 's'} came due"
-        return f"{came}: a verdict needs {LEAST_ORIGINS}, or {LEAST_APART} that do not overlap."
+    if row["verdict"] == INSUFFICIENT:
+        scored = f"{row['n_origins']} origin{'' if row['n_origins'] == 1 else 's'} scored"
+        return f"{scored}: a verdict needs {LEAST_ORIGINS}, or {LEAST_APART} that do not overlap."
     skill = row["skill"]
     if not skill:
-        return "Its loss was the random walk’s: it says the same here, so there is nothing to test."
-    found = f"Its loss was {_beside(skill)} the random walk’s; luck alone does at least this well"
-    luck = f"{found} {chance(row['p_value'])} of the time"
-    if row["verdict"] == "worse":
-        return f"{luck}, too often to be bad luck: the walk is the better guide."
+        return "The loss equals the baseline’s: both forecasts are the same, so there is nothing to test."
+    chance = f"Loss {_beside(skill)} the baseline’s. Without skill, chance alone gives this or better"
+    found = f"{chance} with probability {probability(row['p_value'])}"
+    if row["verdict"] == WORSE:
+        return f"{found}: significantly worse."
     if skill < 0:
-        return f"{luck}: no skill is shown."
-    enough = "rare enough" if row["verdict"] == "beats_baseline" else f"not rare enough ({100 * LEVEL:g}\u202f% is)"
-    return f"{luck}, {chance(row['p_adjusted'])} with all contests counted: {enough} to call it skill."
+        return f"{found}: no evidence of skill."
+    significant = "significant" if row["verdict"] == BEATS else f"not significant (below {100 * LEVEL:g}\u202f% is)"
+    return f"{found}, {probability(row['p_adjusted'])} adjusted for all comparisons: {significant}."
 
 
-def of_served(model: str, verdict: str, earned: Collection[str]) -> str:
-    """How to read the signals of a horizon; `earned` are the questions on which the model beats the walk."""
+def of_selected(model: str, verdict: str, wins: Collection[str]) -> str:
+    """How to read the signals of a horizon; `wins` are the questions on which the model beats the baseline."""
     name = model.replace("_", " ")
     if model == BASELINE:
-        why = (
-            "Too few forecasts have come due to judge any model"
-            if verdict == "insufficient_data"
-            else "No model has earned this place"
-        )
-        return f"{why}, so the random walk is served: read the range, not the trend."
-    if verdict == "worse":
-        return f"{name} won this place at an earlier review and has lost to the random walk since: do not rely on it."
-    if verdict != "beats_baseline":
-        return f"{name} won this place at an earlier review; by now its lead may be luck: treat it as unproven."
-    if not earned:
-        return f"{name} has beaten the random walk; the verdicts below say on what."
-    asked = _listed(earned)
-    if not set(earned) & set(DIRECTED):
-        only = f"{name} has beaten the random walk on the {asked} only."
-        return f"{only} No direction is proven: read the range, not the trend."
-    return f"{name} has beaten the random walk on {asked} so far. That is a record, not a promise."
+        why = "Too few forecasts are scored to judge any model" if verdict == INSUFFICIENT else "No model qualifies"
+        return f"{why}, so the random walk is selected: use the range, not the trend."
+    if verdict == WORSE:
+        return f"{name} was selected at an earlier review and is worse than the baseline since: do not rely on it."
+    if verdict != BEATS:
+        return f"{name} was selected at an earlier review; its lead is no longer significant: treat it as unproven."
+    if not wins:
+        return f"{name} beats the baseline; the verdicts below list the questions."
+    if not is_directional(wins):
+        only = f"{name} beats the baseline on the {_listed(wins)} only."
+        return f"{only} No direction is proven: use the range, not the trend."
+    return f"{name} beats the baseline on {_listed(wins)} so far. Past skill may not last."
 
 
 def of_strategy(row: Row) -> str:
     """What one row of `strategies` means."""
     if not row["exposure"]:
-        return "No trend had been earned at any review, so nothing was traded."
-    enough = row["deflated_sharpe"] > 1 - LEVEL
-    against = "more" if row["net_return"] > row["buy_and_hold"] else "no more"
+        return "No trades: no trend was proven at any review."
+    beside = "above" if row["net_return"] > row["buy_and_hold"] else "not above"
+    proven = row["deflated_sharpe"] > 1 - LEVEL
     return (
-        f"It earned {against} than holding everything. The chance that its true Sharpe ratio is above 0, "
-        f"{row['trials']} trials counted, is {chance(row['deflated_sharpe'])}: "
-        + ("evidence of a gain." if enough else f"no evidence of a gain ({percent(1 - LEVEL, 0)} would be).")
+        f"Net return {beside} buy and hold. Adjusted for {row['trials']} trials, the true Sharpe ratio is above 0 with "
+        f"probability {probability(row['deflated_sharpe'])}: "
+        + ("evidence of a gain." if proven else f"no evidence of a gain (above {percent(1 - LEVEL, 0)} is).")
     )
 
 
 def _beside(skill: float) -> str:
-    r"""How large a loss of this skill is beside the random walk's.
+    r"""How large a loss of this skill is beside the baseline's.
 
     >>> _beside(0.123), _beside(-0.034), _beside(-20.5), _beside(0.0001)
     ('12.3\u202f% smaller than', '3.4\u202f% larger than', '21.5 times', 'about as large as')
@@ -121,7 +142,7 @@ def _beside(skill: float) -> str:
 
 
 def _listed(names: Collection[str]) -> str:
-    """Names as one reads them out.
+    """Names as one list in a sentence.
 
     >>> _listed(["return", "direction", "range"])
     'return, direction and range'

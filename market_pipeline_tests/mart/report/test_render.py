@@ -1,4 +1,4 @@
-"""The report says what the mart says, needs nothing else to be read, and never fails for want of rows."""
+"""The report has the numbers of the mart, needs no other file, and never fails without rows."""
 
 import json
 import re
@@ -12,8 +12,8 @@ import pytest
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.report.render import write_report
 from market_pipeline_tests.mart.small_mart import (
-    CHANGED,
-    COVERED,
+    CHANGES,
+    COVERAGE,
     FORECASTS,
     FULL,
     HOSTILE,
@@ -71,7 +71,7 @@ class Page(HTMLParser):
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """What the chart draws, by market."""
+        """The data of the chart, by market."""
         found: list[dict[str, Any]] = json.loads(self.scripts[0])
         return found
 
@@ -88,7 +88,7 @@ class Page(HTMLParser):
         rows = next(rows for name, rows in self.tables.items() if caption in name)
         return [[" ".join(cell.split()).replace("\u202f", " ") for cell in row] for row in rows]
 
-    def drawings(self, name: str) -> list[ET.Element]:
+    def marks(self, name: str) -> list[ET.Element]:
         found = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", self.markup, re.DOTALL)]
         return [svg for svg in found if svg.get("class") == name]
 
@@ -99,83 +99,83 @@ def page_of(folder: Path, *inserts: str, **of: Any) -> Page:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return page_of(tmp_path_factory.mktemp("full"), *FULL, afterwards=CHANGED)
+    return page_of(tmp_path_factory.mktemp("full"), *FULL, afterwards=CHANGES)
 
 
-def test_the_headline_says_source_time_newest_session_and_who_is_served(page: Page) -> None:
+def test_the_headline_has_source_time_newest_session_and_selected_models(page: Page) -> None:
     assert "Prices from files , published 2024-03-07 01:02 UTC by version 9.8.7" in page.text
-    assert "Newest session 2024-03-06 , 2 symbols. Served: 1 session: linear; 5 sessions: linear." in page.text
+    assert "Newest session 2024-03-06 , 2 symbols. Selected models: 1 session: linear; 5 sessions: linear." in page.text
     assert "empty No prices yet." in page.text
 
 
-def test_skill_is_named_where_it_is_proven_and_nowhere_else(page: Page) -> None:
+def test_skill_stands_where_it_is_proven_and_nowhere_else(page: Page) -> None:
     assert page.table("Where there is skill in stocks") == [
         ["Question", "5 sessions ahead", "20 sessions ahead"],
-        ["return how far it moves, and which way", "✓ linear +12.3 %", "not asked"],
-        ["direction whether it rises", "not asked", "not asked"],
-        ["range how wide the range has to be", "○ none of 2 models", "not asked"],
-        ["rank which symbols lead, which lag", "not asked", "… too little data"],
+        ["return size and sign of the move", "✓ linear +12.3 %", "not scored"],
+        ["direction whether it rises", "not scored", "not scored"],
+        ["range how wide the range has to be", "○ none of 2 models", "not scored"],
+        ["rank which symbols lead, which lag", "not scored", "… insufficient data"],
     ]
 
 
 def test_every_comparison_stands_with_its_p_values_and_a_sentence(page: Page) -> None:
-    rows = page.table("Comparisons of stocks with the random walk, in words")
+    rows = page.table("Comparisons of stocks with the baseline")
     assert [row[:7] for row in rows[1:]] == [
-        ["5 sessions", "return", "linear", "240 worth 61", "0.001", "0.004", "✓ beats the random walk"],
+        ["5 sessions", "return", "linear", "240 effective 61", "0.001", "0.004", "✓ beats baseline"],
         ["5 sessions", "range", "ewma", "240", "0.300", "0.500", "○ no evidence of skill"],
-        ["5 sessions", "range", "linear", "240", "0.900", "0.900", "× worse than the random walk"],
-        ["20 sessions", "rank", "linear", "3", "–", "–", "… too little data"],
+        ["5 sessions", "range", "linear", "240", "0.900", "0.900", "× worse than baseline"],
+        ["20 sessions", "rank", "linear", "3", "–", "–", "… insufficient data"],
     ]
     assert [row[8] for row in rows[1:]] == ["Clark–West 0.012 e-value 1.3", "", "", ""]
     assert all(len(row[7]) > 40 and row[7].endswith(".") for row in rows[1:])
 
 
-def test_what_changed_is_told_with_what_was(page: Page) -> None:
+def test_a_change_has_the_old_and_the_new_value(page: Page) -> None:
     assert "Since the publication of 2024-03-05 22:10 UTC" in page.text
     for sentence in (
         "2 new sessions : 2024-03-05 to 2024-03-06.",
         "return, 5 sessions: random walk → linear",
-        "linear on return, 5 sessions: ○ no evidence of skill → ✓ beats the random walk",
+        "linear on return, 5 sessions: ○ no evidence of skill → ✓ beats baseline",
         "1 bar newly in quarantine : AAA 2024-03-05",
         "1 value restated by the vendor : AAA 2024-02-01 close.",
     ):
         assert sentence in page.text
-    assert "Nothing: no new session" in page.text  # the market without changes
+    assert "No change: no new session" in page.text  # the market without changes
 
 
 def test_a_first_publication_has_nothing_to_compare_with(tmp_path: Path) -> None:
     assert "There is no earlier publication to compare with." in page_of(tmp_path, PRICES).text
 
 
-def test_who_may_lead_is_told_with_the_other_end_and_no_promise(page: Page) -> None:
-    caption, *_ = [name for name in page.tables if name.startswith("Who may lead in stocks")]
-    assert caption == "Who may lead in stocks, 5 sessions ahead, from 2024-03-06, by joint"
-    rows = page.table("Who may lead in stocks")
+def test_a_rank_forecast_has_both_ends_and_no_promise(page: Page) -> None:
+    caption, *_ = [name for name in page.tables if name.startswith("Rank forecast of stocks")]
+    assert caption == "Rank forecast of stocks, 5 sessions ahead, from 2024-03-06, by joint"
+    rows = page.table("Rank forecast of stocks")
     assert rows[1:3] == [["S0", "10 %", "30 %", ""], ["S1", "11 %", "29 %", ""]]
     assert len(rows) == 1 + 12
-    assert "Not shown to be better than a fifth in each: do not choose by it." in page.text
-    widths = [float(piece.get("width", "")) for piece in page.drawings("fifths")[0].iter("rect")]
+    assert "No evidence that it beats 20 % in each quintile: do not choose by it." in page.text
+    widths = [float(piece.get("width", "")) for piece in page.marks("quintiles")[0].iter("rect")]
     assert widths == [10, 20, 20, 20, 30]
 
 
-def test_chances_that_are_the_same_at_both_ends_are_no_view_of_who_leads(page: Page, tmp_path: Path) -> None:
-    words = "It knows how widely each symbol moves, not which way: who may lead may as well lag."
+def test_equal_probabilities_at_both_ends_are_no_direction(page: Page, tmp_path: Path) -> None:
+    words = "It forecasts how widely each symbol moves, not which way: both ends are equally likely."
     assert words not in page.text
     assert words in page_of(tmp_path, *FULL, SYMMETRIC).text
 
 
-def test_what_the_signals_earned_stands_beside_holding_all(page: Page) -> None:
-    rows = page.table("What following the signals of stocks would have earned")
+def test_the_backtest_stands_beside_buy_and_hold(page: Page) -> None:
+    rows = page.table("Signal backtest of stocks")
     assert rows[1:] == [
         ["1 session", "250", "0.0 %", "+8.1 %", "–", "–", "–", "0 %", "0.0×", "5 bp"],
         ["5 sessions", "250", "+4.2 %", "+8.1 %", "0.61", "31 %", "9.3 %", "40 %", "12.3×", "5 bp"],
     ]
-    assert "1 session: No trend had been earned at any review, so nothing was traded." in page.text
-    assert "is 31.0 %: no evidence of a gain" in page.text
+    assert "1 session: No trades: no trend was proven at any review." in page.text
+    assert "with probability 31.0 %: no evidence of a gain" in page.text
     assert page.text.count("holds only what survived until today") == 2
 
 
-def test_doubtful_bars_are_listed_with_their_reason(page: Page) -> None:
+def test_suspect_bars_are_listed_with_their_reason(page: Page) -> None:
     assert page.table("Newest bars of stocks in quarantine")[1:] == [
         ["2024-03-05", "AAA", "no price is above the high", "10.00", "11.00", "9.000", "12.00"],
         ["2024-03-01", "BBB", "every price is a number", "–", "11.00", "9.000", "–"],
@@ -197,14 +197,14 @@ def test_verdicts_stand_under_their_horizon_and_question(page: Page) -> None:
     assert top == ["Model", "5 sessions (240 origins)", "20 sessions (3 origins)"]
     assert questions == ["return", "range", "rank"]
     assert models == [
-        ["ewma", "not asked", "+0.7 %○ no evidence of skill", "not asked"],
-        ["linear", "+12.3 %✓ beats the random walk", "−3.4 %× worse than the random walk", "… too little data"],
+        ["ewma", "not scored", "+0.7 %○ no evidence of skill", "not scored"],
+        ["linear", "+12.3 %✓ beats baseline", "−3.4 %× worse than baseline", "… insufficient data"],
     ]
 
 
 def test_the_tally_counts_each_verdict_without_the_baseline(page: Page) -> None:
-    assert "Of 4 comparisons with the random walk" in page.text
-    assert "1 ✓ beats the random walk" in page.text
+    assert "Of 4 comparisons with the baseline" in page.text
+    assert "1 ✓ beats baseline" in page.text
     assert "1 ○ no evidence of skill" in page.text
 
 
@@ -214,29 +214,30 @@ def test_signals_are_the_numbers_of_the_mart(page: Page) -> None:
         page.table("Newest forecasts of stocks, 5 sessions"),
     )
     assert [row[0] for row in near] == [row[0] for row in far] == ["Symbol", HOSTILE, "AAA"]
-    assert [near[0][-1], far[0][-1]] == ["80 % range, drawn−5 %0+5 %", "80 % range, drawn−30 %0+30 %"]
+    assert [near[0][-1], far[0][-1]] == ["80 % range, plotted−5 %0+5 %", "80 % range, plotted−30 %0+30 %"]
     assert near[2] == ["AAA", "↑ up", "61 %", "+1.25 %", "−3.1 % … +4.7 %", "96.95 … 104.81", ""]
     assert far[2] == ["AAA", "↑ up", "61 %", "+6.25 %", "−15.5 % … +23.5 %", "85.64 … 126.49", ""]
-    assert "5 sessions ahead from 2024-03-06 · linear ✓ beats the random walk on return" in page.text
-    assert "linear has beaten the random walk on return so far. That is a record, not a promise." in page.text
+    assert "5 sessions ahead from 2024-03-06 · linear ✓ beats baseline on return" in page.text
+    assert "linear beats the baseline on return so far. Past skill may not last." in page.text
 
 
 def test_range_bars_of_a_horizon_share_an_axis(page: Page) -> None:
-    bars = [next(svg.iter("rect")) for svg in page.drawings("range")]
+    bars = [next(svg.iter("rect")) for svg in page.marks("range")]
     edges = [(float(bar.get("x", "")), float(bar.get("width", ""))) for bar in bars]
     assert edges[:2] == [(-62.0, 156.0)] * 2  # −3.1 % … +4.7 % on an axis to 5 %
     assert edges[2:] == [(-51.7, 130.0)] * 2  # −15.5 % … +23.5 % on an axis to 30 %
 
 
-def test_the_chart_and_its_table_hold_what_the_served_model_says(page: Page) -> None:
-    (drawn,) = page.data
-    assert (drawn["name"], drawn["symbols"], len(drawn["sessions"])) == ("stocks", [HOSTILE, "AAA"], 120)
-    assert drawn["sessions"][-1] == "2024-03-06"
-    assert [(fan["horizon"], fan["model"], fan["target"], fan["who"]) for fan in drawn["fans"]] == [
+def test_the_chart_and_its_table_have_the_forecasts_of_the_selected_models(page: Page) -> None:
+    (chart,) = page.data
+    assert (chart["name"], chart["symbols"], len(chart["sessions"])) == ("stocks", [HOSTILE, "AAA"], 120)
+    assert chart["sessions"][-1] == "2024-03-06"
+    assert [(one["horizon"], one["model"], one["target"], one["symbols"]) for one in chart["forecasts"]] == [
         (1, "linear", "2024-03-07", [0, 1]),
         (5, "linear", "2024-03-11", [0, 1]),
     ]
-    quantiles = drawn["fans"][1]["quantiles"][1]
+    assert [one["verdict"] for one in chart["forecasts"]] == ["✓ beats baseline", "✓ beats baseline on return"]
+    quantiles = chart["forecasts"][1]["quantiles"][1]
     assert quantiles == [74.0818, 85.6415, 90.4837, 105.127, 116.183, 126.491, 149.182]
     rows = page.table("Ranges of stocks in prices")
     assert rows[-1] == [
@@ -244,32 +245,32 @@ def test_the_chart_and_its_table_hold_what_the_served_model_says(page: Page) -> 
     ]
 
 
-def test_every_symbol_of_the_mart_can_be_chosen_and_the_data_stay_small(tmp_path: Path) -> None:
+def test_every_symbol_of_the_mart_can_be_selected_and_the_data_stay_small(tmp_path: Path) -> None:
     symbols = tuple(f"S{n:03}" for n in range(400))
     page = page_of(tmp_path, PRICES, FORECASTS, SIGNALS, symbols=symbols, sessions=300)
-    (drawn,) = page.data
-    assert drawn["symbols"] == list(symbols)
-    assert [held["value"] for tag, held in page.elements if tag == "option"] == [f"0:{n}" for n in range(400)]
-    assert {len(line) for line in drawn["closes"]} == {120}
+    (chart,) = page.data
+    assert chart["symbols"] == list(symbols)
+    assert [given["value"] for tag, given in page.elements if tag == "option"] == [f"0:{n}" for n in range(400)]
+    assert {len(line) for line in chart["closes"]} == {120}
     assert len(page.scripts[0]) < 600_000
     assert len(page.markup.encode()) < 1_500_000
 
 
-def test_calibration_is_the_share_of_ranges_that_held(page: Page) -> None:
+def test_calibration_is_the_observed_coverage_of_the_ranges(page: Page) -> None:
     rows = page.table("Share of outcomes inside the ranges of each model in stocks")
     assert rows[1] == ["1 session", "linear", "48.0 %", "83.0 %", "97.0 %", "", "", "100"]
-    assert len(list(page.drawings("histogram")[0].iter("rect"))) == 10
-    dots = [float(dot.get("cx", "")) for dot in page.drawings("strip")[0].iter("circle")]
+    assert len(list(page.marks("histogram")[0].iter("rect"))) == 10
+    dots = [float(dot.get("cx", "")) for dot in page.marks("strip")[0].iter("circle")]
     assert dots == [96.0, 166.0, 194.0]
 
 
-def test_coverage_adds_up_by_year_and_names_what_is_not_whole(page: Page) -> None:
+def test_coverage_adds_up_by_year_and_lists_incomplete_sessions(page: Page) -> None:
     assert page.table("Bars of stocks by year")[1:] == [
         ["2023", "1", "12", "12", "0", "0", "100.00 %"],
         ["2024", "2", "24", "21", "1", "2", "87.50 %"],
         ["All", "3", "36", "33", "1", "2", "91.67 %"],
     ]
-    assert "Newest sessions that are not whole: 2024-03-05 (1 rejected, 2 missing)." in page.text
+    assert "Newest incomplete sessions: 2024-03-05 (1 rejected, 2 missing)." in page.text
 
 
 def test_a_hostile_symbol_is_text(page: Page) -> None:
@@ -287,79 +288,79 @@ def test_data_cannot_end_their_script(tmp_path: Path) -> None:
 
 def test_nothing_is_fetched_when_the_page_is_read(page: Page) -> None:
     assert {"link", "img", "iframe", "object", "use", "image"}.isdisjoint({tag for tag, _ in page.elements})
-    assert not any("src" in held for tag, held in page.elements if tag == "script")
+    assert not any("src" in given for tag, given in page.elements if tag == "script")
     assert re.search(r"https?:|url\(|@import|src=", page.markup) is None
-    policy = next(held["content"] for _, held in page.elements if held.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        given["content"] for _, given in page.elements if given.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy is not None
     assert policy.startswith("default-src 'none';")
     assert "http" not in policy
-    assert all(link.startswith("#") for tag, held in page.elements if tag == "a" and (link := held.get("href") or ""))
+    assert all(link.startswith("#") for tag, given in page.elements if tag == "a" and (link := given.get("href") or ""))
 
 
-def test_the_library_is_there_once_and_only_where_there_is_something_to_draw(page: Page, tmp_path: Path) -> None:
+def test_the_library_is_there_once_and_only_with_something_to_plot(page: Page, tmp_path: Path) -> None:
     assert sum("plotly.js v" in script for script in page.scripts) == 1
     assert page_of(tmp_path).scripts == []
 
 
-def test_headers_have_a_scope_drawings_a_title_and_links_an_end(page: Page) -> None:
-    assert all("scope" in held for tag, held in page.elements if tag == "th")
-    pictures = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page.markup, re.DOTALL)]
-    assert pictures
-    assert all(svg.get("role") == "img" and next(svg.iter("title")).text for svg in pictures)
-    named = [held["id"] for _, held in page.elements if "id" in held]
+def test_headers_have_a_scope_plots_a_title_and_links_a_target(page: Page) -> None:
+    assert all("scope" in given for tag, given in page.elements if tag == "th")
+    plots = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page.markup, re.DOTALL)]
+    assert plots
+    assert all(svg.get("role") == "img" and next(svg.iter("title")).text for svg in plots)
+    named = [given["id"] for _, given in page.elements if "id" in given]
     assert len(named) == len(set(named))
-    for _, held in page.elements:
-        for target in (held.get("aria-labelledby"), (held.get("href") or "")[1:] or None):
+    for _, given in page.elements:
+        for target in (given.get("aria-labelledby"), (given.get("href") or "")[1:] or None):
             assert target is None or target in named
 
 
 def test_the_parts_come_in_order(page: Page) -> None:
-    parts = [
-        *("skill", "changes", "forecasts", "prices", "verdicts", "ranks", "earned", "calibration", "coverage", "query")
-    ]
-    assert [held["id"] for tag, held in page.elements if tag == "h2"] == parts
+    parts = "skill changes forecasts prices verdicts ranks backtest calibration coverage query"
+    assert [given["id"] for tag, given in page.elements if tag == "h2"] == parts.split()
 
 
-@pytest.mark.parametrize(("source", "shown"), [("simulated", True), ("files", False), ("yahoo", False)])
-def test_simulated_prices_are_announced_and_real_ones_are_not(tmp_path: Path, source: str, *, shown: bool) -> None:
+@pytest.mark.parametrize(("source", "simulated"), [("simulated", True), ("files", False), ("yahoo", False)])
+def test_simulated_prices_are_announced_and_real_ones_are_not(tmp_path: Path, source: str, *, simulated: bool) -> None:
     page = page_of(tmp_path, PRICES, source=source)
-    assert ("Simulated prices: nothing below is a real market." in page.text) is shown
-    assert ("Simulated adjusted closes of the last 120 sessions" in page.text) is shown
-    assert any(held.get("class") == "banner" for _, held in page.elements) is shown
+    assert ("Simulated prices: nothing below is a real market." in page.text) is simulated
+    assert ("Simulated adjusted closes of the last 120 sessions" in page.text) is simulated
+    assert any(given.get("class") == "banner" for _, given in page.elements) is simulated
 
 
 def test_prices_alone_make_a_report_of_plain_sentences(tmp_path: Path) -> None:
     page = page_of(tmp_path, PRICES)
     for sentence in (
-        "No model has been judged yet",
+        "No verdicts yet: no forecast of stocks is scored",
         "No forecast of stocks has been made yet.",
-        "No ranks of stocks have been forecast",
-        "Nothing of stocks has been followed yet",
-        "No forecast of stocks has come due yet.",
-        "No session of stocks has been asked for yet.",
+        "No rank forecast of stocks yet",
+        "No backtest of stocks yet",
+        "No forecast of stocks is scored yet.",
+        "No session of stocks has been requested yet.",
     ):
         assert sentence in page.text
-    assert page.data[0]["fans"] == []
+    assert page.data[0]["forecasts"] == []
 
 
 def test_a_market_without_prices_and_a_mart_without_markets_make_reports(tmp_path: Path) -> None:
-    assert "The mart holds no prices of empty yet." in page_of(tmp_path, COVERED).text
+    assert "The mart has no prices of empty yet." in page_of(tmp_path, COVERAGE).text
     bare = page_of(tmp_path).text
-    assert "The mart holds no prices yet, so there is nothing to forecast from." in bare
+    assert "The mart has no prices yet, so there are no forecasts." in bare
     for sentence in (
-        "No market has been judged yet.",
-        "No forecast has come due yet.",
-        "No session has been asked for",
+        "No market has verdicts yet.",
+        "No forecast is scored yet.",
+        "No session has been requested yet.",
     ):
         assert sentence in bare
 
 
 def test_a_baseline_alone_is_no_comparison(tmp_path: Path) -> None:
     alone = "insert into leaderboard values ('stocks', 5, 'random_walk', 'return', 9, 1, 1, 0, 1, 1, 'no_evidence')"
-    assert "No model has been judged yet" in page_of(tmp_path, PRICES, alone).text
+    assert "No verdicts yet" in page_of(tmp_path, PRICES, alone).text
 
 
-def test_a_signal_older_than_the_charts_is_told_and_not_drawn(tmp_path: Path) -> None:
+def test_a_signal_older_than_the_chart_is_listed_and_not_plotted(tmp_path: Path) -> None:
     old = (FORECASTS.replace("'2024-03-06'", "'2023-11-01'"), SIGNALS)
     page = page_of(tmp_path, PRICES, *old, sessions=200)
     assert page.data[0]["sessions"][0] > "2023-11-01"
@@ -393,7 +394,7 @@ def test_a_reader_of_the_old_report_keeps_it(tmp_path: Path) -> None:
     assert "Market forecasts" in report.read_text(encoding="utf-8")
 
 
-def test_no_mart_is_told_with_the_mend(tmp_path: Path) -> None:
+def test_a_missing_mart_is_an_error_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(MarketPipelineError, match="No mart is published at"):
         write_report(tmp_path / "mart.duckdb", tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []

@@ -1,79 +1,101 @@
-"""No number without what may be concluded from it, and no skill promised where there is none."""
+"""Each number has a sentence on what follows from it, and none claims skill without evidence."""
 
 from typing import Any
 
 import pytest
 
-from market_pipeline.mart.report.sentences import chance, of_contest, of_served, of_strategy, percent, price
+from market_pipeline.mart.report.sentences import (
+    VERDICT_LABELS,
+    VERDICT_MARKS,
+    is_directional,
+    of_comparison,
+    of_selected,
+    of_strategy,
+    percent,
+    price,
+    probability,
+    verdict_label,
+)
+from market_pipeline.storage.tables.scores import VERDICTS
 
 
-def contest(verdict: str, **values: Any) -> dict[str, Any]:
+def comparison(verdict: str, **values: Any) -> dict[str, Any]:
     return {"verdict": verdict, "n_origins": 240, "skill": 0.012, "p_value": 0.0004, "p_adjusted": 0.031} | values
 
 
-def said(row: dict[str, Any]) -> str:
-    return of_contest(row).replace("\u202f", " ")
+def sentence(row: dict[str, Any]) -> str:
+    return of_comparison(row).replace("\u202f", " ")
 
 
-def test_only_a_proven_contest_is_called_skill() -> None:
-    assert said(contest("beats_baseline")) == (
-        "Its loss was 1.2 % smaller than the random walk’s; luck alone does at least this well less than 0.1 % of the "
-        "time, 3.1 % with all contests counted: rare enough to call it skill."
+def test_only_a_significant_lead_is_called_significant() -> None:
+    assert sentence(comparison("beats_baseline")) == (
+        "Loss 1.2 % smaller than the baseline’s. Without skill, chance alone gives this or better with probability "
+        "less than 0.1 %, 3.1 % adjusted for all comparisons: significant."
     )
-    unproven = said(contest("no_evidence", p_value=0.04, p_adjusted=0.2))
-    assert unproven.endswith("20.0 % with all contests counted: not rare enough (5 % is) to call it skill.")
-    assert said(contest("no_evidence", skill=-0.07, p_value=0.9)) == (
-        "Its loss was 7.0 % larger than the random walk’s; luck alone does at least this well 90.0 % of the time: "
-        "no skill is shown."
+    unproven = sentence(comparison("no_evidence", p_value=0.04, p_adjusted=0.2))
+    assert unproven.endswith("20.0 % adjusted for all comparisons: not significant (below 5 % is).")
+    assert sentence(comparison("no_evidence", skill=-0.07, p_value=0.9)) == (
+        "Loss 7.0 % larger than the baseline’s. Without skill, chance alone gives this or better with probability "
+        "90.0 %: no evidence of skill."
     )
-    assert said(contest("worse", skill=-20.5, p_value=1.0)) == (
-        "Its loss was 21.5 times the random walk’s; luck alone does at least this well more than 99.9 % of the time, "
-        "too often to be bad luck: the walk is the better guide."
+    assert sentence(comparison("worse", skill=-20.5, p_value=1.0)) == (
+        "Loss 21.5 times the baseline’s. Without skill, chance alone gives this or better with probability "
+        "more than 99.9 %: significantly worse."
     )
-    assert said(contest("no_evidence", skill=0.0)).endswith("it says the same here, so there is nothing to test.")
+    assert sentence(comparison("no_evidence", skill=0.0)).endswith("so there is nothing to test.")
 
 
-def test_too_little_data_says_how_much_is_needed() -> None:
-    row = contest("insufficient_data", n_origins=1, skill=None, p_value=None, p_adjusted=None)
-    assert said(row) == "1 origin came due: a verdict needs 60, or 24 that do not overlap."
+def test_insufficient_data_names_how_much_is_needed() -> None:
+    row = comparison("insufficient_data", n_origins=1, skill=None, p_value=None, p_adjusted=None)
+    assert sentence(row) == "1 origin scored: a verdict needs 60, or 24 that do not overlap."
 
 
 @pytest.mark.parametrize(
-    ("model", "verdict", "earned", "words"),
+    ("model", "verdict", "wins", "words"),
     [
-        ("random_walk", "no_evidence", (), "No model has earned this place"),
-        ("random_walk", "insufficient_data", (), "Too few forecasts have come due"),
+        ("random_walk", "no_evidence", (), "No model qualifies, so the random walk is selected"),
+        ("random_walk", "insufficient_data", (), "Too few forecasts are scored to judge any model"),
         ("garch", "beats_baseline", ("range",), "No direction is proven"),
-        (
-            "linear",
-            "beats_baseline",
-            ("return", "direction"),
-            "on return and direction so far. That is a record, not a promise.",
-        ),
-        ("linear", "beats_baseline", (), "the verdicts below say on what"),
+        ("linear", "beats_baseline", ("return", "direction"), "on return and direction so far. Past skill"),
+        ("linear", "beats_baseline", (), "the verdicts below list the questions"),
         ("linear", "no_evidence", (), "treat it as unproven"),
         ("linear", "worse", (), "do not rely on it"),
     ],
 )
-def test_signals_are_read_by_what_their_model_has_earned(
-    model: str, verdict: str, earned: tuple[str, ...], words: str
+def test_the_advice_on_signals_follows_the_wins_of_their_model(
+    model: str, verdict: str, wins: tuple[str, ...], words: str
 ) -> None:
-    assert words in of_served(model, verdict, earned)
-    if "return" not in earned and verdict != "beats_baseline":
-        assert "has beaten" not in of_served(model, verdict, earned)
+    assert words in of_selected(model, verdict, wins)
+    if verdict != "beats_baseline":
+        assert "beats the baseline" not in of_selected(model, verdict, wins)
+
+
+def test_a_direction_is_proven_by_return_or_direction_alone() -> None:
+    assert [is_directional((question,)) for question in ("return", "direction", "range", "rank")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert not is_directional(())
+
+
+def test_every_verdict_has_a_label_and_a_mark_of_its_own() -> None:
+    assert set(VERDICT_LABELS) == set(VERDICT_MARKS) == set(VERDICTS)
+    assert len(set(VERDICT_LABELS.values())) == len(set(VERDICT_MARKS.values())) == len(VERDICTS)
+    assert verdict_label("worse", ("range",)) == "worse than baseline"
 
 
 def test_a_gain_is_evidence_only_beyond_what_many_trials_bring() -> None:
     row = {"exposure": 0.4, "net_return": 0.2, "buy_and_hold": 0.1, "deflated_sharpe": 0.6, "trials": 24}
+    assert of_strategy(row).startswith("Net return above buy and hold.")
     assert "no evidence of a gain" in of_strategy(row)
     assert of_strategy(row | {"deflated_sharpe": 0.97}).endswith("evidence of a gain.")
     assert "no evidence" not in of_strategy(row | {"deflated_sharpe": 0.97})
-    assert of_strategy(row | {"exposure": 0.0}) == "No trend had been earned at any review, so nothing was traded."
+    assert of_strategy(row | {"net_return": 0.1}).startswith("Net return not above buy and hold.")
+    assert of_strategy(row | {"exposure": 0.0}) == "No trades: no trend was proven at any review."
 
 
-def test_a_chance_is_never_rounded_to_never_or_always() -> None:
-    assert chance(0.0) == "less than 0.1\u202f%"
-    assert chance(1.0) == "more than 99.9\u202f%"
+def test_a_probability_is_never_rounded_to_0_or_100() -> None:
+    assert probability(0.0) == "less than 0.1\u202f%"
+    assert probability(1.0) == "more than 99.9\u202f%"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +109,7 @@ def test_a_chance_is_never_rounded_to_never_or_always() -> None:
         (float("nan"), "–"),
     ],
 )
-def test_fractions_are_shown_as_per_cent(fraction: float | None, text: str) -> None:
+def test_fractions_are_formatted_as_per_cent(fraction: float | None, text: str) -> None:
     assert percent(fraction, sign=True) == text
 
 
@@ -103,5 +125,5 @@ def test_fractions_are_shown_as_per_cent(fraction: float | None, text: str) -> N
         (float("nan"), "–"),
     ],
 )
-def test_prices_are_never_shown_in_powers_of_ten(value: float | None, text: str) -> None:
+def test_prices_are_never_formatted_in_powers_of_ten(value: float | None, text: str) -> None:
     assert price(value) == text

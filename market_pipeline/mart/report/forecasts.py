@@ -1,0 +1,74 @@
+"""The published forecasts of one market: signals by selected model, and rank forecasts."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from market_pipeline.mart.report.marks import round_limit
+from market_pipeline.mart.report.queries import LISTED
+from market_pipeline.mart.report.rows import Rows, grouped
+from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, is_directional
+from market_pipeline.storage.tables.scores import QUESTIONS
+
+RANK = "rank"
+"""The question that rank forecasts answer; signals answer the others."""
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """The signals of one model at one origin and horizon, on one axis from -`limit` to `limit`."""
+
+    horizon: int
+    as_of: dt.date
+    model: str
+    verdict: str
+    wins: tuple[str, ...]
+    """Questions that a signal answers on which the model beats the baseline."""
+    limit: float
+    signals: Rows
+
+    @property
+    def directional(self) -> bool:
+        """Whether a direction is proven, so that the trend means something."""
+        return is_directional(self.wins)
+
+
+@dataclass(frozen=True)
+class RankForecast:
+    """The newest rank forecast of one model at one horizon; `symbols` is how many it ranks."""
+
+    horizon: int
+    as_of: dt.date
+    model: str
+    verdict: str
+    symbols: int
+    leaders: Rows
+    """The symbols with the highest probability of the highest quintile; `chances` are those of all, lowest first."""
+
+    @property
+    def directional(self) -> bool:
+        """Whether the two ends differ for any of the leaders by a per cent, the least that the page shows."""
+        return any(abs(row["chances"][-1] - row["chances"][0]) >= 0.01 for row in self.leaders)
+
+
+def selected_models(signals: Rows, leaderboard: Rows) -> tuple[SelectedModel, ...]:
+    """The signals of one market by horizon, origin, model and verdict."""
+    beats = {(row["horizon"], row["model"], row["question"]) for row in leaderboard if row["verdict"] == BEATS}
+    selected = []
+    for (horizon, as_of, model, verdict), rows in sorted(
+        grouped(signals, "horizon", "as_of", "model", "verdict").items()
+    ):
+        wins = tuple(question for question in QUESTIONS if question != RANK and (horizon, model, question) in beats)
+        limit = round_limit([edge for row in rows for edge in (row["low_80"], row["high_80"])])
+        selected.append(SelectedModel(horizon, as_of, model, verdict, wins, limit, rows))
+    return tuple(selected)
+
+
+def rank_forecasts(ranks: Rows, leaderboard: Rows) -> tuple[RankForecast, ...]:
+    """The rank forecasts of one market by horizon, origin and model."""
+    verdicts = {(row["horizon"], row["model"]): row["verdict"] for row in leaderboard if row["question"] == RANK}
+    forecasts = []
+    for (horizon, as_of, model), rows in sorted(grouped(ranks, "horizon", "origin", "model").items()):
+        leaders = sorted(rows, key=lambda row: (-row["chances"][-1], row["symbol"]))[:LISTED]
+        verdict = verdicts.get((horizon, model), INSUFFICIENT)
+        forecasts.append(RankForecast(horizon, as_of, model, verdict, len(rows), leaders))
+    return tuple(forecasts)
