@@ -1,15 +1,17 @@
-"""The reference pages, made from the code at each build: what is listed here cannot go stale.
+"""The reference pages, generated from the code at each build, so that they are always up to date.
 
-Knows the package's commands, settings, tables, assets, checks and indicators; nothing of MkDocs.
+Reads the package's commands, settings, tables, assets, checks and indicators; does not depend on MkDocs.
 """
 
 import datetime as dt
 import inspect
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from math import isinf
 from pathlib import Path
+from typing import Any
 
 import click
 import dagster as dg
@@ -17,16 +19,16 @@ import dagster as dg
 from market_pipeline import mart
 from market_pipeline.cli.main import main
 from market_pipeline.config.markets import Market
-from market_pipeline.config.markets_file import load_markets, packaged_config
-from market_pipeline.config.settings import SOURCES, Settings
+from market_pipeline.config.markets_file import keys, load_markets, packaged_config
+from market_pipeline.config.settings import Settings, variables
 from market_pipeline.definitions import assets_of, build_definitions, checks_of
-from market_pipeline.storage.tables.indicators import INDICATORS
 from market_pipeline.mart.assets import mart_asset
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
-from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.models.forecasters.protocol import Forecaster
+from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.indicators import INDICATORS
 from market_pipeline.storage.warehouse import Warehouse
 
 COLUMNS = """
@@ -48,37 +50,6 @@ SHARED = {
 }
 """What columns that recur mean where the table itself does not say."""
 
-SETTINGS = {
-    "MARKET_PIPELINE_HOME": ("`./data`", "The folder of `warehouse.duckdb`, `mart.duckdb`, `models/`, `report.html`, "
-                             "`dagster/`. One home holds data of one source."),
-    "MARKET_PIPELINE_SOURCE": ("what the home was made with, else `yahoo`", "Where prices come from: "
-                               + ", ".join(f"`{source}`" for source in SOURCES) + "."),
-    "MARKET_PIPELINE_FILES": ("", "The folder of CSV or Parquet files that the `files` source reads."),
-    "MARKET_PIPELINE_CONFIG": ("the packaged universe", "A TOML file of markets; its keys are below."),
-    "MARKET_PIPELINE_MODELS": ("the house's own alone", "Models of yours, each `my_module:MODEL` or "
-                               "`/path/to/file.py:MODEL`, with spaces between."),
-    "MARKET_PIPELINE_TRACEBACK": ("not shown", "Set to 1, an error that is the program's own shows where it happened."),
-    "MARKET_PIPELINE_ALERTS": ("nobody is told", "Addresses of Apprise, with spaces between."),
-}  # fmt: skip
-"""Each variable: what holds when it is unset, and what it says. A test compares the names with the code."""
-
-KEYS = {
-    "calendar": ('`"XNYS"`', "Any name of exchange_calendars; `24/7` for coins. Needed."),
-    "start": ("`2018-01-02`", "The first day that is wanted. Needed."),
-    "symbols": ('`["AAPL"]`', "Names as the source spells them. Needed."),
-    "listed": ("`{NEW = 2024-03-01}`", "No bar of the symbol is expected before its day."),
-    "delisted": ("`{OLD = 2022-10-27}`", "No bar of the symbol is expected after its day."),
-    "accepted_holes": ('`{"SAP.DE" = [2020-07-01]}`', "Sessions of a symbol that nobody asks for again."),
-    "schedule_hour": ("`4`", "Local hour of the daily run, from 3 for `24/7`."),
-    "settle_minutes": ("`60`", "A bar is final this many minutes after its session closed."),
-    "absurd_factor": ("`5.0`", "A close this many times above or below its recent median is held back."),
-    "exchange": ('`"coinbaseexchange"`', "Which exchange the `exchange` source asks, as ccxt names it."),
-    "cross_check": ('`"bitstamp"`', "Whose closes the stored ones are held against. Unset: nobody's."),
-    "cross_check_tolerance": ("`0.02`", "Share of a close by which the two may differ."),
-    "cost_bps": ("`10.0`", "Cost of trading in basis points of the value traded, for `strategies`."),
-}
-"""Each key of a market's table in the TOML file: an example, which is its default if it has one; its meaning."""
-
 
 def pages() -> dict[str, str]:
     """Every generated page by its path below docs/."""
@@ -98,11 +69,11 @@ def pages() -> dict[str, str]:
 
 
 def commands() -> str:
-    """Every command with its arguments and options, as click knows them."""
+    """Every command with its arguments and options, read from click."""
     parts = [
         "# Commands",
-        "Every command ends with exit status 0, or with one paragraph that names the cause and the mend. `make demo`, "
-        "`make test`, `make ui` and `make docs` make the environment first when there is none.",
+        "Every command ends with exit status 0, or with an error of one paragraph that names the cause and the fix. "
+        "`make demo`, `make test`, `make ui` and `make docs` first create the environment if there is none.",
     ]
     for name, command in sorted(main.commands.items()):
         context = click.Context(command, info_name=f"market-pipeline {name}")
@@ -115,17 +86,17 @@ def commands() -> str:
 
 def settings_page() -> str:
     """The variables of the environment and the keys of the markets file."""
-    variables = [(f"`{name}`", what, unset) for name, (unset, what) in SETTINGS.items()]
-    keys = [(f"`{name}`", what, example) for name, (example, what) in KEYS.items()]
+    settings = [(f"`{name}`", meaning) for name, meaning in variables().items()]
+    market_keys = [(f"`{name}`", key.get("description", ""), _example(key)) for name, key in keys().items()]
     return _joined(
         [
             "# Settings",
-            "All are variables of the environment, and all are optional; an empty one counts as unset.",
-            _table(("setting", "what", "unset"), variables),
+            "All settings are environment variables, and all are optional. An empty variable counts as unset.",
+            _table(("setting", "what"), settings),
             "## The markets file",
-            "`MARKET_PIPELINE_CONFIG` names a TOML file. Each table in it is a market, and gets its own assets, "
-            "partitions, checks, schedules and sensors. The [tutorial](../tutorials/own-universe.md) makes one.",
-            _table(("key", "what", "default or example"), keys),
+            "`MARKET_PIPELINE_CONFIG` names a TOML file. Each table in it is a market, with its own assets, "
+            "partitions, checks, schedules and sensors. The [tutorial](../tutorials/own-universe.md) creates one.",
+            _table(("key", "what", "default or example"), market_keys),
             "## The packaged universe",
             f"```toml\n{packaged_config('yahoo').read_text(encoding='utf-8')}```",
         ]
@@ -133,32 +104,32 @@ def settings_page() -> str:
 
 
 def tables(settings: Settings) -> str:
-    """The tables of the mart and of the warehouse, from a freshly made house."""
+    """The tables of the mart and of the warehouse, read from newly created files."""
     warehouse = Warehouse(settings.warehouse, settings.source)
     publish(warehouse, load_markets(packaged_config("simulated")), settings.mart, dt.datetime.now(dt.UTC))
     about = {row["name"]: row["comment"] for row in warehouse.read(ABOUT).to_pylist()}
-    held = _described(warehouse.read(COLUMNS).to_pylist(), about)
+    stored = _described(warehouse.read(COLUMNS).to_pylist(), about)
     about |= {row["name"]: row["comment"] or about.get(row["name"]) for row in query(settings.mart, ABOUT).to_pylist()}
     published = _described(query(settings.mart, COLUMNS).to_pylist(), about)
-    private = {name: words for name, words in held.items() if name not in published and name != "origin_of_data"}
+    private = {name: text for name, text in stored.items() if name not in published and name != "origin_of_data"}
     return _joined(
         [
             "# Tables",
-            "Days are dates of the market's calendar, moments are UTC. Returns are log returns and fractions are not "
-            "percent. The same words stand in the file: `select * from duckdb_columns() where comment is not null`.",
+            "Days are dates of the market's calendar, timestamps are UTC. Returns are log returns, and fractions are "
+            "not percent. The file has the same texts: `select * from duckdb_columns() where comment is not null`.",
             "## The mart",
             "`mart.duckdb`, which readers open read-only. It is replaced in one rename after each run.",
             *published.values(),
             "## Only in the warehouse",
-            "`warehouse.duckdb` belongs to the pipeline: while it writes, nobody else can read. It holds the tables "
-            "above too, but for `meta`, and these.",
+            "`warehouse.duckdb` is private to the pipeline: while it writes, no other process can read. It also has "
+            "the tables above, except `meta`.",
             *private.values(),
         ]
     )
 
 
 def assets(settings: Settings, market: Market) -> str:
-    """The assets of a market and the mart, in the order data flows, then jobs, schedules and sensors."""
+    """The assets of a market and the mart, in the order of data flow, then jobs, schedules and sensors."""
     rows = [
         (f"`{_asset_name(asset.key)}`", _partition(asset), spec.description or "",
          ", ".join(f"`{_asset_name(dep.asset_key)}`" for dep in spec.deps))
@@ -175,19 +146,19 @@ def assets(settings: Settings, market: Market) -> str:
     return _joined(
         [
             "# Assets",
-            "Every market has this chain, with its name before each asset; the mart joins them.",
+            "Every market has this chain, with its name as the prefix of each asset. The mart combines all markets.",
             _table(("asset", "partition", "what", "after"), [_generic(row, market) for row in rows]),
-            "A market with `cross_check` has one more, `<market>/cross_check`: closes of a second source against the "
-            "stored ones, by session.",
+            "A market with `cross_check` has an additional asset, `<market>/cross_check`. It compares the stored "
+            "closes with those of a second source, by session.",
             "## Jobs, schedules, sensors",
-            "All run while `make ui` runs. `alerts` is there when `MARKET_PIPELINE_ALERTS` is set.",
+            "They run while `make ui` runs. The sensor `alerts` exists when `MARKET_PIPELINE_ALERTS` is set.",
             _table(("kind", "name", "what"), [_generic((k, f"`{n}`", w), market) for k, n, w in automation]),
         ]
     )
 
 
 def checks(market: Market) -> str:
-    """The checks of a market's assets: sentences that are true when they pass."""
+    """The checks of a market's assets."""
     rows = [
         (f"`{_asset_name(spec.asset_key)}`", spec.name.replace("_", " "), "blocks" if spec.blocking else "warns",
          spec.description or "")
@@ -196,15 +167,15 @@ def checks(market: Market) -> str:
     return _joined(
         [
             "# Checks",
-            "Each is a sentence that is true when it passes, and shows the rows that make it false. One that *blocks* "
-            "stops what comes after it in the run; one that *warns* says that data is late or incomplete.",
+            "A check is a statement that is true when it passes; a failed check lists the rows that violate it. A "
+            "check that *blocks* stops later steps of the run; a check that *warns* reports late or incomplete data.",
             _table(("asset", "check", "failing", "what it does"), [_generic(row, market) for row in rows]),
         ]
     )
 
 
 def indicators() -> str:
-    """The catalogue, by family."""
+    """The indicators by family."""
     parts = ["# Indicators", f"{len(INDICATORS)} columns of the table `indicators`, all scale-free: a later split or "
              "dividend changes none. *Lookback* is the number of bars before the first value."]  # fmt: skip
     for family in dict.fromkeys(indicator.family for indicator in INDICATORS):
@@ -218,24 +189,24 @@ def indicators() -> str:
 
 
 def models() -> str:
-    """Every forecaster with what it is and what it may win on."""
-    rows = [(f"`{one.name}`", _what_it_is(one), _claims(one.name)) for one in FORECASTERS]
+    """Every forecaster, with its description and its claims."""
+    rows = [(f"`{one.name}`", _description(one), _claims(one.name)) for one in FORECASTERS]
     rows += [
         (f"`{ENSEMBLE}`", f"The mean of {', '.join(MEMBERS)}, quantile by quantile.", _claims(ENSEMBLE)),
-        (f"`{JOINT}`", "All symbols of a market simulated together: ranks only.", _claims(JOINT)),
+        (f"`{JOINT}`", "Simulates all symbols of a market together; ranks only.", _claims(JOINT)),
     ]
     return _joined(
         [
             "# Models",
-            "Every model is scored on every question it answers, but serves only where it has won on what it claims. "
-            "`random_walk` is the baseline and has no row on the leaderboard.",
+            "Every model is scored on every question it answers. It is published only where it has won on a question "
+            "it claims. `random_walk` is the baseline and has no row on the leaderboard.",
             _table(("model", "what it is", "claims"), rows),
         ]
     )
 
 
 def reading() -> str:
-    """The functions that notebooks call."""
+    """The functions for notebooks."""
     found = {name: one for name, one in vars(mart).items() if inspect.isfunction(one) and not name.startswith("_")}
     parts = ["# Reading in Python", inspect.cleandoc(mart.__doc__ or "")]
     for name, function in found.items():
@@ -244,11 +215,17 @@ def reading() -> str:
     return _joined(parts)
 
 
-def _what_it_is(model: Forecaster) -> str:
-    """The first paragraph of its class, and which volatility it takes where it may choose."""
-    words = (type(model).__doc__ or "").split("\n\n")[0]
+def _example(key: Mapping[str, Any]) -> str:
+    """The first example of a key of the markets file, or its default."""
+    examples = key.get("examples") or [json.dumps(key["default"])]
+    return f"`{examples[0]}`"
+
+
+def _description(model: Forecaster) -> str:
+    """The first paragraph of its class, and the volatility it uses, if that is a parameter."""
+    text = (type(model).__doc__ or "").split("\n\n")[0]
     volatility = getattr(model, "volatility", None)
-    return f"{words} Its volatility: {volatility.__name__.replace('_', ' ')}." if volatility else words
+    return f"{text} Its volatility: {volatility.__name__.replace('_', ' ')}." if volatility else text
 
 
 def _claims(model: str) -> str:
@@ -256,7 +233,7 @@ def _claims(model: str) -> str:
 
 
 def _described(columns: Sequence[dict[str, str]], about: Mapping[str, str | None]) -> dict[str, str]:
-    """A section for each table or view, in the order of names."""
+    """A section for each table or view, by name."""
     sections = {}
     for name in sorted({row["name"] for row in columns}):
         rows = [
@@ -270,7 +247,7 @@ def _described(columns: Sequence[dict[str, str]], about: Mapping[str, str | None
 
 
 def _generic(row: Iterable[str], market: Market) -> tuple[str, ...]:
-    """A row about one market as it reads for any."""
+    """A row about one market, rewritten for any market."""
     return tuple(cell.replace(market.name, "<market>").replace("XNYS", "<calendar>") for cell in row)
 
 
@@ -297,7 +274,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _unescaped_code(cell: str) -> Iterable[str]:
-    """Between backticks Markdown escapes by itself."""
+    """Between backticks Markdown needs no escapes."""
     for place, piece in enumerate(cell.split("`")):
         yield f"`{piece.replace('&lt;', '<')}`" if place % 2 else piece
 

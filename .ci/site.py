@@ -1,6 +1,6 @@
-"""The hook of the site: pages that are made at each build, and a nav of what exists.
+"""MkDocs hook: generates pages at each build, rewrites links between them, and expands the nav.
 
-Knows MkDocs and where pages lie; what a generated page says is `reference.py`'s business.
+Handles MkDocs and the location of pages; `reference.py` makes the content of the reference.
 """
 
 import importlib.util
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
 from types import ModuleType
 from typing import Any
 
@@ -18,11 +19,16 @@ from mkdocs.structure.pages import Page
 
 HERE = Path(__file__).parent
 TOP = HERE.parent
+PACKAGE = "market_pipeline"
+FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The pages of the folder, those that are generated, and the nav that lists them all."""
-    pages = {"index.md": first_page(), "changelog.md": (TOP / "CHANGELOG.md").read_text(encoding="utf-8")}
+    """The pages of the folder, the generated pages, and the nav that lists them all."""
+    pages = {page_of(path): (TOP / path).read_text(encoding="utf-8") for path in ("README.md", "CHANGELOG.md")}
+    for readme in sorted((TOP / PACKAGE).rglob("README.md")):
+        pages[page_of(readme.relative_to(TOP).as_posix())] = readme.read_text(encoding="utf-8")
     pages |= _reference().pages()
     for notebook in sorted((TOP / "docs" / "notebooks").glob("*.ipynb")):
         pages[f"notebooks/{notebook.stem}.md"] = notebook_page(json.loads(notebook.read_text(encoding="utf-8")))
@@ -33,22 +39,53 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links out of the folder lead to the pages made of those files."""
-    up = "../" * page.file.src_uri.count("/")
-    for name, made in {"README.md": "index.md", "CHANGELOG.md": "changelog.md"}.items():
-        markdown = re.sub(rf"\]\((?:\.\./)+{re.escape(name)}", f"]({up}{made}", markdown)
-    return re.sub(r"\]\(([./\w-]*notebooks/[\w-]+)\.ipynb", r"](\1.md", markdown)
+    """The page with its links pointing to other pages of the site."""
+    return relinked(markdown, page.file.src_uri)
 
 
-def first_page() -> str:
-    """The README, its links read from within docs/."""
-    text = (TOP / "README.md").read_text(encoding="utf-8")
-    text = re.sub(r"(\]\(|src=\"|srcset=\")docs/", r"\1", text)
-    return text.replace("](CHANGELOG.md", "](changelog.md")
+def page_of(path: str) -> str:
+    """The page of the site made from a file of the repository; '' for a file without one.
+
+    >>> page_of("docs/faq.md"), page_of("market_pipeline/storage/tables/README.md"), page_of("Makefile")
+    ('faq.md', 'packages/storage.tables.md', '')
+    """
+    if path in {"README.md", "CHANGELOG.md"}:
+        return {"README.md": "index.md", "CHANGELOG.md": "changelog.md"}[path]
+    if path.startswith(f"{PACKAGE}/") and path.endswith("/README.md"):
+        return f"packages/{dirname(path).removeprefix(f'{PACKAGE}/').replace('/', '.')}.md"
+    return re.sub(r"\.ipynb$", ".md", path.removeprefix("docs/")) if path.startswith("docs/") else ""
+
+
+def source_of(page: str) -> str:
+    """The file of the repository that a page is made from.
+
+    >>> source_of("packages/storage.tables.md"), source_of("faq.md")
+    ('market_pipeline/storage/tables/README.md', 'docs/faq.md')
+    """
+    if page.startswith("packages/"):
+        return f"{PACKAGE}/{page.removeprefix('packages/').removesuffix('.md').replace('.', '/')}/README.md"
+    return {"index.md": "README.md", "changelog.md": "CHANGELOG.md"}.get(page, f"docs/{page}")
+
+
+def relinked(markdown: str, page: str) -> str:
+    """Markdown whose links are relative to the page; a link to a file without a page becomes plain text."""
+    folder = dirname(source_of(page))
+
+    def link(found: re.Match[str]) -> str:
+        text, target = found.groups()
+        path, _, anchor = target.partition("#")
+        if not path or ":" in path:
+            return found.group()
+        there = page_of(normpath(join(folder, path)))
+        return f"[{text}]({relpath(there, dirname(page) or '.')}{f'#{anchor}' if anchor else ''})" if there else text
+
+    parts = FENCED.split(markdown)
+    parts[::2] = [re.sub(r"(src|srcset)=\"docs/", r'\1="', LINK.sub(link, part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def expanded(nav: Iterable[Any], pages: list[str]) -> list[Any]:
-    """A nav whose patterns are replaced by the pages that they match; entries that match nothing are left out."""
+    """The nav with its patterns replaced by the pages they match; entries without a match are left out."""
     found: list[Any] = []
     for entry in nav:
         if isinstance(entry, dict):
@@ -59,7 +96,7 @@ def expanded(nav: Iterable[Any], pages: list[str]) -> list[Any]:
 
 
 def notebook_page(notebook: dict[str, Any]) -> str:
-    """A notebook as Markdown: its words, its code, and the text, tables and pictures that it printed."""
+    """A notebook as Markdown: its text, its code, and the text, tables and images in its output."""
     parts = []
     for cell in notebook["cells"]:
         source = "".join(cell["source"])

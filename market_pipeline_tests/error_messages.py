@@ -10,8 +10,8 @@ PACKAGE = Path(str(files("market_pipeline")))
 KINDS = {kind.__name__ for kind in (MarketPipelineError, *MarketPipelineError.__subclasses__())}
 
 
-def said_errors() -> dict[str, str]:
-    """Each first sentence, with '…' for what varies, and where it is raised; messages made elsewhere are left out."""
+def raised_errors() -> dict[str, str]:
+    """Each first sentence, with '…' for each value, and where it is raised; messages built elsewhere are left out."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -23,7 +23,7 @@ def said_errors() -> dict[str, str]:
 
 
 def _first_sentence(message: ast.expr) -> str:
-    """The sentence of a literal message, '…' for each value in it; '' when nothing of it stands in the code."""
+    """The first sentence of a literal message, with '…' for each value; '' when no part of it is a literal."""
     parts = [_text(part) for part in _operands(message)]
     text = "".join(parts)
     sentence = text.split(". ")[0].rstrip(". ")

@@ -1,4 +1,4 @@
-"""What the pages say is tried: commands, queries, code, configuration, on a small pipeline with the names they use."""
+"""The blocks of the pages are run: commands, queries, code, configuration, on a small pipeline with the same names."""
 
 import ast
 import configparser
@@ -34,18 +34,18 @@ symbols = ["AAPL", "AUTOREG", "KO", "MSFT", "SAP.DE"]
 FIRST, LAST = dt.date(2024, 6, 3), dt.date(2024, 6, 28)
 SHELL = ("console", "bash", "sh", "shell")
 NOT_RUN = ("", "text", "csv", "mermaid", "diff")
-"""Blocks without anything to run; recipes apply those of `diff`."""
+"""Blocks without anything to run; test_recipes.py applies those of `diff`."""
 
 SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS")}
 CHEAP = ("forecast", "verdicts", "doctor", "replay", "completion")
-"""Commands of ours that are run, not only parsed."""
+"""Commands that are run, not only parsed."""
 
 each = lambda found: pytest.mark.parametrize("block", found, ids=str)  # noqa: E731  a decorator with its argument
 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A month of origins of symbols that the pages name, published; the prices are random walks."""
+    """A month of origins of the symbols in the pages, published; the prices are random walks."""
     pipeline = Pipeline(tmp_path_factory.mktemp("docs"), MARKETS)
     pipeline.source = Vendor(pipeline.market, LAST)
     pipeline.compute(("prices", "indicators"), pipeline.market.start, LAST)
@@ -58,7 +58,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 @pytest.fixture
 def here(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the pages imagine it: data/ and ~/market are the pipeline, and the environment names it."""
+    """A folder as the pages assume it: data/ and ~/market are the data directory, and the environment names it."""
     (tmp_path / "data").symlink_to(pipeline.settings.home)
     (tmp_path / "market").symlink_to(pipeline.settings.home)
     monkeypatch.chdir(tmp_path)
@@ -73,9 +73,9 @@ def here(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
-def test_every_block_is_of_a_kind_that_is_tried() -> None:
-    tried = (*SHELL, *NOT_RUN, "python", "sql", "toml", "ini", "json")
-    assert {str(block): block.language for block in BLOCKS if block.language not in tried} == {}
+def test_every_block_has_a_language_that_is_tested() -> None:
+    tested = (*SHELL, *NOT_RUN, "python", "sql", "toml", "ini", "json")
+    assert {str(block): block.language for block in BLOCKS if block.language not in tested} == {}
 
 
 def by_page(*languages: str) -> dict[str, list[Block]]:
@@ -93,12 +93,12 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, here: Path) -> 
     names: dict[str, Any] = {"__name__": "__page__"}
     for block in PYTHON[page]:
         code = compile(ast.parse(block.text), str(block), "exec")
-        if not (block.excuse or block.title):  # a titled one is a file of a recipe
+        if not (block.reason_not_run or block.title):  # a block with a title is a file of a recipe
             exec(code, names)
 
 
 @each(blocks("sql"))
-def test_a_query_has_an_answer(block: Block, pipeline: Pipeline) -> None:
+def test_a_query_runs(block: Block, pipeline: Pipeline) -> None:
     if block.title == "warehouse":
         assert pipeline.warehouse.read(block.text).num_columns
     else:
@@ -106,7 +106,7 @@ def test_a_query_has_an_answer(block: Block, pipeline: Pipeline) -> None:
 
 
 @each(blocks("toml", "json"))
-def test_a_markets_file_is_one_and_json_is_json(block: Block, tmp_path: Path) -> None:
+def test_a_markets_file_is_valid_and_json_is_json(block: Block, tmp_path: Path) -> None:
     if block.language == "json":
         json.loads(block.text)
         return
@@ -115,7 +115,7 @@ def test_a_markets_file_is_one_and_json_is_json(block: Block, tmp_path: Path) ->
 
 
 @each(blocks("ini"))
-def test_a_unit_starts_a_command_that_exists(block: Block) -> None:
+def test_a_systemd_unit_starts_an_existing_command(block: Block) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys as systemd spells them
     unit.read_string(block.text)
@@ -125,36 +125,36 @@ def test_a_unit_starts_a_command_that_exists(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", CONSOLE)
-def test_the_commands_of_a_page_are_some_and_the_cheap_ones_run(page: str, here: Path) -> None:
+def test_the_commands_of_a_page_parse_and_the_cheap_ones_run(page: str, here: Path) -> None:
     for block in CONSOLE[page]:
-        assert block.commands, f"{block}: a console block has its commands behind '$ '"
+        assert block.commands, f"{block}: in a console block, commands begin with '$ '"
         for command in block.commands:
-            try_out(command, block)
+            check_command(command, block)
 
 
-def try_out(command: str, block: Block) -> None:
-    """Parse a command as whoever runs it does; run it when it is cheap and no excuse stands before its block."""
+def check_command(command: str, block: Block) -> None:
+    """Parse a command as the shell does; run it if it is cheap and its block has no reason not to run."""
     words = shlex.split(command)
     tool = Path(words[0]).name
     if tool == "market-pipeline":
         assert_parsed(words)
-        if words[1] in CHEAP and not block.excuse:
+        if words[1] in CHEAP and not block.reason_not_run:
             run(words[1:])
     elif tool == "make":
         assert_targets(words[1:])
     elif tool == "export":
         assert {word.partition("=")[0] for word in words[1:]} <= SETTINGS
-    elif tool in {"tar", "mkdir"} and not block.excuse:
+    elif tool in {"tar", "mkdir"} and not block.reason_not_run:
         subprocess.run(["bash", "-c", command], check=True, timeout=60)
     elif words[0].startswith(".venv/bin/"):
         assert (Path(sys.executable).parent / tool).is_file()
         assert all((TOP / word).exists() for word in words if word.startswith("market_pipeline"))
     else:
-        assert block.excuse, f"{block}: nothing tries {tool!r}, so it needs <!-- not run: why -->"
+        assert block.reason_not_run, f"{block}: no test runs {tool!r}, so it needs <!-- not run: reason -->"
 
 
 def assert_parsed(words: list[str]) -> None:
-    """Click takes the words; markets and assets are spelt as such."""
+    """Click accepts the words; assets exist."""
     context = main.make_context("market-pipeline", words[1:2])
     name, command, _ = main.resolve_command(context, words[1:2])
     assert command is not None
@@ -175,16 +175,16 @@ def assert_targets(words: list[str]) -> None:
 
 
 def run(words: list[str]) -> None:
-    """Run it in this process; only `doctor` may end with 1, for the pipeline is not up to date."""
+    """Run it in this process; only `doctor` may end with 1, because the data is not up to date."""
     allowed = {0, 1} if words[0] == "doctor" else {0}
     try:
-        main.main(words)  # as a console does, it ends in an exit
+        main.main(words)  # as in a console, it raises SystemExit
     except SystemExit as left:
         status = left.code
     assert status in allowed, words
 
 
-def test_excuses_are_few_and_have_a_reason() -> None:
-    excused = [block for block in BLOCKS if block.excuse]
-    assert all(len(block.excuse.split()) > 2 for block in excused)
-    assert len(excused) < len(BLOCKS) / 4
+def test_few_blocks_are_not_run_and_each_has_a_reason() -> None:
+    not_run = [block for block in BLOCKS if block.reason_not_run]
+    assert all(len(block.reason_not_run.split()) > 2 for block in not_run)
+    assert len(not_run) < len(BLOCKS) / 4

@@ -1,4 +1,4 @@
-"""The notebooks of docs/: saved with their outputs, and running from a clean kernel against a home of this code."""
+"""The notebooks of docs/: saved with their outputs, and runnable from a clean kernel on a current data directory."""
 
 import datetime as dt
 import re
@@ -14,11 +14,11 @@ from market_pipeline_tests.pipeline import SMALL, Pipeline
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "docs" / "notebooks").glob("*.ipynb"))
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 26), dt.date(2024, 3, 15)
 MOST_BYTES = 300_000
-OF_A_MACHINE = re.compile(r"/(home|root|tmp|work|Users)/(?!me/)|0x[0-9a-f]{6}")
+MACHINE_SPECIFIC = re.compile(r"/(home|root|tmp|work|Users)/(?!me/)|0x[0-9a-f]{6}")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Five simulated symbols, so that there are ranks; three weeks of forecasts, published."""
     pipeline = Pipeline(tmp_path_factory.mktemp("notebooks"), SMALL.replace('"SIM2"', '"SIM2", "SIM3", "WALK1"'))
     pipeline.compute(("prices", "indicators"), START, LAST)
@@ -29,17 +29,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def texts(notebook: nbformat.NotebookNode) -> str:
-    """Everything that its cells printed, pictures aside."""
+    """The text output of its cells."""
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     return "\n".join(output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-def test_there_are_four_in_their_order() -> None:
+def test_there_are_four_numbered_notebooks() -> None:
     assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_saved_as_it_ran_small_and_labelled(path: Path) -> None:
+def test_a_notebook_is_saved_with_its_output_small_and_labelled_simulated(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -47,20 +47,20 @@ def test_a_notebook_is_saved_as_it_ran_small_and_labelled(path: Path) -> None:
     assert path.stat().st_size < MOST_BYTES
     assert "simulated" in texts(notebook)
     assert "**simulated**" in notebook.cells[0].source
-    assert not OF_A_MACHINE.search(texts(notebook))
+    assert not MACHINE_SPECIFIC.search(texts(notebook))
     assert not any(
         output.output_type == "error" or output.get("name") == "stderr" for cell in code for output in cell.outputs
     )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_a_clean_kernel(path: Path, home: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = home.settings
+def test_a_notebook_runs_from_a_clean_kernel(path: Path, published: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = published.settings
     for name, value in (("HOME", settings.home), ("SOURCE", settings.source), ("CONFIG", settings.config)):
         monkeypatch.setenv(f"MARKET_PIPELINE_{name}", str(value))
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(home.folder)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(published.folder)}}).execute()
     assert "simulated" in texts(notebook)

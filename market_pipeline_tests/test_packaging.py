@@ -1,4 +1,4 @@
-"""What is shipped works elsewhere: a wheel with all that the package reads, an archive of sources without pictures."""
+"""The wheel contains all files that the package reads, and the source archive contains no images."""
 
 import os
 import subprocess
@@ -12,18 +12,18 @@ import pytest
 from market_pipeline import __version__
 from market_pipeline_tests.pages import TOP
 
-CARRIED = (".sql", ".toml", ".html", ".yaml", ".typed", ".py")
-"""Files of the package by their ending: all that it reads when it runs."""
+PACKAGED = (".sql", ".toml", ".html", ".yaml", ".typed", ".py")
+"""Endings of the files that the package reads when it runs."""
 
 LARGEST = 2_000_000
-"""Bytes of the archive of sources; the lock file alone has 400,000."""
+"""Largest size of the source archive, in bytes; the lock file alone has 400,000."""
 
 
-def python(*words: str, cwd: Path, path: Path | None = None) -> str:
-    """What a Python of its own prints, with nothing of the checkout on its path."""
+def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
+    """The output of a separate Python process, without the checkout on its path."""
     environment = {**os.environ, "PYTHONPATH": str(path or ""), "PYTHONWARNINGS": "ignore", "PIP_NO_INPUT": "1"}
     result = subprocess.run(
-        [sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -46,38 +46,38 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_carries_everything_the_package_reads(wheel: Path) -> None:
+def test_the_wheel_contains_every_file_the_package_reads(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        carried = set(archive.namelist())
+        contained = set(archive.namelist())
     package = {
-        str(path.relative_to(TOP)) for path in (TOP / "market_pipeline").rglob("*") if path.suffix in CARRIED
+        str(path.relative_to(TOP)) for path in (TOP / "market_pipeline").rglob("*") if path.suffix in PACKAGED
     } | {"market_pipeline/py.typed", "market_pipeline/dagster.yaml"}
-    assert package <= carried
-    assert {name.split("/")[0] for name in carried} == {"market_pipeline", f"market_pipeline-{__version__}.dist-info"}
+    assert package <= contained
+    assert {name.split("/")[0] for name in contained} == {"market_pipeline", f"market_pipeline-{__version__}.dist-info"}
 
 
-def test_the_wheel_runs_where_there_is_no_checkout(wheel: Path, tmp_path: Path) -> None:
-    target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    words = ("--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", "-q", "--target", str(target))
-    python("-m", "pip", "install", *words, str(wheel), cwd=elsewhere)
+def test_the_wheel_runs_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    target, folder = tmp_path / "target", tmp_path / "folder"
+    folder.mkdir()
+    options = ("--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", "-q", "--target", str(target))
+    python("-m", "pip", "install", *options, str(wheel), cwd=folder)
     where = "import market_pipeline as m; print(m.__file__, m.__version__)"
-    assert python("-c", where, cwd=elsewhere, path=target).split() == [
+    assert python("-c", where, cwd=folder, path=target).split() == [
         str(target / "market_pipeline" / "__init__.py"), __version__,
     ]  # fmt: skip
-    usage = python(str(target / "bin" / "market-pipeline"), "--help", cwd=elsewhere, path=target)
+    usage = python(str(target / "bin" / "market-pipeline"), "--help", cwd=folder, path=target)
     assert "backfill" in usage
     reads = "from market_pipeline.orchestration.instance import dagster_yaml; print(dagster_yaml())"
-    assert python("-c", reads, cwd=elsewhere, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
-    home = elsewhere / "home"
-    made = (
+    assert python("-c", reads, cwd=folder, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
+    data_directory = folder / "data"
+    code = (
         "from pathlib import Path; from market_pipeline.storage.warehouse import Warehouse; "
-        f"print(Warehouse(Path({str(home)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
+        f"print(Warehouse(Path({str(data_directory)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
     )
-    assert python("-c", made, cwd=elsewhere, path=target).strip() == "0"
+    assert python("-c", code, cwd=folder, path=target).strip() == "0"
 
 
-def test_the_sources_hold_code_words_and_tests_but_no_pictures(sources: Path) -> None:
+def test_the_source_archive_contains_code_pages_and_tests_but_no_images(sources: Path) -> None:
     with tarfile.open(sources) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     for needed in (

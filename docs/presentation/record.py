@@ -4,8 +4,8 @@
 
 Runs the demo in a temporary folder, or copies a `folder` whose data/ contains a demo run by this version. Starts the
 web server on it, captures the UI, the report and the terminal in the system's Chromium, and encodes the film with
-ffmpeg. Takes about four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's packages of
-these names); connects to no other host.
+ffmpeg. Takes about four minutes on two idle cores, half of them for the demo. Needs Chromium and ffmpeg (Debian's
+packages of these names); connects to no other host.
 """
 
 # ruff: noqa: INP001, S603, T201  a script beside its page; it runs Python and prints its progress
