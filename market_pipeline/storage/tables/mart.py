@@ -1,7 +1,9 @@
 """Tables and views that only the mart has: adjusted closes, prices and indicators in price units, changes, meta."""
 
+from dataclasses import replace
+
 from market_pipeline.storage.schema import Column, Table, View
-from market_pipeline.storage.tables.forecasts import QUANTILES
+from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, SESSION, SYMBOL
 from market_pipeline.storage.tables.prices import BARS
 
@@ -66,7 +68,17 @@ select
 from forecasts f join prices p on p.market = f.market and p.symbol = f.symbol and p.session = f.origin
 """,
     "Forecasts in price units: the origin's adjusted close times the exponential of the log return.",
-    (Column("origin_price", "double", f"Adjusted close at the origin, {_UNITS}"),),
+    (
+        *FORECASTS.columns[:6],
+        Column("origin_price", "double", f"Adjusted close at the origin, {_UNITS}"),
+        Column("mean", "double", f"Price at the expected log return, {_UNITS}"),
+        *(
+            replace(column, description=f"{column.description.replace('Log return', 'Price')}, {_UNITS}")
+            if column.name in QUANTILES
+            else column
+            for column in FORECASTS.columns[7:]
+        ),
+    ),
 )
 
 LEVEL_VALUES = (
@@ -91,5 +103,8 @@ select market, symbol, session, p.adj_close, {", ".join(f"{value} as {name}" for
 from indicators join prices p using (market, symbol, session)
 """,
     "Indicators in price units, for charts, on the scale of adj_close.",
-    (ADJ_CLOSE, *(Column(name, "double", f"{meaning}, {_UNITS}") for name, _, meaning in LEVEL_VALUES)),
+    (
+        MARKET, SYMBOL, SESSION, ADJ_CLOSE,
+        *(Column(name, "double", f"{meaning}, {_UNITS}") for name, _, meaning in LEVEL_VALUES),
+    ),
 )
