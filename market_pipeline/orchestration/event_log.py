@@ -6,10 +6,9 @@ what the other wrote.
 """
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,13 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 BATCH = 1000
 """Events that Dagster collects before it stores them."""
 
 KEPT = 8
-"""Databases whose compiled statements are kept."""
+"""Databases of runs whose compiled statements are kept."""
 
 
 def gather_events() -> None:
@@ -41,8 +40,7 @@ class BatchedEventLog(SqliteEventLogStorage):
     """The event log below DAGSTER_HOME, in the place of Dagster's own."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
-        self._engines_lock = threading.Lock()
+        self._engine_of = lru_cache(KEPT)(partial(self._new_engine, poolclass=NullPool))
         super().__init__(str(Path(base_dir, "history", "runs")), inst_data)
 
     @classmethod
@@ -52,40 +50,27 @@ class BatchedEventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
         with self._db_lock:
-            engine = self._engine_of(shard)
+            engine = self._index_engine if shard == INDEX_SHARD_NAME else self._engine_of(shard)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.connect() as connection, connection.begin():
                 yield connection
 
-    def _engine_of(self, shard: str) -> sa.Engine:
-        """The engine of a database, with the statements that it has compiled.
+    @cached_property
+    def _index_engine(self) -> sa.Engine:
+        """The only database that stays open: closing a run's file is how the web server notices its new events."""
+        return self._new_engine(INDEX_SHARD_NAME, pool_size=1, max_overflow=0)
 
-        Only the index stays open: closing a run's file updates it, which is how the web server notices new events.
-        """
-        with self._engines_lock:
-            engine = self._engines.pop(shard, None)
-            if engine is None:
-                pool: dict[str, Any] = {"poolclass": NullPool}
-                if shard == INDEX_SHARD_NAME:
-                    pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
-                engine = sa.create_engine(
-                    self.conn_string_for_shard(shard),
-                    connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-                    **pool,
-                )
-            self._engines[shard] = engine
-            for stale in [name for name in self._engines if name != INDEX_SHARD_NAME][:-KEPT]:
-                self._engines.pop(stale).dispose()
-            return engine
+    def _new_engine(self, shard: str, **pool: Any) -> sa.Engine:
+        """An engine of a database; it keeps the statements that it has compiled."""
+        waits = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        return sa.create_engine(self.conn_string_for_shard(shard), connect_args=waits, **pool)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events of one run in one transaction of its database and one of the index."""
-        mirrored = [event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS]
-        checks = [
-            event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_CHECK_EVENTS
-        ]
+        mirrored = [event for event in events if event.dagster_event and event.dagster_event_type in ASSET_EVENTS]
+        checks = [event for event in events if event.dagster_event and event.dagster_event_type in ASSET_CHECK_EVENTS]
         if len({event.run_id for event in events}) > 1 or len(mirrored) + len(checks) < len(events):
             super().store_event_batch(events)
             return
@@ -94,7 +79,7 @@ class BatchedEventLog(SqliteEventLogStorage):
             connection.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_transaction() as connection:
             insert = SqlEventLogStorageTable.insert()
-            ids = [_key_of(connection.execute(insert, row)) for row in rows]
+            ids = [connection.execute(insert, row).lastrowid for row in rows]
             number = dict(zip(map(id, events), ids, strict=True))
             self._store_asset_event_tags(connection, mirrored, [number[id(event)] for event in mirrored])
             # Only the newest event of an asset counts; one kind may update other columns than the next.
@@ -113,22 +98,9 @@ class BatchedEventLog(SqliteEventLogStorage):
         super()._store_asset_check_evaluation_planned(event, event_id)
 
     def wipe(self) -> None:
-        self._close()
+        self._index_engine.dispose()
         super().wipe()
 
     def dispose(self) -> None:
-        self._close()
+        self._index_engine.dispose()
         super().dispose()
-
-    def _close(self) -> None:
-        with self._engines_lock:
-            for engine in self._engines.values():
-                engine.dispose()
-            self._engines.clear()
-
-
-def _key_of(inserted: sa.CursorResult[Any]) -> int:
-    """The primary key of an inserted row."""
-    key = inserted.inserted_primary_key
-    assert key is not None
-    return int(key[0])
