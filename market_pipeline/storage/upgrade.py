@@ -1,13 +1,14 @@
-"""Schema versions of the warehouse: what a file has, and how an older one becomes a current one.
+"""Making a warehouse, and upgrading an older one to the tables that this program declares.
 
-A new file is written beside the old one, compared with it table by table, and put in its place by one rename: whatever
-interrupts an upgrade leaves the old file working. A copy of the old file stays until the new one has been opened.
+Either is a new file beside the old one, put in its place by one rename once it is complete: whatever interrupts it
+leaves what was there. No table is ever made or changed in a file that is in use, for DuckDB's replay of its log is weak
+in schema changes. An upgrade compares the copy with the original, table by table.
 """
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from market_pipeline.errors import WarehouseError
-from market_pipeline.storage.catalog import WAREHOUSE
-from market_pipeline.storage.schema import Table, quoted
+from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
+from market_pipeline.storage.schema import quoted
 
 SCHEMA_VERSION = 2
-"""Of the tables as this program declares them. Raise it with each change of a declaration, and add to CONVERSIONS."""
+"""Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
 
 CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: {}}
 """For each older version the tables that differ from today's, with the query that makes today's rows of them.
@@ -27,18 +28,10 @@ CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: {}}
 The query reads from the schema `old`; a table that is not named is copied column by column.
 """
 
+PATIENCE = 600.0
+"""Seconds to wait for another process that makes or upgrades the same file."""
+
 LOG = logging.getLogger(__name__)
-
-
-def make_tables(connection: duckdb.DuckDBPyConnection, database: str = "") -> None:
-    """Create what is missing of the tables, with their comments."""
-    prefix = f"{database}." if database else ""
-    for table in WAREHOUSE.values():
-        for statement in Table(**{**vars(table), "name": f"{prefix}{table.name}"}).ddl():
-            connection.execute(statement)
-    connection.execute(
-        f"create table if not exists {prefix}origin_of_data (source varchar not null, schema_version integer not null)"
-    )
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -51,7 +44,7 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     if ("schema_version",) not in rows:
         return 1
     stored = connection.execute("select schema_version from origin_of_data").fetchone()
-    return SCHEMA_VERSION if stored is None else int(stored[0])
+    return None if stored is None else int(stored[0])
 
 
 def stored_version(path: Path) -> int | None:
@@ -71,71 +64,55 @@ def refuse_newer(path: Path, version: int | None) -> None:
         )
 
 
-def upgrade(path: Path, config: Mapping[str, Any], open_file: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+def make(path: Path, source: str, config: Mapping[str, Any]) -> None:
+    """A warehouse without rows at `path`, for data of `source`; does nothing where another process has made it."""
+    with _alone(path):
+        if path.exists() and stored_version(path) is not None:
+            return
+        _refuse_foreign(path)
+        with closing(_new(path, config)) as connection:
+            connection.execute("insert into origin_of_data values (?, ?)", [source, SCHEMA_VERSION])
+            connection.execute("checkpoint")
+        _put_in_place(path)
+
+
+def upgrade(
+    path: Path, source: str, config: Mapping[str, Any], open_file: Callable[[], duckdb.DuckDBPyConnection]
+) -> None:
     """Bring the warehouse at `path` to SCHEMA_VERSION, if it is older; `open_file` opens it for writing.
 
-    Raises WarehouseError when another process upgrades it already and does not end, or when a table did not come
-    through whole; the file is then as it was.
+    Raises WarehouseError when a table did not come through whole; the file is then as it was.
     """
-    new, kept = _beside(path, "upgrading"), _beside(path, "before-upgrade")
-    try:
-        with (
-            FileLock(_beside(path, "upgrade.lock"), timeout=600),
-            closing(open_file()) as held,
-        ):
-            version = version_of(held)
+    with _alone(path):
+        with closing(open_file()) as connection:
+            version = version_of(connection)
             if version is None or version >= SCHEMA_VERSION:
                 return
-            held.execute("checkpoint")  # so that the file alone holds everything
-            held.close()
-            LOG.warning("Upgrading %s from schema version %d to %d ...", path, version, SCHEMA_VERSION)
-            new.unlink(missing_ok=True)
-            with duckdb.connect(config=dict(config)) as connection:
-                # Attached, the old file can be read by everybody and written by nobody until it has been replaced.
-                connection.execute(f"attach {quoted(str(path))} as old (read_only)")
-                connection.execute(f"attach {quoted(str(new))} as new")
-                _copy(connection, version)
-                connection.execute("detach new")
-                _flush(new)
-                kept.unlink(missing_ok=True)
-                os.link(path, kept)
-                new.replace(path)
-                _flush(path.parent)
-            with duckdb.connect(str(path), read_only=True) as connection:
-                if version_of(connection) != SCHEMA_VERSION:
-                    kept.replace(path)
-                    raise WarehouseError(f"{path} could not be upgraded: the new file does not open. It is as it was.")
-    except Timeout:
-        raise WarehouseError(
-            f"{path} is being upgraded by another process, which has not ended within ten minutes. Wait for it, or end "
-            "it; the file is not harmed by that."
-        ) from None
-    remove_leftovers(path)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what an interrupted upgrade left beside a warehouse that is current."""
-    for suffix in ("upgrading", "upgrading.wal", "before-upgrade"):
-        with suppress(OSError):
-            _beside(path, suffix).unlink(missing_ok=True)
+            connection.execute("checkpoint")  # so that the file alone holds everything
+        LOG.warning("Upgrading %s from schema version %d to %d ...", path, version, SCHEMA_VERSION)
+        with closing(_new(path, config)) as connection:
+            # As long as it is attached, the old file can be read by everybody and written by nobody.
+            connection.execute(f"attach {quoted(str(path))} as old (read_only)")
+            _copy(connection, version)
+            connection.execute("insert into origin_of_data values (?, ?)", [source, SCHEMA_VERSION])
+            connection.execute("checkpoint")
+            _put_in_place(path)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    make_tables(connection, "new")
+    """Copy every table of the attached `old`, and compare each copy with its original."""
     stored = connection.execute("select table_name from duckdb_tables() where database_name = 'old'").fetchall()
     for name, table in WAREHOUSE.items():
         if (name,) not in stored:
             continue
-        columns = ", ".join(table.names)
-        query = CONVERSIONS[version].get(name, f"select {columns} from old.{name}")
-        connection.execute(f"insert into new.{name} by name {query}")
-        before, after = (_digest(connection, source) for source in (f"({query})", f"new.{name}"))
+        query = CONVERSIONS[version].get(name, f"select {', '.join(table.names)} from old.{name}")
+        connection.execute(f"insert into {name} by name {query}")
+        before, after = (_digest(connection, source) for source in (f"({query})", name))
         if before != after:
             raise WarehouseError(
                 f"The upgrade stopped: {name} has {before[0]} rows, its copy has {after[0]}, or their content differs. "
                 "The warehouse is as it was. Please report this."
             )
-    connection.execute(f"insert into new.origin_of_data select source, {SCHEMA_VERSION} from old.origin_of_data")
 
 
 def _digest(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[Any, ...]:
@@ -144,14 +121,64 @@ def _digest(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[Any, ..
     return tuple(found or ())
 
 
+def _refuse_foreign(path: Path) -> None:
+    """Raise WarehouseError for a file with tables that are not ours: making a warehouse would replace it."""
+    if path.exists():
+        with duckdb.connect(str(path), read_only=True) as connection:
+            stored = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+        if foreign := sorted(stored - {*WAREHOUSE, "origin_of_data"}):
+            raise WarehouseError(
+                f"{path} is a DuckDB file of another program: it has the table {foreign[0]}. Move it away, or use "
+                "another MARKET_PIPELINE_HOME."
+            )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from making or upgrading the same file."""
+    try:
+        with FileLock(_beside(path, "lock"), timeout=PATIENCE):
+            yield
+    except Timeout:
+        raise WarehouseError(
+            f"{path} is being made or upgraded by another process, which has not ended within {PATIENCE:.0f} seconds. "
+            "Wait for it, or end it; the file is not harmed by that."
+        ) from None
+
+
+def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    """An open file beside `path` with all tables and views, none of which has a row."""
+    new = _beside(path, "new")
+    for left in (new, _beside(path, "new.wal")):
+        left.unlink(missing_ok=True)
+    connection = duckdb.connect(str(new), config=dict(config))
+    try:
+        connection.execute("create table origin_of_data (source varchar not null, schema_version integer not null)")
+        for declared in (*WAREHOUSE.values(), *WAREHOUSE_VIEWS):
+            for statement in declared.ddl():
+                connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _put_in_place(path: Path) -> None:
+    """Rename the complete file beside `path`, once it and then its name are on the disk."""
+    new = _beside(path, "new")
+    _flush(new)
+    new.replace(path)
+    _flush(path.parent)
+
+
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}.{suffix}")
 
 
 def _flush(path: Path) -> None:
-    """Put a file, or the names in a folder, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        with suppress(OSError):
+            os.close(descriptor)

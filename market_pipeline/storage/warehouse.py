@@ -21,15 +21,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from market_pipeline.config.settings import remember_source
 from market_pipeline.errors import WarehouseError
-from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
-from market_pipeline.storage.upgrade import (
-    SCHEMA_VERSION,
-    make_tables,
-    refuse_newer,
-    remove_leftovers,
-    upgrade,
-    version_of,
-)
+from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.upgrade import SCHEMA_VERSION, make, refuse_newer, upgrade, version_of
 
 PIECE = 500_000
 """Rows of a piece of a streamed answer."""
@@ -48,7 +41,7 @@ class Warehouse:
     @contextmanager
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that always closes. Makes the file and its tables when there are none, upgrades older ones."""
-        self._prepare(writing=not read_only)
+        self._prepare()
         connection = self._open(read_only=read_only)
         try:
             self._refuse_other_source(connection)
@@ -83,37 +76,28 @@ class Warehouse:
             connection.execute("set enable_progress_bar = false")
         return connection
 
-    def _prepare(self, *, writing: bool) -> None:
-        """See once per process that the file has the tables of this version, and that it belongs to this source."""
+    def _prepare(self) -> None:
+        """See once per process that the file has today's tables, and that it belongs to this source."""
         this = (self.path, self.source, os.getpid())
-        if (this in _prepared or (this in _current and not writing)) and self.path.exists():
+        if this in _current and self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        version = None
         if self.path.exists():
             with closing(self._open(read_only=True)) as connection:
                 version = version_of(connection)
                 refuse_newer(self.path, version)
                 if version is not None:
                     self._refuse_other_source(connection)
-            if version == SCHEMA_VERSION and not writing:
-                _current.add(this)
-                return
-            if version is not None and version < SCHEMA_VERSION:
-                upgrade(self.path, self.config, partial(self._open, read_only=False))
-        with closing(self._open(read_only=False)) as connection:
-            make_tables(connection)
-            if self._refuse_other_source(connection) is None:
-                connection.execute("insert into origin_of_data values (?, ?)", [self.source, SCHEMA_VERSION])
-            for view in WAREHOUSE_VIEWS:
-                for statement in view.ddl():
-                    connection.execute(statement)
-            connection.execute("checkpoint")  # a killed process then never leaves schema changes to a log replay
-        remove_leftovers(self.path)
+        if version is None:
+            make(self.path, self.source, self.config)
+        elif version < SCHEMA_VERSION:
+            upgrade(self.path, self.source, self.config, partial(self._open, read_only=False))
         remember_source(self.path.parent, self.source)
-        _prepared.add(this)
+        _current.add(this)
 
-    def _refuse_other_source(self, connection: duckdb.DuckDBPyConnection) -> str | None:
-        """The source whose data the file holds; raises WarehouseError when it is another than this one."""
+    def _refuse_other_source(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Raise WarehouseError when the file holds data of another source than this one."""
         row = connection.execute("select source from origin_of_data").fetchone()
         if row is not None and row[0] != self.source:
             raise WarehouseError(
@@ -121,12 +105,23 @@ class Warehouse:
                 f"warehouse. Set MARKET_PIPELINE_SOURCE={row[0]}, or give {self.source} another directory with "
                 "MARKET_PIPELINE_HOME."
             )
-        return None if row is None else str(row[0])
 
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query, as an Arrow table."""
         with self.connect() as connection:
             return connection.execute(sql, dict(parameters or {})).to_arrow_table()
+
+    def digest(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[int, int]:
+        """The number of rows of an answer and a digest of all their values, whatever their order."""
+        found = self.read(f"select count(*) as n, sum(hash(t))::varchar as digest from ({sql}) t", parameters)
+        return found["n"][0].as_py(), int(found["digest"][0].as_py() or 0)
+
+    def schema_version(self) -> int | None:
+        """The schema version of the file, which stays as it is; None where there is no file, or no table in it."""
+        if not self.path.exists():
+            return None
+        with closing(self._open(read_only=True)) as connection:
+            return version_of(connection)
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.Table]:
         """The answer to a query, piece by piece: what is larger than its grids is never there as a whole."""
@@ -253,11 +248,8 @@ def repeated(keys: pa.Table) -> bool:
 MOST_NUMBERED = 2**62
 """Combinations of key values that one integer can number; with more of them, DuckDB looks for duplicates."""
 
-_prepared: set[tuple[Path, str, int]] = set()
-"""Files, sources and processes for which the tables were made."""
-
 _current: set[tuple[Path, str, int]] = set()
-"""The same for which the version was looked at, and nothing has been written yet."""
+"""Files, sources and processes for which the version was looked at."""
 
 
 def _is_lock_conflict(error: BaseException) -> bool:

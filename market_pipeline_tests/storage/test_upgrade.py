@@ -1,6 +1,6 @@
 """An older warehouse becomes a current one: nothing stored is lost, whatever interrupts the upgrade."""
 
-import os
+import hashlib
 import random
 import subprocess
 import sys
@@ -12,7 +12,7 @@ import pytest
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage import upgrade as upgrading
-from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, stored_version
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -51,6 +51,9 @@ SPECIAL = {
     **{f"covered_{percent}": "i % 2" for percent in (50, 80, 95)},
 }
 ROWS = 400
+
+DECLARED = (2, "")
+"""The schema version and the digest of all declarations that belongs to it."""
 
 
 def old_warehouse(folder: Path, rows: int = ROWS) -> Path:
@@ -105,7 +108,7 @@ def test_every_row_comes_through(tmp_path: Path) -> None:
     left = {found.name for found in tmp_path.iterdir()} - {
         "warehouse.duckdb",
         "source",
-        "warehouse.duckdb.upgrade.lock",
+        "warehouse.duckdb.lock",
     }
     assert not left
 
@@ -114,7 +117,7 @@ def test_a_current_warehouse_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     opened(path)
     inode = path.stat().st_ino
-    upgrading.upgrade(path, {}, lambda: duckdb.connect(str(path)))
+    upgrading.upgrade(path, "simulated", {}, lambda: duckdb.connect(str(path)))
     assert path.stat().st_ino == inode
 
 
@@ -130,7 +133,7 @@ def test_a_newer_warehouse_is_refused_and_unchanged(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("step", ["make_tables", "_copy", "_digest", "_flush", "os.link", "Path.replace"])
+@pytest.mark.parametrize("step", ["_new", "_copy", "_digest", "_flush", "Path.replace"])
 def test_an_error_at_any_step_leaves_the_old_file_and_the_next_command_upgrades(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -141,9 +144,7 @@ def test_an_error_at_any_step_leaves_the_old_file_and_the_next_command_upgrades(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        if step == "os.link":
-            patch.setattr(os, "link", fail)
-        elif step == "Path.replace":
+        if step == "Path.replace":
             patch.setattr(Path, "replace", fail)
         else:
             patch.setattr(upgrading, step, fail)
@@ -198,6 +199,47 @@ def test_an_upgrade_killed_at_random_moments_loses_nothing(tmp_path: Path) -> No
     opened(path)
     assert digests(path) == before
     assert stored_version(path) == SCHEMA_VERSION
+
+
+def test_a_first_use_killed_at_random_moments_leaves_no_file_or_a_whole_one(tmp_path: Path) -> None:
+    draw = random.Random(17)
+    path = tmp_path / "warehouse.duckdb"
+    for _ in range(6):
+        path.unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-c", UPGRADE, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(draw.uniform(0, 0.5))
+        process.kill()
+        process.wait()
+        assert stored_version(path) in ((SCHEMA_VERSION,) if path.exists() else (None,))
+    opened(path)
+    assert set(digests(path)) == set(WAREHOUSE)
+
+
+def test_first_use_by_two_processes_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    both = [subprocess.Popen([sys.executable, "-c", UPGRADE, str(path)], stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert stored_version(path) == SCHEMA_VERSION
+
+
+def test_a_file_of_another_program_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table customers as select 1 as id")
+    content = path.read_bytes()
+    with pytest.raises(WarehouseError, match="of another program: it has the table customers"):
+        opened(path)
+    assert path.read_bytes() == content
+
+
+def test_a_changed_declaration_asks_for_a_new_version() -> None:
+    statements = [text for declared in (*WAREHOUSE.values(), *WAREHOUSE_VIEWS) for text in declared.ddl()]
+    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
+    assert (SCHEMA_VERSION, digest) == DECLARED, (
+        "tables changed: raise SCHEMA_VERSION, add to CONVERSIONS, note both here"
+    )
 
 
 def test_two_processes_upgrade_once(tmp_path: Path) -> None:
