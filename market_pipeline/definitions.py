@@ -19,9 +19,8 @@ from market_pipeline.orchestration.chain import chain_of
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.resources import resources_of
 from market_pipeline.orchestration.sensors import sensors_of
-from market_pipeline.prices.assets import prices_asset
+from market_pipeline.prices.assets import cross_check_asset, prices_asset
 from market_pipeline.prices.checks import prices_checks
-from market_pipeline.prices.cross_check_assets import cross_check_asset
 from market_pipeline.scores.assets import leaderboard_asset, scores_asset, signals_asset
 from market_pipeline.scores.checks import scores_checks
 

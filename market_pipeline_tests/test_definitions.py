@@ -1,4 +1,4 @@
-"""What Dagster is told: every market the same chain, every asset described and owned, every range one run."""
+"""What Dagster loads: the same chain for every market, every asset described and owned, every range one run."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ start = 2024-01-02
 symbols = ["C.DE"]
 schedule_hour = 4
 """
-CHAIN = ("prices", "indicators", "models", "forecasts", "scores", "leaderboard", "signals")
+MARKET_ASSETS = ("prices", "indicators", "models", "forecasts", "scores", "leaderboard", "signals")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 def test_five_lines_of_toml_make_a_market_with_its_whole_chain(definitions: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {f"{market}/{room}" for market in ("stocks", "crypto", "europe") for room in CHAIN} | {"mart"}
+    assert keys == {f"{market}/{asset}" for market in ("stocks", "crypto", "europe") for asset in MARKET_ASSETS} | {
+        "mart"
+    }
     repository = definitions.get_repository_def()
     assert {"europe_daily", "europe_monthly", "europe_prices"} <= set(repository.job_names)
     schedule = repository.get_schedule_def("europe_daily")
@@ -58,7 +60,7 @@ def test_every_asset_is_described_owned_and_one_run_for_a_range(definitions: dg.
         assert node.backfill_policy == dg.BackfillPolicy.single_run(), key
 
 
-def test_every_asset_is_labelled_grouped_and_says_what_its_columns_are(definitions: dg.Definitions) -> None:
+def test_every_asset_is_tagged_grouped_and_describes_its_columns(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -72,16 +74,16 @@ def test_every_asset_is_labelled_grouped_and_says_what_its_columns_are(definitio
         assert {"market"} < {column.name for column in schema.columns}, key
 
 
-def test_the_columns_that_are_shown_are_those_of_the_table(definitions: dg.Definitions, tmp_path: Path) -> None:
+def test_the_columns_in_the_ui_are_those_of_the_table(definitions: dg.Definitions, tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
-    for room in CHAIN:
-        node = definitions.resolve_asset_graph().get(dg.AssetKey(["stocks", room]))
-        shown = node.metadata["dagster/column_schema"].columns
+    for asset in MARKET_ASSETS:
+        node = definitions.resolve_asset_graph().get(dg.AssetKey(["stocks", asset]))
+        declared = node.metadata["dagster/column_schema"].columns
         name = node.metadata["dagster/table_name"]
         stored = warehouse.read("from duckdb_columns() where table_name = $name order by column_index", {"name": name})
-        told = [(column.name, column.type.upper(), column.constraints.nullable) for column in shown]
+        displayed = [(column.name, column.type.upper(), column.constraints.nullable) for column in declared]
         columns = stored.select(["column_name", "data_type", "is_nullable"]).to_pylist()
-        assert told == [tuple(column.values()) for column in columns], room
+        assert displayed == [tuple(column.values()) for column in columns], asset
 
 
 def test_a_columns_ancestors_exist(definitions: dg.Definitions) -> None:
@@ -90,8 +92,8 @@ def test_a_columns_ancestors_exist(definitions: dg.Definitions) -> None:
     def columns(key: dg.AssetKey) -> set[str]:
         return {column.name for column in graph.get(key).metadata["dagster/column_schema"].columns}
 
-    for room in ("indicators", "scores", "leaderboard", "signals"):
-        key = dg.AssetKey(["stocks", room])
+    for asset in ("indicators", "scores", "leaderboard", "signals"):
+        key = dg.AssetKey(["stocks", asset])
         lineage = graph.get(key).metadata["dagster/column_lineage"].deps_by_column
         assert set(lineage) <= columns(key)
         for ancestors in lineage.values():
@@ -100,7 +102,7 @@ def test_a_columns_ancestors_exist(definitions: dg.Definitions) -> None:
                 assert ancestor.asset_key in graph.get_ancestor_asset_keys(key)
 
 
-def test_whatever_runs_by_itself_is_explained_and_starts_as_the_launch_pad_offers_it(
+def test_jobs_schedules_and_sensors_are_described_and_start_without_configuration(
     definitions: dg.Definitions,
 ) -> None:
     repository = definitions.get_repository_def()
@@ -113,13 +115,17 @@ def test_whatever_runs_by_itself_is_explained_and_starts_as_the_launch_pad_offer
             dg.validate_run_config(job, {})
 
 
-def test_every_room_is_checked_and_what_would_mislead_downstream_blocks(definitions: dg.Definitions) -> None:
+def test_every_asset_is_checked_and_wrong_data_blocks_downstream(definitions: dg.Definitions) -> None:
     checks = definitions.resolve_asset_graph().asset_check_keys
     names = {f"{check.asset_key.path[-1]}.{check.name}" for check in checks if check.asset_key.path[0] == "stocks"}
     for wanted in (
         "prices.the_columns_are_the_contract",
         "prices.every_bar_is_possible",
-        "prices.a_symbol_and_session_appear_once",
+        "prices.symbol_and_session_unique",
+        "prices.coverage_session_unique",
+        "prices.required_values_present",
+        "models.model_and_month_unique",
+        "forecasts.ranks_symbol_origin_horizon_and_model_unique",
         "prices.every_session_is_complete",
         "prices.the_newest_closed_session_is_stored",
         "indicators.every_value_is_finite",
@@ -143,7 +149,7 @@ def test_a_second_source_is_an_asset_of_its_market_and_of_its_daily_job(tmp_path
     assert dg.AssetKey(["stocks", "cross_check"]) not in definitions.resolve_asset_graph().get_all_asset_keys()
 
 
-def test_a_source_cannot_be_its_own_witness(tmp_path: Path) -> None:
+def test_a_source_cannot_be_its_own_second_source(tmp_path: Path) -> None:
     toml = THREE.replace('["B-USD"]', '["B-USD"]\nexchange = "bitstamp"\ncross_check = "bitstamp"')
     (tmp_path / "markets.toml").write_text(toml)
     with pytest.raises(ConfigurationError, match="Name another exchange"):

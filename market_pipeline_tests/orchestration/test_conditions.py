@@ -1,12 +1,18 @@
 """The rows that a check reads, and the conditions that follow from the declarations of tables."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from market_pipeline.definitions import build_definitions
+from market_pipeline.orchestration.chain import ASSETS
+from market_pipeline.orchestration.conditions import declared_conditions
+from market_pipeline.storage.schema import Column
+from market_pipeline.storage.tables.prices import BARS, COVERAGE, QUARANTINE
 from market_pipeline_tests.pipeline import Pipeline
 
 START, PLANTED, LAST = dt.date(2023, 1, 3), dt.date(2023, 3, 1), dt.date(2023, 6, 30)
@@ -67,3 +73,40 @@ def test_a_price_step_is_measured_across_a_halt_longer_than_the_reach_of_a_check
         [early, late] = (connection.execute(read, [since, LAST]).fetchall() for since in (dt.date.min, LAST))
     assert early == late
     assert early[0][1] is not None
+
+
+def test_a_missing_required_value_is_found_with_its_table_key_and_column() -> None:
+    nullable = [replace(column, nullable=True) for column in BARS.columns]
+    [condition] = [one for one in declared_conditions(ASSETS["prices"]) if one.name == "required_values_present"]
+    with duckdb.connect() as connection:
+        for table in (replace(BARS, columns=tuple(nullable), checks=()), QUARANTINE, COVERAGE):
+            for statement in table.ddl():
+                connection.execute(statement)
+        bar = "insert into prices (market, symbol, session, open, final) values"
+        connection.execute(f"{bar} ('stocks', 'A', '2023-03-01', null, null), ('crypto', 'B', '2023-03-01', 1, true)")
+        named = {"market": "stocks", "first": START, "last": LAST}
+        [(table, row, columns)] = connection.execute(condition.sql, named).fetchall()
+    assert (table, row) == ("prices", "A 2023-03-01")
+    required = [column.name for column in BARS.columns if not column.nullable]
+    assert columns.split(", ") == [name for name in required if name not in ("market", "symbol", "session")]
+
+
+def test_a_column_that_is_added_to_a_declaration_is_checked() -> None:
+    shares = Column("shares", "double", "Shares outstanding")
+    prices = replace(ASSETS["prices"], tables=(replace(BARS, columns=(*BARS.columns, shares)),))
+    sql = {one.name: one.sql for one in declared_conditions(prices)}
+    assert "shares is null" in sql["required_values_present"]
+    assert "volume is null" not in sql["required_values_present"]
+
+
+def test_checks_of_keys_are_named_by_the_key() -> None:
+    names = {name: [one.name for one in declared_conditions(asset)] for name, asset in ASSETS.items()}
+    assert names["prices"] == ["symbol_and_session_unique", "coverage_session_unique", "required_values_present"]
+    assert names["models"] == ["model_and_month_unique", "required_values_present"]
+    assert names["forecasts"] == [
+        "symbol_origin_horizon_and_model_unique",
+        "ranks_symbol_origin_horizon_and_model_unique",
+        "ledger_origin_unique",
+        "required_values_present",
+    ]
+    assert names["signals"] == []

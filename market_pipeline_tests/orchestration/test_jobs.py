@@ -1,4 +1,4 @@
-"""When things run: what schedules and sensors ask for, at moments that matter."""
+"""What the schedules request, at chosen moments."""
 
 import datetime as dt
 from pathlib import Path
@@ -18,7 +18,7 @@ STOCKS = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["WALK1", "
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A home whose prices reach to Friday before Memorial Day 2024."""
+    """A pipeline whose prices end at the Friday before Memorial Day 2024."""
     pipeline = Pipeline(tmp_path_factory.mktemp("automation"), STOCKS)
     pipeline.compute(("prices",), FIRST, FRIDAY)
     return pipeline
@@ -26,29 +26,29 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 def daily_at(pipeline: Pipeline, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason:
     context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": pipeline.warehouse})
-    asked = schedules_of(pipeline.market)[0](context)
-    assert isinstance(asked, dg.RunRequest | dg.SkipReason)
-    return asked
+    requested = schedules_of(pipeline.market)[0](context)
+    assert isinstance(requested, dg.RunRequest | dg.SkipReason)
+    return requested
 
 
 @pytest.mark.parametrize("day", [25, 26, 27, 28])
-def test_over_a_long_weekend_the_same_friday_is_asked_for_once(pipeline: Pipeline, day: int) -> None:
-    asked = daily_at(pipeline, dt.datetime(2024, 5, day, 4, tzinfo=NEW_YORK))
-    assert isinstance(asked, dg.RunRequest)
-    assert (asked.partition_key, asked.run_key) == ("2024-05-24", "stocks 2024-05-24")
+def test_over_a_long_weekend_the_same_friday_is_requested_once(pipeline: Pipeline, day: int) -> None:
+    requested = daily_at(pipeline, dt.datetime(2024, 5, day, 4, tzinfo=NEW_YORK))
+    assert isinstance(requested, dg.RunRequest)
+    assert (requested.partition_key, requested.run_key) == ("2024-05-24", "stocks 2024-05-24")
 
 
-def test_a_session_is_asked_for_only_when_its_local_day_is_over(pipeline: Pipeline) -> None:
+def test_a_session_is_requested_only_after_its_local_day(pipeline: Pipeline) -> None:
     evening = daily_at(pipeline, dt.datetime(2024, 5, 24, 23, 30, tzinfo=NEW_YORK))
     assert isinstance(evening, dg.RunRequest)
     assert evening.partition_key == "2024-05-23"
 
 
-def test_an_empty_home_waits_for_its_first_backfill(tmp_path: Path) -> None:
+def test_an_empty_data_directory_waits_for_its_first_backfill(tmp_path: Path) -> None:
     empty = Pipeline(tmp_path, STOCKS)
-    asked = daily_at(empty, dt.datetime(2024, 5, 25, 4, tzinfo=NEW_YORK))
-    assert isinstance(asked, dg.SkipReason)
-    assert "waits for its first backfill" in (asked.skip_message or "")
+    requested = daily_at(empty, dt.datetime(2024, 5, 25, 4, tzinfo=NEW_YORK))
+    assert isinstance(requested, dg.SkipReason)
+    assert "waits for its first backfill" in (requested.skip_message or "")
     assert not empty.settings.warehouse.exists()
 
 
@@ -58,12 +58,12 @@ def test_training_runs_on_the_first_after_the_daily_run(pipeline: Pipeline) -> N
     assert daily.execution_timezone == monthly.execution_timezone == "America/New_York"
     moment = dt.datetime(2024, 6, 1, 4, 30, tzinfo=NEW_YORK)
     context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": pipeline.warehouse})
-    asked = monthly(context)
-    assert isinstance(asked, dg.RunRequest)
-    assert asked.partition_key == "2024-06-01"
+    requested = monthly(context)
+    assert isinstance(requested, dg.RunRequest)
+    assert requested.partition_key == "2024-06-01"
 
 
-def test_coins_are_never_asked_for_before_three_utc() -> None:
+def test_cryptocurrencies_are_never_requested_before_three_utc() -> None:
     crypto = Market("crypto", "24/7", FIRST, ("WALK1-USD",))
     for schedule in schedules_of(crypto):
         assert schedule.execution_timezone == "UTC"

@@ -1,4 +1,4 @@
-"""What sensors find missing, and what they request, at moments that matter; then a year of it."""
+"""What the sensors request, at chosen moments and over a year."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -37,20 +37,20 @@ STOCKS = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["WALK1", "
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A home whose prices reach to Friday before Memorial Day 2024."""
+    """A pipeline whose prices end at the Friday before Memorial Day 2024."""
     pipeline = Pipeline(tmp_path_factory.mktemp("automation"), STOCKS)
     pipeline.compute(("prices",), FIRST, FRIDAY)
     return pipeline
 
 
 def gaps_at(pipeline: Pipeline, moment: dt.datetime) -> dg.SensorResult:
-    """What the sensor asks for when its clock says `moment`."""
+    """The sensor's result at `moment`."""
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
     with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
         context = dg.build_sensor_context(instance=pipeline.instance, resources={"warehouse": pipeline.warehouse})
-        asked = sensor(context)
-    assert isinstance(asked, dg.SensorResult)
-    return asked
+        requested = sensor(context)
+    assert isinstance(requested, dg.SensorResult)
+    return requested
 
 
 def lacking(pipeline: Pipeline) -> dict[dt.date, int]:
@@ -71,17 +71,17 @@ def test_after_an_outage_of_months_the_gap_begins_where_the_data_ends(pipeline: 
     assert oldest_gap(pipeline.market, covered, dt.date(2024, 9, 3)) == dt.date(2024, 5, 28)
 
 
-def test_the_sensor_asks_for_nothing_when_the_month_is_complete(pipeline: Pipeline) -> None:
-    asked = gaps_at(pipeline, SATURDAY)
-    assert not asked.run_requests
-    assert "the last month is complete" in str(asked.skip_reason)
+def test_nothing_is_requested_while_the_month_is_complete(pipeline: Pipeline) -> None:
+    requested = gaps_at(pipeline, SATURDAY)
+    assert not requested.run_requests
+    assert "the last month is complete" in str(requested.skip_reason)
 
 
-def test_an_empty_home_is_left_alone_until_its_first_backfill(tmp_path: Path) -> None:
+def test_nothing_is_requested_before_the_first_backfill(tmp_path: Path) -> None:
     empty = Pipeline(tmp_path, STOCKS)
-    asked = gaps_at(empty, SATURDAY)
-    assert not asked.run_requests
-    assert "waits for its first backfill" in str(asked.skip_reason)
+    requested = gaps_at(empty, SATURDAY)
+    assert not requested.run_requests
+    assert "waits for its first backfill" in str(requested.skip_reason)
     assert not empty.settings.warehouse.exists()
 
 
@@ -105,20 +105,20 @@ def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Pa
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_the_sensor_asks_for_one_run_from_the_oldest_gap_to_the_newest_session(pipeline: Pipeline) -> None:
+def test_one_run_is_requested_from_the_oldest_gap_to_the_newest_session(pipeline: Pipeline) -> None:
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
-    asked = sensor(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
-    assert isinstance(asked, dg.SensorResult)
-    assert asked.run_requests is not None
-    assert len(asked.run_requests) == 1
-    request = asked.run_requests[0]
+    requested = sensor(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
+    assert isinstance(requested, dg.SensorResult)
+    assert requested.run_requests is not None
+    assert len(requested.run_requests) == 1
+    request = requested.run_requests[0]
     newest = pipeline.market.newest_closed(dt.datetime.now(dt.UTC))
     assert request.job_name == "stocks_daily"
     assert request.tags["dagster/asset_partition_range_start"] == "2024-05-28"
     assert request.tags["dagster/asset_partition_range_end"] == str(newest)
 
 
-def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
+def test_an_outage_over_two_month_ends_is_repaired_in_order(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, STOCKS.replace("2024-01-02", "2023-01-03"))
     first, trained, back = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 4, 10)
     pipeline.compute(("prices", "indicators"), first, dt.date(2024, 2, 20))
@@ -131,8 +131,8 @@ def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
         if wanted is None:
             break
         done.append(wanted[:3])
-        rooms = {"prices": ("prices", "indicators"), "monthly": ("models",), "daily": ("forecasts",)}
-        pipeline.compute(rooms[wanted[0].split("_")[1]], *wanted[1:3])
+        assets = {"prices": ("prices", "indicators"), "monthly": ("models",), "daily": ("forecasts",)}
+        pipeline.compute(assets[wanted[0].split("_")[1]], *wanted[1:3])
     assert done == [
         ("stocks_prices", dt.date(2024, 2, 21), back),
         ("stocks_monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
@@ -140,20 +140,20 @@ def test_an_outage_over_two_month_ends_heals_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_a_hole_is_asked_for_at_growing_intervals_of_at_most_a_week() -> None:
+def test_a_gap_is_requested_at_growing_intervals_of_at_most_a_week() -> None:
     asked_at = dt.datetime.fromisoformat("2024-05-24T08:00:00")
     now = asked_at.replace(tzinfo=dt.UTC)
     waits = []
     for attempts in range(1, 12):
         for present in (1, 0):
             found = Covered(1, present, attempts, asked_at)
-            waits.append(next(hour for hour in range(10_000) if found.due(now + dt.timedelta(hours=hour))))
+            waits.append(next(hour for hour in range(10_000) if found.retry_is_due(now + dt.timedelta(hours=hour))))
     assert waits[::2] == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168]
     assert waits[1::2] == [1, 2, 4, 6, 6, 6, 6, 6, 6, 6, 6]
-    assert not Covered(0, 1, 1, asked_at).due(now + dt.timedelta(days=99))
+    assert not Covered(0, 1, 1, asked_at).retry_is_due(now + dt.timedelta(days=99))
 
 
-def test_a_restatement_has_what_rests_on_it_computed_anew_once(tmp_path: Path) -> None:
+def test_what_depends_on_a_restatement_is_requested_once(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, STOCKS)
     vendor = pipeline.source = Vendor(pipeline.market, FRIDAY)
     pipeline.compute(("prices",), FIRST, FRIDAY)
@@ -163,30 +163,30 @@ def test_a_restatement_has_what_rests_on_it_computed_anew_once(tmp_path: Path) -
     for _ in range(3):
         context = dg.build_sensor_context(cursor=cursor, resources={"warehouse": pipeline.warehouse})
         with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(SATURDAY)):
-            asked = sensor(context)
-        assert isinstance(asked, dg.SensorResult)
-        requests += asked.run_requests or []
-        cursor = asked.cursor or cursor
+            requested = sensor(context)
+        assert isinstance(requested, dg.SensorResult)
+        requests += requested.run_requests or []
+        cursor = requested.cursor or cursor
     [request] = requests
     assert request.tags["dagster/asset_partition_range_start"] == "2024-05-21"
     assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
 
 
-def test_a_new_symbol_is_noticed_and_its_history_alone_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_history_of_a_new_symbol_is_requested(tmp_path: Path) -> None:
     old = Pipeline(tmp_path, STOCKS.replace(', "AUTOREG"', ""))
     old.source = Vendor(old.market, FRIDAY)
     old.compute(("prices",), FIRST, FRIDAY)
     pipeline = Pipeline(tmp_path, STOCKS)
     vendor = pipeline.source = Vendor(pipeline.market, FRIDAY)
-    asked = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
-    assert isinstance(asked, dg.SensorResult)
-    [request] = asked.run_requests or []
+    requested = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
+    assert isinstance(requested, dg.SensorResult)
+    [request] = requested.run_requests or []
     assert (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]) == (
         str(FIRST), str(FRIDAY),
     )  # fmt: skip
     with mock.patch("market_pipeline.orchestration.resources.open_source", pipeline.open_source):
         pipeline.run_job("stocks_prices", request)
-    assert vendor.asked == [(("AUTOREG",), FIRST, FRIDAY)]
+    assert vendor.requested == [(("AUTOREG",), FIRST, FRIDAY)]
     rows = pipeline.warehouse.read(
         "select symbol, count(*) as n, max(known_at) < '2024-06-01' as so from prices group by 1"
     )
@@ -196,8 +196,8 @@ def test_a_new_symbol_is_noticed_and_its_history_alone_is_asked_for(tmp_path: Pa
     assert not again.run_requests
 
 
-class Remembering(Warehouse):
-    """A warehouse that asks its file the same thing only once between two writes: a year has thousands of looks."""
+class CachedWarehouse(Warehouse):
+    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         super().__init__(warehouse.path, warehouse.source)
@@ -205,10 +205,10 @@ class Remembering(Warehouse):
         self.answers: dict[str, pa.Table]
 
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        asked = f"{sql} {parameters}"
-        if asked not in self.answers:
-            self.answers[asked] = super().read(sql, parameters)
-        return self.answers[asked]
+        query = f"{sql} {parameters}"
+        if query not in self.answers:
+            self.answers[query] = super().read(sql, parameters)
+        return self.answers[query]
 
     @contextmanager
     def transaction(self, market: str) -> Iterator[Transaction]:
@@ -218,16 +218,16 @@ class Remembering(Warehouse):
         self.answers.clear()
 
 
-class LongHouse(Pipeline):
-    """A pipeline that many look into."""
+class CachedPipeline(Pipeline):
+    """A pipeline with a cached warehouse."""
 
     @cached_property
     def warehouse(self) -> Warehouse:  # type: ignore[override]
-        return Remembering(super().warehouse)
+        return CachedWarehouse(super().warehouse)
 
 
 class Year:
-    """A year of a market: the schedule and the sensor look at their hours, and what they request runs at once."""
+    """A year of a market: the schedule and the sensor are evaluated at their hours, and their requests run at once."""
 
     def __init__(self, pipeline: Pipeline, vendor: Vendor) -> None:
         self.pipeline, self.vendor = pipeline, vendor
@@ -235,12 +235,12 @@ class Year:
         self.runs: list[tuple[dt.datetime, str, str]] = []
 
     def tick(self, moment: dt.datetime) -> None:
-        """What the daemon does at `moment`: a key that ran is not run again."""
+        """Evaluate as the daemon does at `moment`; a run key that ran does not run again."""
         if moment.hour == 4:
             context = dg.build_schedule_context(self.pipeline.instance, scheduled_execution_time=moment)
-            asked = schedules_of(self.pipeline.market)[0](context, warehouse=self.pipeline.warehouse)
-            assert isinstance(asked, dg.RunRequest)
-            self.run(moment, asked)
+            requested = schedules_of(self.pipeline.market)[0](context, warehouse=self.pipeline.warehouse)
+            assert isinstance(requested, dg.RunRequest)
+            self.run(moment, requested)
         for request in gaps_at(self.pipeline, moment.astimezone(dt.UTC)).run_requests or []:
             self.run(moment, request)
 
@@ -260,7 +260,7 @@ class Year:
 
 
 def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> None:
-    pipeline = LongHouse(tmp_path, STOCKS)
+    pipeline = CachedPipeline(tmp_path, STOCKS)
     zone = ZoneInfo(pipeline.market.timezone)
     vendor = pipeline.source = Vendor(pipeline.market, dt.date(2025, 3, 1))
     start, end = dt.datetime(2024, 2, 1, 4, tzinfo=zone), dt.datetime(2025, 2, 1, tzinfo=zone)
@@ -279,8 +279,8 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
         year.tick(moment)
         alarms += [moment for _ in stale_markets(pipeline.warehouse, [pipeline.market], moment.astimezone(dt.UTC))]
         newest = pipeline.warehouse.read("select max(session) as newest from prices where final")["newest"][0].as_py()
-        stale += [moment] if newest < newest_due_by_hand(pipeline, moment) else []
-        moment += dt.timedelta(hours=8)  # by the clock on the wall, as the schedule's hours are
+        stale += [moment] if newest < newest_expected_by_hand(pipeline, moment) else []
+        moment += dt.timedelta(hours=8)  # local time, as the schedule's hours
     coverage = covered_sessions(pipeline.market, pipeline.warehouse)
     sessions = pipeline.market.sessions_between(FIRST, dt.date(2025, 1, 30)).tolist()
     assert sorted(coverage) == sessions
@@ -295,7 +295,7 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
     assert len(year.runs) == len(set(year.runs))
 
 
-def newest_due_by_hand(pipeline: Pipeline, moment: dt.datetime) -> dt.date:
+def newest_expected_by_hand(pipeline: Pipeline, moment: dt.datetime) -> dt.date:
     """The newest session whose following day's schedule at four, and two hours more, lie before `moment`, local."""
     sessions = pipeline.market.sessions.tolist()
     due = (moment - dt.timedelta(hours=6)).date()

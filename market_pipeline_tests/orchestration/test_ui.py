@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from market_pipeline.orchestration.chain import CHAIN
 from market_pipeline.storage.warehouse import Warehouse
 
 TWO_MARKETS = """
@@ -29,7 +30,6 @@ calendar = "24/7"
 start = 2024-01-01
 symbols = ["WALK3-USD"]
 """
-ROOMS = ("prices", "indicators", "models", "forecasts", "scores", "leaderboard", "signals")
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -85,7 +85,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """What `make ui` starts, in a home of its own."""
+    """The processes of `make ui`, with a data directory of their own."""
     folder = tmp_path_factory.mktemp("ui")
     config = folder / "markets.toml"
     config.write_text(TWO_MARKETS, encoding="utf-8")
@@ -117,10 +117,10 @@ def answers(server: Server) -> list[Any]:
     return nodes
 
 
-def wait_for(done: Any, seconds: float, said: Any) -> None:
+def wait_for(done: Any, seconds: float, state: Any) -> None:
     until = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < until, said()
+        assert time.monotonic() < until, state()
         time.sleep(0.5)
 
 
@@ -138,13 +138,13 @@ def chromium() -> str:
 def test_the_browser_shows_the_asset_graph_of_both_markets(server: Server) -> None:
     from playwright.sync_api import Route, sync_playwright
 
-    strangers: list[str] = []
+    foreign: list[str] = []
 
     def stay_here(route: Route) -> None:
         if route.request.url.startswith((server.url, "data:", "blob:")):
             route.continue_()
         else:
-            strangers.append(route.request.url)
+            foreign.append(route.request.url)
             route.abort()
 
     with sync_playwright() as playwright:
@@ -154,15 +154,17 @@ def test_the_browser_shows_the_asset_graph_of_both_markets(server: Server) -> No
             page.route("**/*", stay_here)
             for market in ("stocks", "crypto"):
                 page.goto(f"{server.url}/locations/market_pipeline.definitions/asset-groups/{market}")
-                for asset in (*ROOMS, "mart"):  # on the graph: an asset's own page names what does not exist, too
+                for asset in (
+                    one.name for one in CHAIN if not one.optional
+                ):  # on the graph: an asset's own page names what does not exist, too
                     page.get_by_text(asset, exact=True).first.wait_for(timeout=30_000)
         finally:
             browser.close()
-    assert not strangers
+    assert not foreign
 
 
 def test_a_backfill_through_the_servers_api_is_one_run(server: Server) -> None:
-    keys = [{"path": ["stocks", room]} for room in ("prices", "indicators")]
+    keys = [{"path": ["stocks", asset]} for asset in ("prices", "indicators")]
     span = {"start": "2024-01-02", "end": "2024-02-05"}
     by_assets = [{"assetKey": key, "partitions": {"range": span}} for key in keys]
     launched = server.ask(LAUNCH, params={"partitionsByAssets": by_assets})["launchPartitionBackfill"]

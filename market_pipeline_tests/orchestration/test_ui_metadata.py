@@ -1,4 +1,4 @@
-"""What a run leaves for the people who look at it in the UI."""
+"""The metadata that a run stores for the UI."""
 
 import datetime as dt
 from base64 import b64decode
@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from market_pipeline import display
+from market_pipeline.orchestration import ui_metadata
 from market_pipeline.orchestration.ui_metadata import table
 from market_pipeline_tests.pipeline import SMALL, Pipeline
 
@@ -17,14 +17,14 @@ START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 9, 3), dt.date(2024, 9, 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    pipeline = Pipeline(tmp_path_factory.mktemp("display"), SMALL)
+    pipeline = Pipeline(tmp_path_factory.mktemp("metadata"), SMALL)
     pipeline.compute(("prices", "indicators"), START, dt.date(2024, 8, 30))
     pipeline.compute(("models",), FIRST.replace(day=1), FIRST)
     pipeline.build(("prices", "indicators", "forecasts", "scores", "leaderboard", "signals", "mart"), FIRST, LAST)
     return pipeline
 
 
-def told(pipeline: Pipeline, asset: str, partition: str | None = None) -> dict[str, Any]:
+def metadata_of(pipeline: Pipeline, asset: str, partition: str | None = None) -> dict[str, Any]:
     """Metadata of the newest event of an asset, or of one of its partitions."""
     key = dg.AssetKey(asset if asset == "mart" else ["stocks", asset])
     wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
@@ -35,15 +35,15 @@ def told(pipeline: Pipeline, asset: str, partition: str | None = None) -> dict[s
 
 def test_every_partition_has_numbers_of_its_own(pipeline: Pipeline) -> None:
     for day in ("2024-09-04", str(LAST)):
-        found = told(pipeline, "prices", day)
+        found = metadata_of(pipeline, "prices", day)
         assert found["dagster/partition_row_count"] == found["coverage"] * 3
-        assert told(pipeline, "indicators", day)["dagster/partition_row_count"] == 3
+        assert metadata_of(pipeline, "indicators", day)["dagster/partition_row_count"] == 3
     stored = pipeline.warehouse.read("select count(*) as rows from forecasts where origin = date '2024-09-05'")
-    assert told(pipeline, "forecasts", "2024-09-05")["dagster/partition_row_count"] == stored["rows"][0].as_py()
+    assert metadata_of(pipeline, "forecasts", "2024-09-05")["dagster/partition_row_count"] == stored["rows"][0].as_py()
 
 
-def test_scores_tell_how_far_the_ranges_were_off_and_their_skill(pipeline: Pipeline) -> None:
-    found = told(pipeline, "scores", str(LAST))
+def test_scores_have_the_error_of_the_coverage_and_the_skill_of_the_ranges(pipeline: Pipeline) -> None:
+    found = metadata_of(pipeline, "scores", str(LAST))
     day = pipeline.warehouse.read(
         "select avg(covered_80::integer) - 0.8 as off, 1 - avg(crps) filter (model <> 'random_walk') "
         "/ avg(crps) filter (model = 'random_walk') as skill, count(*) as rows from scores "
@@ -54,11 +54,11 @@ def test_scores_tell_how_far_the_ranges_were_off_and_their_skill(pipeline: Pipel
     assert found["dagster/partition_row_count"] == day["rows"]
 
 
-def test_only_the_last_partition_of_a_run_tells_of_the_run(pipeline: Pipeline) -> None:
-    assert told(pipeline, "prices", str(LAST))["sessions of the run"] == 11
-    assert "sessions of the run" not in told(pipeline, "prices", "2024-09-16")
-    assert "dagster/column_lineage" in told(pipeline, "indicators", str(LAST))
-    assert "dagster/column_lineage" not in told(pipeline, "indicators", "2024-09-16")
+def test_only_the_last_partition_of_a_run_has_the_metadata_of_the_run(pipeline: Pipeline) -> None:
+    assert metadata_of(pipeline, "prices", str(LAST))["sessions of the run"] == 11
+    assert "sessions of the run" not in metadata_of(pipeline, "prices", "2024-09-16")
+    assert "dagster/column_lineage" in metadata_of(pipeline, "indicators", str(LAST))
+    assert "dagster/column_lineage" not in metadata_of(pipeline, "indicators", "2024-09-16")
 
 
 @pytest.mark.parametrize(
@@ -70,33 +70,37 @@ def test_only_the_last_partition_of_a_run_tells_of_the_run(pipeline: Pipeline) -
         ("signals", "newest forecasts"),
     ],
 )
-def test_a_picture_is_a_small_png_within_the_metadata(pipeline: Pipeline, asset: str, name: str) -> None:
-    words, content = told(pipeline, asset)[name].removesuffix(")").split("](data:image/png;base64,")
-    assert words.startswith("![")
-    assert len(words) > 20  # words for who does not see it
+def test_a_plot_is_a_small_png_within_the_metadata(pipeline: Pipeline, asset: str, name: str) -> None:
+    alternative, content = metadata_of(pipeline, asset)[name].removesuffix(")").split("](data:image/png;base64,")
+    assert alternative.startswith("![")
+    assert len(alternative) > 20  # an alternative text
     png = b64decode(content, validate=True)
     assert png.startswith(b"\x89PNG")
     assert 3_000 < len(png) < 90_000
 
 
-def test_the_unpartitioned_assets_tell_their_rows_and_verdicts(pipeline: Pipeline) -> None:
-    board = told(pipeline, "leaderboard")
+def test_unpartitioned_assets_have_their_rows_and_verdicts(pipeline: Pipeline) -> None:
+    board = metadata_of(pipeline, "leaderboard")
     assert (
         board["dagster/row_count"] == pipeline.warehouse.read("select count(*) as n from leaderboard")["n"][0].as_py()
     )
-    assert board["champions"].startswith("| horizon | question | since | model | reason |")  # no review was held yet
+    assert board["champions"].startswith(
+        "| horizon | question | since | model | reason |"
+    )  # no review has taken place yet
     assert "| insufficient_data |" in board["verdicts"]
-    assert told(pipeline, "signals")["champion at 1"] == "random_walk"
-    assert told(pipeline, "mart")["rows of forecasts"] > 0
+    assert metadata_of(pipeline, "signals")["champion at 1"] == "random_walk"
+    assert metadata_of(pipeline, "mart")["rows of forecasts"] > 0
 
 
-def test_a_long_run_tells_of_its_newest_partitions_alone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "NEWEST", 3)
+def test_a_long_run_has_numbers_for_its_newest_partitions_only(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ui_metadata, "NEWEST", 3)
     pipeline.build(("prices",), dt.date(2024, 2, 1), dt.date(2024, 2, 29))
-    assert told(pipeline, "prices", "2024-02-01") == {}
-    assert told(pipeline, "prices", "2024-02-27")["dagster/partition_row_count"] == 3
+    assert metadata_of(pipeline, "prices", "2024-02-01") == {}
+    assert metadata_of(pipeline, "prices", "2024-02-27")["dagster/partition_row_count"] == 3
 
 
-def test_a_table_is_markdown_that_no_value_breaks() -> None:
+def test_a_table_is_valid_markdown_for_every_value() -> None:
     rows = pa.table({"a": ["x|y", None], "b": [0.123456, 2.0]})
     assert table(rows).md_str == "| a | b |\n| --- | --- |\n| x\\|y | 0.1235 |\n| – | 2.0000 |"
