@@ -3,7 +3,6 @@
 Reads the package's commands, settings, tables, assets, checks and indicators; does not depend on MkDocs.
 """
 
-import datetime as dt
 import inspect
 import json
 import os
@@ -23,32 +22,12 @@ from market_pipeline.config.markets_file import keys, load_markets, packaged_con
 from market_pipeline.config.settings import Settings, variables
 from market_pipeline.definitions import assets_of, build_definitions, checks_of
 from market_pipeline.mart.assets import mart_asset
-from market_pipeline.mart.publish import publish
-from market_pipeline.mart.read import query
 from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, JOINT, MEMBERS, claims_of
 from market_pipeline.models.forecasters.protocol import Forecaster
+from market_pipeline.storage.catalog import MART, MART_VIEWS, WAREHOUSE, WAREHOUSE_VIEWS
+from market_pipeline.storage.schema import Table, View
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.indicators import INDICATORS
-from market_pipeline.storage.warehouse import Warehouse
-
-COLUMNS = """
-select c.table_name as name, column_name, data_type, is_nullable, c.comment
-from duckdb_columns() c where not c.internal and schema_name = 'main' order by table_name, column_index
-"""
-ABOUT = """
-select table_name as name, comment from duckdb_tables() where not internal
-union all select view_name, comment from duckdb_views() where not internal order by name
-"""
-SHARED = {
-    "market": "Name of the market in the configuration",
-    "symbol": "Symbol as the source spells it",
-    "session": "Trading day of the market's calendar",
-    "model": "Forecaster, as the page of models spells it",
-    "horizon": "Sessions ahead",
-    "origin": "Session at whose close the forecast is made",
-    "target_session": "Session the forecast is for",
-}
-"""What columns that recur mean where the table itself does not say."""
 
 
 def pages() -> dict[str, str]:
@@ -64,7 +43,7 @@ def pages() -> dict[str, str]:
             "reference/models.md": models(),
             "reference/reading.md": reading(),
             "reference/settings.md": settings_page(),
-            "reference/tables.md": tables(settings),
+            "reference/tables.md": tables(),
         }
 
 
@@ -103,15 +82,10 @@ def settings_page() -> str:
     )
 
 
-def tables(settings: Settings) -> str:
-    """The tables of the mart and of the warehouse, read from newly created files."""
-    warehouse = Warehouse(settings.warehouse, settings.source)
-    publish(warehouse, load_markets(packaged_config("simulated")), settings.mart, dt.datetime.now(dt.UTC))
-    about = {row["name"]: row["comment"] for row in warehouse.read(ABOUT).to_pylist()}
-    stored = _described(warehouse.read(COLUMNS).to_pylist(), about)
-    about |= {row["name"]: row["comment"] or about.get(row["name"]) for row in query(settings.mart, ABOUT).to_pylist()}
-    published = _described(query(settings.mart, COLUMNS).to_pylist(), about)
-    private = {name: text for name, text in stored.items() if name not in published and name != "origin_of_data"}
+def tables() -> str:
+    """The tables and views of the mart, then those that only the warehouse has, by name."""
+    published = {one.name: _declared(one) for one in (*MART.values(), *MART_VIEWS)}
+    private = {one.name: _declared(one) for one in (*WAREHOUSE.values(), *WAREHOUSE_VIEWS) if one.name not in MART}
     return _joined(
         [
             "# Tables",
@@ -119,11 +93,11 @@ def tables(settings: Settings) -> str:
             "not percent. The file has the same texts: `select * from duckdb_columns() where comment is not null`.",
             "## The mart",
             "`mart.duckdb`, which readers open read-only. It is replaced in one rename after each run.",
-            *published.values(),
+            *(published[name] for name in sorted(published)),
             "## Only in the warehouse",
             "`warehouse.duckdb` is private to the pipeline: while it writes, no other process can read. It also has "
-            "the tables above, except `meta`.",
-            *private.values(),
+            "the tables above, except `changes` and `meta`.",
+            *(private[name] for name in sorted(private)),
         ]
     )
 
@@ -180,7 +154,7 @@ def indicators() -> str:
              "dividend changes none. *Lookback* is the number of bars before the first value."]  # fmt: skip
     for family in dict.fromkeys(indicator.family for indicator in INDICATORS):
         rows = [
-            (f"`{one.name}`", one.meaning, f"{_bound(one.low)} to {_bound(one.high)}", str(one.lookback))
+            (f"`{one.name}`", one.description, f"{_bound(one.low)} to {_bound(one.high)}", str(one.lookback))
             for one in INDICATORS
             if one.family == family
         ]
@@ -232,18 +206,11 @@ def _claims(model: str) -> str:
     return "nothing: it is the baseline" if model == BASELINE else ", ".join(claims_of(model))
 
 
-def _described(columns: Sequence[dict[str, str]], about: Mapping[str, str | None]) -> dict[str, str]:
-    """A section for each table or view, by name."""
-    sections = {}
-    for name in sorted({row["name"] for row in columns}):
-        rows = [
-            (f"`{row['column_name']}`", row["data_type"].lower(), row["comment"] or SHARED.get(row["column_name"], ""))
-            for row in columns
-            if row["name"] == name
-        ]
-        body = _table(("column", "type", "what"), rows)
-        sections[name] = _joined([f"### {name}", about.get(name) or "", body])
-    return sections
+def _declared(one: Table | View) -> str:
+    """The section of a table or view: its description, and its columns where they are declared."""
+    rows = [(f"`{column.name}`", column.type, column.description) for column in one.columns if column.published]
+    body = [_table(("column", "type", "what"), rows)] if rows else []
+    return _joined([f"### {one.name}", one.description, *body])
 
 
 def _generic(row: Iterable[str], market: Market) -> tuple[str, ...]:
