@@ -11,7 +11,7 @@ ORIGINS = 21
 
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Random walk, EWMA and drift: fitted once, forecast at each origin and horizon."""
-    from market_pipeline.models.features.samples import Panel
+    from market_pipeline.models.features.panel import Panel
     from market_pipeline.models.forecasters.drift import DRIFT
     from market_pipeline.models.forecasters.protocol import Origins
     from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK

@@ -15,7 +15,7 @@ ORIGINS, BARS, SAMPLE = 60, 750, 8
 def ours(folder: Path, size: float) -> dict[str, float]:
     """Every symbol's range at 60 origins in a row, each from the 750 bars before it."""
     from market_pipeline.models.calibration.distribution import FINE_LEVELS
-    from market_pipeline.models.features.samples import Panel
+    from market_pipeline.models.features.panel import Panel
     from market_pipeline.models.forecasters.prophet import PROPHET
     from market_pipeline.models.forecasters.protocol import Origins
     from market_pipeline.storage.tables.forecasts import HORIZONS

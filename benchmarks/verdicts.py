@@ -22,7 +22,8 @@ from joblib import Parallel, delayed
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.models.features.samples import Panel, realised_returns
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.returns import realised_returns
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, REFITTED, claims_of
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import score

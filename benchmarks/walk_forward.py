@@ -18,9 +18,10 @@ import talib
 from generated import history_of, market_of, some
 from stopwatch import Stopwatch
 
-from market_pipeline.models.features.samples import Panel, training_samples
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.returns import forward_returns
 from market_pipeline.models.features.volatility import ewma_volatility
-from market_pipeline.models.forecasters.boosting import Boosting, grown
+from market_pipeline.models.forecasters.boosting import Boosting, fitted_trees
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
@@ -58,13 +59,21 @@ def ours(folder: Path, size: float) -> dict[str, float]:
         def forecast(cutoff: int) -> dict[int, Grid]:
             past, ahead = panel.until(history.sessions[cutoff]), {}
             for horizon in HORIZONS:
-                samples = training_samples(past, horizon, window=WINDOW, at_most=ALL, ranks=False)
-                ahead[horizon] = grown(samples.features, samples.target).predict(past.recent[:, :, -1].T)
+                trees = fitted_trees(*samples_of(past, horizon))
+                ahead[horizon] = trees.predict(past.recent[:, :, -1].T)
             return ahead
 
         expected = [ahead[1] for ahead in each_month(forecast)]
     np.savez(folder / "walked.npz", expected=np.stack(expected, axis=1))
     return {"seconds": watch.seconds}
+
+
+def samples_of(past: Panel, horizon: int) -> tuple[np.ndarray, Grid]:
+    """Features and targets of the last WINDOW origins whose target is known: those of training, but without ranks."""
+    target = forward_returns(past.history, horizon) / (ewma_volatility(past.history) * np.sqrt(horizon))
+    origins = np.arange(len(past.history.sessions))[-WINDOW - horizon : -horizon]
+    column, row = np.nonzero(np.isfinite(target[:, origins]).T)
+    return past.indicators_at(origins)[:, row, column].T, target[row, origins[column]]
 
 
 def published(folder: Path, size: float) -> dict[str, float]:

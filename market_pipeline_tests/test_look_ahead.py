@@ -11,7 +11,7 @@ import pytest
 
 from market_pipeline.config.markets import Market
 from market_pipeline.indicators import writing as indicators_writing
-from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.registry.training import Month, train
 from market_pipeline.sources.protocol import Fetched
 from market_pipeline.sources.simulated import SimulatedSource
@@ -61,10 +61,10 @@ def test_what_comes_after_an_origin_changes_nothing_before_it(whole: Pipeline, t
 
 
 def test_a_leak_of_one_row_in_an_indicator_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = indicators_writing.compute_indicators
+    real = indicators_writing.compute_indicators
 
     def leaky(history: Any) -> Any:
-        grids = honest(history)
+        grids = real(history)
         name = next(iter(grids))
         return grids | {name: np.roll(grids[name], -1, axis=1)}
 
@@ -73,12 +73,12 @@ def test_a_leak_of_one_row_in_an_indicator_is_seen(tmp_path: Path, monkeypatch: 
 
 
 def test_a_leak_of_one_row_in_what_a_model_knows_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Panel.until
+    real = Panel.until
 
     def leaky(panel: Panel, session: np.datetime64) -> Panel:
         end = int(np.searchsorted(panel.history.sessions, session))
         late = panel.history.sessions[min(end + 1, len(panel.history.sessions) - 1)]
-        known = honest(panel, late)
+        known = real(panel, late)
         features = np.roll(known.recent, -1, axis=2)
         return Panel(known.history, features, known.feature_names) if late > session else known
 

@@ -1,4 +1,4 @@
-"""Seven ways to see the future, each planted and each caught by the checks that every run makes; and no false alarm."""
+"""Seven leaks of the future, each planted and each caught by the checks of every run; and no false alarm."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_limits
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts import issue as issuing
 from market_pipeline.forecasts import look_ahead as forecasts_look_ahead
-from market_pipeline.forecasts.replay import made_again
+from market_pipeline.forecasts.replay import reissued
 from market_pipeline.indicators import look_ahead as indicators_look_ahead
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.models.calibration.distribution import HORIZONS, Distribution
-from market_pipeline.models.features.samples import Panel, purged, purged_split, training_samples
+from market_pipeline.models.calibration.distribution import Distribution
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.samples import LookAheadError, purged_split, require_purged, training_samples
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.linear import Linear
 from market_pipeline.models.forecasters.protocol import Origins
@@ -24,6 +25,7 @@ from market_pipeline.models.look_ahead import saw_its_future
 from market_pipeline.prices.history import History, adjusted
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 SYMBOLS = tuple(f"S{number}" for number in range(20))
 MARKET = Market("stocks", "XNYS", dt.date(2020, 1, 2), SYMBOLS)
@@ -136,9 +138,9 @@ def test_a_price_adjusted_with_a_later_split_is_caught(bars: dict[str, Grid], mo
     stored = {name: grid[:, 401] for name, grid in compute(whole).items()}
     seen = indicators_look_ahead.saw_their_future(stored, backwards(401), whole)
     assert "planted" in seen
-    honest = {name: grid[:, 401] for name, grid in compute(history_until(bars, len(SESSIONS) - 1)).items()}
+    correct = {name: grid[:, 401] for name, grid in compute(history_until(bars, len(SESSIONS) - 1)).items()}
     assert not indicators_look_ahead.saw_their_future(
-        honest, history_until(bars, 401), history_until(bars, len(SESSIONS) - 1)
+        correct, history_until(bars, 401), history_until(bars, len(SESSIONS) - 1)
     )
 
 
@@ -162,21 +164,21 @@ def test_a_target_that_overlaps_the_origin_is_caught(wide: Panel, parameters: di
 
     samples = training_samples(wide.until(cutoff), 20, window=1000, at_most=200_000)
     _, late = purged_split(samples, 20)
-    with pytest.raises(AssertionError, match="held out"):
-        purged(samples, np.flatnonzero(samples.origin <= samples.origin[late].min() - 10), late)
+    with pytest.raises(LookAheadError, match="after the first held-out origin"):
+        require_purged(samples, np.flatnonzero(samples.origin <= samples.origin[late].min() - 10), late)
     assert (samples.realised <= CUTOFF).all()
 
 
 def chosen_by_later_return(known: Panel, *rest: Any) -> Any:
     """The forecasts of the symbols that did best by the end of what is known."""
-    rows = honest_issue(known, *rest)
+    rows = real_issue(known, *rest)
     level = np.log(known.history.close)
     best = np.argsort(level[:, -1] - level[:, ORIGIN])[-10:]
     names = [known.history.symbols[place] for place in best]
     return rows.filter(np.isin(rows["symbol"].to_numpy(zero_copy_only=False), names))
 
 
-honest_issue = issuing.issue
+real_issue = issuing.issue
 
 
 def test_a_symbol_chosen_by_its_later_return_is_caught(
@@ -184,20 +186,20 @@ def test_a_symbol_chosen_by_its_later_return_is_caught(
 ) -> None:
     monkeypatch.setattr("market_pipeline.forecasts.replay.issue", chosen_by_later_return)
     origin = SESSIONS[ORIGIN].astype("datetime64[D]").item()
-    stored = made_again(wide, MARKET, origin, parameters)
+    stored = reissued(wide, MARKET, origin, parameters)
     cut = panel_until(bars, ORIGIN)
     assert forecasts_look_ahead.saw_their_future(stored, cut, wide, MARKET, parameters) > 0
 
 
 @dataclass(frozen=True)
 class Knowing(Linear):
-    """Says the mean that the end of the panel implies."""
+    """Adds to the mean a part of the return up to the end of the panel."""
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        said = super().forecast(parameters, known, origins)
+        forecasts = super().forecast(parameters, known, origins)
         level = np.log(known.history.close)
         hint = (level[:, -1:] - level[:, origins.position]) / 100
-        return {h: replace(said[h], mean=said[h].mean + hint) for h in HORIZONS}
+        return {h: replace(forecasts[h], mean=forecasts[h].mean + hint) for h in HORIZONS}
 
 
 def test_a_model_that_looks_at_the_end_of_its_panel_is_caught(
@@ -205,7 +207,7 @@ def test_a_model_that_looks_at_the_end_of_its_panel_is_caught(
 ) -> None:
     knowing = tuple(Knowing() if forecaster.name == "linear" else forecaster for forecaster in FORECASTERS)
     monkeypatch.setattr(issuing.issue, "__defaults__", (knowing,))
-    stored = made_again(wide, MARKET, SESSIONS[ORIGIN].astype("datetime64[D]").item(), parameters)
+    stored = reissued(wide, MARKET, SESSIONS[ORIGIN].astype("datetime64[D]").item(), parameters)
     cut = panel_until(bars, ORIGIN)
     assert forecasts_look_ahead.saw_their_future(stored, cut, wide, MARKET, parameters) > 0
 
@@ -221,7 +223,7 @@ def test_in_ten_thousand_clean_checks_there_is_no_false_alarm(
         alarms += len(indicators_look_ahead.saw_their_future(stored, history_until(bars, end), wide.history))
         checks += len(SYMBOLS)
     for end in range(401, 456):
-        rows = made_again(wide, MARKET, SESSIONS[end].astype("datetime64[D]").item(), parameters)
+        rows = reissued(wide, MARKET, SESSIONS[end].astype("datetime64[D]").item(), parameters)
         alarms += forecasts_look_ahead.saw_their_future(rows, wide.until(SESSIONS[end]), wide, MARKET, parameters)
         checks += len(SYMBOLS)
     assert checks == 10_000

@@ -1,1 +1,1 @@
-"""Forecasters and their training: one file per family, all behind one protocol."""
+"""Forecasters and their monthly training. See README.md."""

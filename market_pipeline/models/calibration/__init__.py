@@ -1,1 +1,1 @@
-"""From a score to a distribution: residual quantiles, chances of a rise."""
+"""From a score to a distribution: quantiles of residuals, and the chance of a rise."""

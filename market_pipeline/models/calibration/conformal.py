@@ -1,4 +1,4 @@
-"""Quantiles that hold as often as they say: those of past errors, corrected for how few they are, or none at all."""
+"""Quantiles of past errors with guaranteed coverage: corrected for the number of errors, or refused if too few."""
 
 import numpy as np
 
@@ -7,31 +7,32 @@ from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import LEVELS
 
 HALF_LIFE = 180
-"""Sessions after which an error counts half: markets drift, and the last year tells more than the decade before."""
+"""Sessions after which an error has half its weight: markets drift, so the last year matters more than older ones."""
 
 WARM_UP = 250
-"""Sessions whose errors a tracker starts from."""
+"""Sessions whose errors give a tracker its start."""
 
 RATE = 0.05
-"""How far a tracker moves a quantile, in logarithms, for a session on which every error lay beyond it."""
+"""Step of a tracked quantile, in logarithms, for a session on which every error lay beyond it."""
 
 TRACKED = 1500
 """Sessions that trackers look back over."""
 
 
 def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, symmetric: bool = False) -> Grid:
-    """Quantiles at FINE_LEVELS of standardised errors that have come due, of any shape; NaN ones are left out.
+    """Quantiles at FINE_LEVELS of standardised past errors, of any shape; NaN ones are left out.
 
     Split conformal prediction (Lei et al. 2018; one-sided as in Romano, Patterson & Candès 2019): of n errors the
     quantile at a level above one half is the ceil((n + 1) level)-th smallest, mirrored below, so that the next error of
-    an exchangeable series lies below it at least that often. Errors of one symbol whose origins lie nearer than the
-    horizon share sessions, so n is their number divided by `overlap`: the horizon, for origins of every session. A
-    level for which no such error exists, because (n + 1) (1 - level) < 1, is refused: then every quantile is NaN, and
-    the model says nothing. (Taking the larger of two errors for a 95 % range, as is often done, yields 67 %.)
+    an exchangeable series lies below it at least that often. Errors of one symbol whose origins are closer than the
+    horizon share sessions, so n is their number divided by `overlap`: the horizon, for origins of every session.
 
-    With `age`, sessions since each error's origin (broadcast to `errors`), older errors weigh less (Barber, Candès,
-    Ramdas & Tibshirani 2023, "Conformal Prediction beyond Exchangeability"), and n is Kish's (1965) effective number.
-    With `symmetric` both tails are pooled and the median is 0, for a distribution without a direction.
+    A level for which no such error exists, because (n + 1) (1 - level) < 1, is refused: then every quantile is NaN, and
+    the model has no forecast. (The larger of two errors, a common choice for a 95 % range, covers 67 %.)
+
+    With `age`, sessions since the origin of each error (broadcast to `errors`), older errors weigh less (Barber,
+    Candès, Ramdas & Tibshirani 2023, "Conformal Prediction beyond Exchangeability"), and n is the effective number of
+    Kish (1965). With `symmetric`, both tails are pooled and the median is 0: a distribution without a direction.
     """
     known = np.isfinite(errors)
     found = errors[known]
@@ -49,13 +50,13 @@ def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, 
 
 
 def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
-    """Quantiles at FINE_LEVELS, symmetric about 0, of standardised errors (symbols, sessions) that have come due.
+    """Quantiles at FINE_LEVELS, symmetric about 0, of standardised past errors (symbols, sessions).
 
-    They start as the conformal ones of the first WARM_UP sessions. From then on each follows the errors session by
-    session: it grows when more symbols lay beyond it than it says, and shrinks when fewer did, so that in the long run
-    it holds as often as it says, however the market drifts (quantile tracking: Angelopoulos, Candès & Tibshirani 2023,
-    "Conformal PID Control for Time Series Prediction", eq. 4, on the logarithm). Too few errors are refused as in
-    conformal_quantiles.
+    They start as the conformal ones of the first WARM_UP sessions. Then each follows the errors session by session: it
+    grows when more symbols lay beyond it than its level allows, and shrinks when fewer did, so that in the long run its
+    coverage is right however the market drifts (quantile tracking: Angelopoulos, Candès & Tibshirani 2023, "Conformal
+    PID Control for Time Series Prediction", eq. 4, on the logarithm). Too few errors are refused as in
+    `conformal_quantiles`.
     """
     errors = errors[:, -TRACKED:]
     known = np.isfinite(errors)

@@ -1,5 +1,6 @@
-"""The distribution of a log return as every forecast carries it: a mean, nine quantiles, the chance of a rise."""
+"""The distribution of a log return that every forecast has: a mean, nine quantiles, the chance of a rise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +9,12 @@ from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import LEVELS
 
 FINE_LEVELS = np.concatenate([[0.005, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.995]])
-"""Levels at which standardised residuals are kept: fine enough to read a probability off them."""
+"""Levels of the stored quantiles of standardised residuals: fine enough to read a probability from them."""
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Forecasts of one model and horizon; NaN where the model says nothing."""
+    """Forecasts of one model and horizon; NaN where the model has no forecast."""
 
     mean: Grid
     """(symbols, origins), log return."""
@@ -24,9 +25,9 @@ class Distribution:
 
 
 def location_scale(mean: Grid, scale: Grid, residuals: Grid, p_up: Grid | None = None) -> Distribution:
-    """A mean and a scale (symbols, origins), spread by the quantiles of standardised residuals at FINE_LEVELS.
+    """The distribution mean + scale x standardised residual; `mean` and `scale` (symbols, origins).
 
-    Without `p_up` it is read off the same quantiles: 1 - F(-mean / scale).
+    `residuals` are quantiles at FINE_LEVELS. Without `p_up` it is read from them: 1 - F(-mean / scale).
     """
     spread = np.interp(LEVELS, FINE_LEVELS, residuals)
     if p_up is None:
@@ -34,3 +35,15 @@ def location_scale(mean: Grid, scale: Grid, residuals: Grid, p_up: Grid | None =
             p_up = 1 - np.interp(-mean / scale, residuals, FINE_LEVELS)
         p_up = np.where(np.isfinite(mean) & np.isfinite(scale), p_up, np.nan)
     return Distribution(mean, mean[..., None] + scale[..., None] * spread, p_up)
+
+
+def zero_mean(scale: Grid, residuals: Grid, p_up: Grid) -> Distribution:
+    """The same around 0, with a chance of a rise from elsewhere; NaN where there is no scale."""
+    known = np.isfinite(scale)
+    return location_scale(np.where(known, 0.0, np.nan), scale, residuals, np.where(known, p_up, np.nan))
+
+
+def average(members: Sequence[Distribution]) -> Distribution:
+    """Equal weights on each mean, quantile and probability (Vincent 1912: averaging quantiles keeps the shape)."""
+    parts = zip(*((one.mean, one.quantiles, one.p_up) for one in members), strict=True)
+    return Distribution(*(sum(part[1:], part[0]) / len(members) for part in parts))

@@ -1,1 +1,1 @@
-"""What a model may know: volatility, samples, panels."""
+"""What a model may know: panels, returns, volatility, training samples."""

@@ -1,27 +1,25 @@
-"""How much a symbol moves in one session, as known at each close."""
+"""Volatility of a symbol for one session, as known at each close."""
 
 import numpy as np
 
+from market_pipeline.models.features.returns import session_returns
 from market_pipeline.prices.adjustment import last_known
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
 
 WARM_UP = 20
-"""Returns before a volatility says anything."""
+"""Returns that a volatility needs."""
 
 DECAY = 0.94
 """Weight of the past in the EWMA of daily data (RiskMetrics Technical Document, 1996, ch. 5)."""
 
 
-def session_returns(history: History) -> Grid:
-    """Log return of each bar on the bar before it, over a hole if there is one; (symbols, sessions)."""
-    level = np.log(history.close)
-    returns: Grid = level - last_known(level, before=True)
-    return returns
-
-
 def expanding_volatility(history: History) -> Grid:
-    """Root mean square of all returns known by each session, zero drift; NaN before WARM_UP returns or at no bar."""
+    """Root mean square of all returns known at each session, with zero drift; (symbols, sessions).
+
+    NaN before WARM_UP returns or without a bar.
+    """
     returns = session_returns(history)
     count = np.cumsum(np.isfinite(returns), axis=1)
     total = np.cumsum(np.nan_to_num(returns) ** 2, axis=1)
@@ -30,10 +28,10 @@ def expanding_volatility(history: History) -> Grid:
 
 
 def ewma_volatility(history: History) -> Grid:
-    """Root of the exponentially weighted mean of squared returns; NaN before WARM_UP returns or at no bar.
+    """Root of the exponentially weighted mean of squared returns; (symbols, sessions).
 
-    s²_t = DECAY s²_{t-1} + (1 - DECAY) r²_t (RiskMetrics 1996, eq. 5.3), started bias-free by dividing by the sum of
-    the weights so far; a session without a bar leaves it as it was.
+    s²_t = DECAY s²_{t-1} + (1 - DECAY) r²_t (RiskMetrics 1996, eq. 5.3), divided by the sum of the weights so far, so
+    that the start has no bias. A session without a bar does not change it. NaN before WARM_UP returns or without a bar.
     """
     returns = session_returns(history)
     seen = np.isfinite(returns)
@@ -50,11 +48,16 @@ def ewma_volatility(history: History) -> Grid:
     return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)
 
 
+def over_horizons(volatility: Grid) -> dict[int, Grid]:
+    """The volatility of the return over each horizon, if returns are independent."""
+    return {horizon: volatility * np.sqrt(horizon) for horizon in HORIZONS}
+
+
 def range_variance(history: History) -> Grid:
-    """Variance of each session from its open, high, low and close, and the move since the last close; NaN at no bar.
+    """Variance of each session from its open, high, low, close and the close before; (symbols, sessions).
 
     The squared overnight return plus Garman & Klass (1980), eq. 20 without its small terms: 0.5 ln(high/low)² -
-    (2 ln 2 - 1) ln(close/open)². About seven times as precise as the squared return of the session.
+    (2 ln 2 - 1) ln(close/open)². About seven times as precise as the squared return of the session. NaN without a bar.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         overnight = np.log(history.open) - last_known(np.log(history.close), before=True)
@@ -65,7 +68,7 @@ def range_variance(history: History) -> Grid:
 
 
 def trailing_mean(values: Grid, sessions: int, *, least: int) -> Grid:
-    """Mean of what is known in the last `sessions`; NaN where fewer than `least` are; (symbols, sessions)."""
+    """Mean of the known values of the last `sessions`; (symbols, sessions), NaN where fewer than `least` are known."""
     seen = np.isfinite(values)
     total, count = (np.cumsum(part, axis=1) for part in (np.where(seen, values, 0.0), seen))
     if sessions < values.shape[1]:
@@ -75,5 +78,5 @@ def trailing_mean(values: Grid, sessions: int, *, least: int) -> Grid:
 
 
 def _positive(volatility: Grid, *, where: np.ndarray) -> Grid:
-    """NaN instead of a volatility of zero: a price that never moved has no scale to forecast by."""
+    """NaN instead of a volatility of zero: a price that never moved has no scale."""
     return np.where(where & (volatility > 0), volatility, np.nan)

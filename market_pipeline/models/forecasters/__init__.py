@@ -1,1 +1,1 @@
-"""One file per family of forecasters, all behind one protocol."""
+"""The forecasters by family, their protocol, and their catalogue."""

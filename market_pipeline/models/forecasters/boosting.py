@@ -1,67 +1,36 @@
-"""Gradient-boosted trees on the indicators, one forest for all symbols of a market."""
+"""Gradient-boosted trees on the indicators, one ensemble for all symbols of a market."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from market_pipeline.models.calibration.conformal import conformal_quantiles
-from market_pipeline.models.calibration.direction import chance_of_a_rise, earned_slope
-from market_pipeline.models.calibration.distribution import Distribution, location_scale
-from market_pipeline.models.features.samples import Panel, base_rate, features_at, purged_split, training_samples
-from market_pipeline.models.features.volatility import ewma_volatility
-from market_pipeline.models.forecasters.protocol import Origins
+from market_pipeline.models.forecasters.supervised import Supervised
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Features, Grid
-from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 @dataclass(frozen=True)
-class Boosting:
+class Boosting(Supervised):
     """Expected return = EWMA volatility x root of the horizon x histogram gradient boosting on the indicators.
 
-    Shallow, slow and with large leaves: there is little to find in daily returns and much to imagine.
+    Shallow trees, a low rate and large leaves, because daily returns have little signal and much noise.
     """
 
     name: str = "boosting"
     window: int = 750
-    """Sessions to learn from."""
     at_most: int = 40_000
-    """Samples to learn from."""
 
-    def fit(self, past: Panel) -> Parameters:
-        learned: dict[str, Any] = {}
-        for horizon in HORIZONS:
-            samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
-            early, late = purged_split(samples, horizon)
-            trees = grown(samples.features[early], samples.target[early])
-            score, target = trees.predict(samples.features[late]), samples.target[late]
-            learned[f"residuals_{horizon}"] = conformal_quantiles(target - score, horizon, age=samples.age[late])
-            learned[f"slope_{horizon}"] = np.array(earned_slope(samples.base_rate[late], score, target > 0))
-            learned[f"trees_{horizon}"] = grown(samples.features, samples.target)
-        return learned
+    def learn(self, features: Features, target: Grid) -> dict[str, Any]:
+        return {"trees": fitted_trees(features, target)}
 
-    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        volatility = ewma_volatility(known.history)[:, origins.position]
-        features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
-        said = {}
-        for horizon in HORIZONS:
-            predicted = parameters[f"trees_{horizon}"].predict(features.reshape(-1, features.shape[-1]))
-            scale = volatility * np.sqrt(horizon)
-            score = predicted.reshape(scale.shape)
-            base = base_rate(known.history, horizon)[:, origins.position]
-            said[horizon] = location_scale(
-                score * scale,
-                scale,
-                parameters[f"residuals_{horizon}"],
-                np.where(np.isfinite(scale), chance_of_a_rise(base, score, parameters[f"slope_{horizon}"]), np.nan),
-            )
-        return said
+    def score(self, learned: Parameters, features: Features) -> Grid:
+        score: Grid = learned["trees"].predict(features.reshape(-1, features.shape[-1]))
+        return score.reshape(features.shape[:-1])
 
 
-def grown(features: Features, target: Grid) -> Any:
-    """Trees that expect the targets (samples,) from the features (samples, features), in units of their spread."""
+def fitted_trees(features: Features, target: Grid) -> Any:
+    """Trees that predict `target` (samples,) from `features` (samples, features)."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     trees = HistGradientBoostingRegressor(
@@ -73,7 +42,7 @@ def grown(features: Features, target: Grid) -> Any:
         early_stopping=False,
         random_state=0,
     )
-    # A column without any value yet has no bins to be cut into; as a constant it is never split on.
+    # A column without any value yet has no bins; as a constant it is never split on.
     features = np.where(np.isnan(features).all(axis=0), np.float32(0), features)
     return trees.fit(features, target)
 

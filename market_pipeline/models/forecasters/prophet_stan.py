@@ -1,7 +1,4 @@
-"""Prophet by the prophet package itself, a series at a time: slow, with every setting that the package has.
-
-Knows series and days; knows nothing of markets.
-"""
+"""Prophet by the prophet package, one series at a time: slow, with every setting that the package has."""
 
 import logging
 import threading
@@ -13,20 +10,20 @@ import numpy as np
 from market_pipeline.storage.grids import Days, Grid
 
 DRAWING = threading.Lock()
-"""The package draws from numpy's global generator, and the months of a range are trained beside each other."""
+"""The package draws from numpy's global generator, and months are trained in parallel threads."""
 
 
-def said_by_stan(
+def forecast_by_stan(
     options: Mapping[str, Any], sessions: Days, level: Grid, targets: Days, *, draws: int, seed: int
 ) -> tuple[Grid, Grid]:
-    """The level at each target (targets,) and half the width of its 80 % range, from so many simulated paths.
+    """The level at each target (targets,), and half the width of its 80 % range from simulated paths.
 
-    `options` are the package's settings by its own names, and for logistic growth `cap`, the level it ends at.
+    `options` are the package's settings by its own names; with logistic growth, `cap` is the level at which it ends.
     """
     import pandas as pd
 
     logging.getLogger("prophet").setLevel(logging.WARNING)
-    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # it plots nothing here
+    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # no plots are made here
     logging.getLogger("cmdstanpy").disabled = True
     import prophet
 
@@ -38,9 +35,9 @@ def said_by_stan(
         before = np.random.get_state()  # noqa: NPY002  the package draws from the global generator
         np.random.seed(seed)  # noqa: NPY002  as above
         try:
-            # Its vectorised path takes the targets for evenly spaced, which sessions are not.
-            said = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets), **ceiling}), vectorized=False)
+            # Its vectorised path assumes evenly spaced targets, which sessions are not.
+            found = model.predict(pd.DataFrame({"ds": pd.to_datetime(targets), **ceiling}), vectorized=False)
         finally:
             np.random.set_state(before)  # noqa: NPY002  as above
-    mean, low, high = (said[column].to_numpy(np.float64) for column in ("yhat", "yhat_lower", "yhat_upper"))
+    mean, low, high = (found[column].to_numpy(np.float64) for column in ("yhat", "yhat_lower", "yhat_upper"))
     return mean, (high - low) / 2

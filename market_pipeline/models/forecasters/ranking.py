@@ -1,39 +1,35 @@
-"""Who will lead and who will lag: the chance of each symbol to end in each fifth of the market's cross-section.
+"""Rank forecasts: the chance of each symbol to end in each quintile of the market's cross-section of returns.
 
-All symbols are simulated together from what was known at the origin: volatilities of two memories, correlations
-shrunk to their mean, tails of Student's t, no drift. Knows arrays of returns only.
+All symbols are simulated together from what was known at the origin: volatilities with a short and a long half-life,
+correlations shrunk to their mean, tails of Student's t, no drift.
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from market_pipeline.models.features.volatility import session_returns
+from market_pipeline.models.features.returns import session_returns
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
-from market_pipeline.storage.tables.forecasts import HORIZONS
+from market_pipeline.storage.tables.forecasts import CHANCES, HORIZONS
 
-Chances: TypeAlias = Mapping[int, Grid]
-"""For each horizon (symbols, origins, 5), lowest fifth first; NaN where nothing is said."""
-
-FIFTHS = 5
+QUINTILES = len(CHANCES)
 LEAST_SYMBOLS = 5
-"""Below which a cross-section has no fifths."""
+"""Symbols that a cross-section with quintiles needs."""
 
 WINDOW = 500
-"""Sessions up to the origin that are looked at, so that an origin costs the same whatever lies before."""
+"""Sessions up to the origin that are used, so that an origin costs the same whatever its past."""
 
 LEAST_RETURNS = 60
-"""Returns of a symbol in the window before anything is said of it."""
+"""Returns in the window that a symbol needs for a forecast."""
 
-FAST = {1: 10, 5: 20, 20: 60}
-"""Half-life in sessions of the volatility's short memory, by horizon: what fades is of no use to the long ones."""
+SHORT = {1: 10, 5: 20, 20: 60}
+"""Half-life in sessions of the recent volatility, by horizon: a shock that fades soon does not help long horizons."""
 
-SLOW = 120
-"""Half-life in sessions of its long memory; the variance is the mean of both."""
+LONG = 120
+"""Half-life in sessions of the long-run volatility; the variance is the mean of both."""
 
 CORRELATION = 250
 """Half-life in sessions of the correlations."""
@@ -42,69 +38,70 @@ SHRINKAGE = 0.1
 """Weight of the mean correlation in each (Ledoit & Wolf 2004, "Honey, I Shrunk the Sample Covariance Matrix")."""
 
 DEGREES = 6
-"""Of freedom of each symbol's own tail. A tail that all share moves no rank."""
+"""Degrees of freedom of each symbol's own tail. A tail that all symbols share would change no rank."""
 
 DRAWS = 2000
 
 CAUTION = 0.1
-"""Weight of a fifth in each: what is estimated is always a little too sure."""
+"""Weight of equal chances in each forecast: estimated chances are always a little too extreme."""
 
-ABSURD = 0.5
-"""Log return beyond which a move counts no further: one shock is no volatility."""
+EXTREME = 0.5
+"""Log return at which a move is cut off: one shock is not a volatility."""
 
 
-def fifth_chances(history: History, positions: np.ndarray) -> Chances:
-    """The chances at the origins at `positions`, each from the WINDOW sessions that end there.
+def quintile_chances(history: History, positions: np.ndarray) -> Mapping[int, Grid]:
+    """For each horizon the chances (symbols, origins, 5), lowest quintile first; NaN where there is no forecast.
 
-    An origin's answer is the same whatever others are asked for: its draws are seeded by its day.
+    Each origin uses the WINDOW sessions that end there, and draws seeded by its day, so its chances are the same
+    whatever other origins are asked for.
     """
     from joblib import Parallel, delayed
 
-    returns = np.clip(session_returns(history), -ABSURD, ABSURD)
+    returns = np.clip(session_returns(history), -EXTREME, EXTREME)
     tasks = (
-        delayed(_at)(
+        delayed(_at_origin)(
             returns[:, max(0, end + 1 - WINDOW) : end + 1],
             history.present[:, end],
             int(history.sessions[end].astype("datetime64[D]").astype(np.int64)),
         )
         for end in positions.tolist()
     )
-    # One thread for each product: sums in another order end in other bits, and a rank may hang on one.
+    # One thread for each product: in another order of summation the last digits differ, and a rank may depend on them.
     with threadpool_limits(1):
-        answers = list(Parallel(n_jobs=-1, prefer="threads")(tasks))
-    return {horizon: np.stack([answer[place] for answer in answers], axis=1) for place, horizon in enumerate(HORIZONS)}
+        found = list(Parallel(n_jobs=-1, prefer="threads")(tasks))
+    return {horizon: np.stack([one[place] for one in found], axis=1) for place, horizon in enumerate(HORIZONS)}
 
 
-def fifth_of(values: Grid | npt.NDArray[np.float32]) -> np.ndarray:
-    """The fifth, 0 to 4, of each value among those of its column; (symbols, columns), none missing."""
+def quintile_of(values: Grid | npt.NDArray[np.float32]) -> np.ndarray:
+    """The quintile, 0 to 4, of each value among those of its column; (symbols, columns), none missing."""
     rank = np.empty(values.shape, np.int64)
     order = np.argsort(values, axis=0, kind="stable")
     np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(values))[:, None], values.shape), axis=0)
-    fifth: np.ndarray = rank * FIFTHS // len(values)
-    return fifth
+    quintile: np.ndarray = rank * QUINTILES // len(values)
+    return quintile
 
 
-def counted_in_fifths(values: npt.NDArray[np.float32]) -> Grid:
-    """How often each value is in each fifth of its column, as a share of the columns; (symbols, 5).
+def quintile_shares(values: npt.NDArray[np.float32]) -> Grid:
+    """How often each value is in each quintile of its column, as a share of the columns; (symbols, 5).
 
-    The shares of `fifth_of`, from the four borders of each sorted column: sorting values is ten times as fast as
+    The shares of `quintile_of`, from the four borders of each sorted column: sorting values is ten times as fast as
     ranking them. Columns with equal values on both sides of a border are ranked.
     """
     count = len(values)
-    places = -(-np.arange(1, FIFTHS) * count // FIFTHS)
+    places = -(-np.arange(1, QUINTILES) * count // QUINTILES)
     above = np.stack([values >= border for border in np.sort(values, axis=0)[places]])
     tied = (above.sum(axis=1) != count - places[:, None]).any(axis=0)
     if tied.any():
-        above[:, :, tied] = fifth_of(values[:, tied]) >= np.arange(1, FIFTHS)[:, None, None]
-    reached = np.zeros((FIFTHS + 1, count))
+        above[:, :, tied] = quintile_of(values[:, tied]) >= np.arange(1, QUINTILES)[:, None, None]
+    reached = np.zeros((QUINTILES + 1, count))
     reached[0], reached[1:-1] = values.shape[1], above.sum(axis=2)
     shares: Grid = -np.diff(reached, axis=0).T / values.shape[1]
     return shares
 
 
-def _at(returns: Grid, present: np.ndarray, seed: int) -> Grid:
+def _at_origin(returns: Grid, present: np.ndarray, seed: int) -> Grid:
     """(horizons, symbols, 5) from the returns (symbols, sessions) that end at the origin."""
-    chances = np.full((len(HORIZONS), len(returns), FIFTHS), np.nan)
+    chances = np.full((len(HORIZONS), len(returns), QUINTILES), np.nan)
     chosen = np.flatnonzero(present & (np.isfinite(returns).sum(axis=1) >= LEAST_RETURNS))
     chosen = chosen[np.nanmax(np.abs(returns[chosen]), axis=1, initial=0) > 0]
     if len(chosen) < LEAST_SYMBOLS:
@@ -115,10 +112,10 @@ def _at(returns: Grid, present: np.ndarray, seed: int) -> Grid:
     shocks = np.linalg.cholesky(_correlation(returns)).astype(np.float32) @ draw.standard_normal(shape, np.float32)
     shocks *= np.sqrt(DEGREES / draw.chisquare(DEGREES, shape)).astype(np.float32)
     for place, horizon in enumerate(HORIZONS):
-        scale = np.sqrt((_variance(returns, FAST[horizon]) + _variance(returns, SLOW)) / 2)
-        counted = counted_in_fifths((shocks * scale[:, None]).astype(np.float32))
-        # Without drift, a draw and its opposite are as likely: the mirrored counts are draws for nothing.
-        chances[place, chosen] = (1 - CAUTION) * (counted + counted[:, ::-1]) / 2 + CAUTION / FIFTHS
+        scale = np.sqrt((_variance(returns, SHORT[horizon]) + _variance(returns, LONG)) / 2)
+        shares = quintile_shares((shocks * scale[:, None]).astype(np.float32))
+        # Without drift a draw and its opposite are equally likely: the mirrored shares double the draws at no cost.
+        chances[place, chosen] = (1 - CAUTION) * (shares + shares[:, ::-1]) / 2 + CAUTION / QUINTILES
     return chances
 
 
@@ -137,7 +134,7 @@ def _variance(returns: Grid, half_life: float) -> Grid:
 def _correlation(returns: Grid) -> Grid:
     """Exponentially weighted correlations about zero, shrunk to their mean; (symbols, symbols), positive definite."""
     known = np.nan_to_num(returns)
-    # In place: of thousands of symbols, each matrix is hundreds of megabytes.
+    # In place: for thousands of symbols, each matrix has hundreds of megabytes.
     found: Grid = (known * _weights(returns.shape[1], CORRELATION)) @ known.T
     spread = np.sqrt(np.diag(found))
     found /= spread[:, None]

@@ -1,1 +1,1 @@
-"""Fitted models by month."""
+"""Monthly training and its registry rows."""

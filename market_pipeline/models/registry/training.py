@@ -1,4 +1,4 @@
-"""The models of months, each fitted on what was known before its month began."""
+"""Fits the models of months, each on what was known before its month began, and saves them with their registry rows."""
 
 import datetime as dt
 import time
@@ -11,19 +11,17 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Forecaster
 from market_pipeline.storage.artifacts import save
 
 LEAST_SESSIONS = 250
-"""Sessions of history below which a month gets no models: a year, as the longest indicators need."""
-
-WINDOW = 1100
-"""Sessions of indicators that training reads: the longest window of any forecaster and the longest horizon."""
+"""Sessions of history that a month needs before it gets models: a year, as the longest indicators need."""
 
 AT_ONCE = 4
-"""Fits at once, however many cores there are: each takes memory, of thousands of symbols about 1 GB."""
+"""Fits at once, however many cores there are: with thousands of symbols each takes about 1 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,15 @@ def train(
 ) -> Iterator[pa.Table]:
     """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each below `folder`.
 
-    Registry rows, one table for each month in turn. Fits share the cores as threads, and what they read; one that fails
-    raises its error in the place of its month's rows, and those not yet begun never begin.
+    Yields the registry rows of each month in turn. Fits run in parallel threads, which share the panel. If one fails,
+    its error is raised in place of its month's rows, and fits that have not begun do not begin.
     """
     from joblib import cpu_count
 
-    # One thread for each fit: sums in another order end in other bits, and so would the forecasts.
+    # One thread for each fit: in another order of summation the last digits of forecasts would differ.
     with threadpool_limits(1), ThreadPoolExecutor(min(cpu_count(), AT_ONCE)) as pool:
         begun = [
-            [pool.submit(_trained, forecaster, panel, month, folder, now) for forecaster in forecasters]
+            [pool.submit(_fit_and_save, forecaster, panel, month, folder, now) for forecaster in forecasters]
             for month in months
         ]
         try:
@@ -72,11 +70,14 @@ def train(
             pool.shutdown(cancel_futures=True)
 
 
-def _trained(forecaster: Forecaster, panel: Panel, month: Month, folder: Path, now: dt.datetime) -> dict[str, object]:
-    """The registry row of a model that was fitted and saved."""
+def _fit_and_save(
+    forecaster: Forecaster, panel: Panel, month: Month, folder: Path, now: dt.datetime
+) -> dict[str, object]:
+    """The registry row of a model that was fitted and saved; raises LookAheadError if the panel ends elsewhere."""
     began = time.perf_counter()
     past = panel.until(np.datetime64(month.cutoff))
-    assert past.history.sessions[-1] == np.datetime64(month.cutoff)
+    if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
+        raise LookAheadError(f"Training for {month.first} must end at {month.cutoff}, but its panel ends at {last}.")
     path, digest = save(forecaster.fit(past), folder / forecaster.name, month.first.isoformat())
     return {
         "model": forecaster.name,

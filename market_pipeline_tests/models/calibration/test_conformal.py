@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market_pipeline.models.calibration.conformal import HALF_LIFE, conformal_quantiles, tracked_quantiles
-from market_pipeline.models.calibration.direction import STEEPEST, chance_of_a_rise, earned_slope
+from market_pipeline.models.calibration.direction import STEEPEST, chance_of_rise, fitted_slope
 from market_pipeline.models.calibration.distribution import FINE_LEVELS
 
 
@@ -15,17 +15,17 @@ def test_quantiles_never_cross(count: int, symmetric: bool) -> None:  # noqa: FB
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_the_next_error_lies_inside_at_least_as_often_as_said(symmetric: bool) -> None:  # noqa: FBT001
+def test_the_next_error_lies_inside_at_least_as_often_as_required(symmetric: bool) -> None:  # noqa: FBT001
     draw = np.random.default_rng(3)
     inside = 0
     for _ in range(4000):
         errors = draw.standard_normal(45)
         low, high = np.interp((0.025, 0.975), FINE_LEVELS, conformal_quantiles(errors[:-1], 1, symmetric=symmetric))
         inside += low <= errors[-1] <= high
-    assert 0.945 < inside / 4000 < 0.985  # plain quantiles of 44 errors hold 93 %
+    assert 0.945 < inside / 4000 < 0.985  # plain quantiles of 44 errors cover 93 %
 
 
-def test_a_level_that_the_errors_cannot_support_is_refused() -> None:
+def test_a_level_is_refused_when_there_are_too_few_errors() -> None:
     errors = np.random.default_rng(0).standard_normal(78)
     assert np.isfinite(conformal_quantiles(errors[:39], 1)).all()
     assert np.isnan(conformal_quantiles(errors[:38], 1)).all()
@@ -33,29 +33,29 @@ def test_a_level_that_the_errors_cannot_support_is_refused() -> None:
     assert np.isnan(conformal_quantiles(np.full(500, np.nan), 1)).all()
 
 
-def test_a_score_that_misleads_or_says_nothing_moves_no_chance() -> None:
+def test_a_score_that_misleads_or_is_noise_moves_no_chance() -> None:
     draw = np.random.default_rng(1)
     score = draw.standard_normal(20_000)
     base = np.full(20_000, 0.53)
-    assert earned_slope(base, score, draw.random(20_000) < 1 / (1 + np.exp(score))) == 0
-    assert earned_slope(base, score, draw.random(20_000) < base) < 0.05
+    assert fitted_slope(base, score, draw.random(20_000) < 1 / (1 + np.exp(score))) == 0
+    assert fitted_slope(base, score, draw.random(20_000) < base) < 0.05
 
 
-def test_a_score_earns_the_slope_that_it_has() -> None:
+def test_the_slope_of_a_score_is_recovered() -> None:
     draw = np.random.default_rng(2)
     score, base = draw.standard_normal(50_000), np.full(50_000, 0.55)
-    truth = chance_of_a_rise(base, score, 0.4)
-    slope = earned_slope(base, score, draw.random(50_000) < truth)
+    truth = chance_of_rise(base, score, 0.4)
+    slope = fitted_slope(base, score, draw.random(50_000) < truth)
     assert slope == pytest.approx(0.4, abs=0.03)
-    assert chance_of_a_rise(base, np.zeros(1), STEEPEST)[0] == pytest.approx(0.55)
+    assert chance_of_rise(base, np.zeros(1), STEEPEST)[0] == pytest.approx(0.55)
 
 
-def test_recent_errors_count_for_more_and_all_of_them_for_fewer() -> None:
+def test_recent_errors_weigh_more_and_the_effective_number_falls() -> None:
     draw = np.random.default_rng(5)
     errors = np.concatenate([draw.standard_normal((4, 1000)), 3 * draw.standard_normal((4, 250))], axis=1)
     age = np.arange(1250.0)[::-1]
     flat, recent = conformal_quantiles(errors, 1), conformal_quantiles(errors, 1, age=age)
-    assert recent[-6] > 1.3 * flat[-6], "the wild last year shows"
+    assert recent[-6] > 1.3 * flat[-6], "the volatile last year shows"
     few = np.full((1, 1250), np.nan)
     few[0, ::25] = 1.0
     assert np.isfinite(conformal_quantiles(few, 1)).all()
@@ -72,33 +72,33 @@ def test_weighted_quantiles_are_those_of_numpy() -> None:
     np.testing.assert_array_equal(conformal_quantiles(errors, 1, age=age)[51:], wanted)
 
 
-def held(errors: np.ndarray, quantiles: np.ndarray) -> list[float]:
+def coverage(errors: np.ndarray, quantiles: np.ndarray) -> list[float]:
     """Shares of errors within the central 50, 80 and 95 %."""
     bounds = np.interp((0.75, 0.90, 0.975), FINE_LEVELS, quantiles)
     return [float((np.abs(errors) <= bound).mean()) for bound in bounds]
 
 
-def test_a_tracked_quantile_of_errors_that_stay_as_they_are_is_theirs() -> None:
+def test_tracked_quantiles_of_stationary_errors_are_theirs() -> None:
     errors = np.random.default_rng(7).standard_normal((50, 1200))
     found = tracked_quantiles(errors, 1)
-    np.testing.assert_allclose(held(errors, found), [0.5, 0.8, 0.95], atol=0.015)
+    np.testing.assert_allclose(coverage(errors, found), [0.5, 0.8, 0.95], atol=0.015)
     assert (np.diff(found) >= 0).all()
     np.testing.assert_array_equal(found, -found[::-1])
 
 
-def test_a_tracked_quantile_follows_a_market_that_became_wilder() -> None:
+def test_tracked_quantiles_follow_a_market_that_became_more_volatile() -> None:
     draw = np.random.default_rng(8)
     errors = np.concatenate([draw.standard_normal((20, 900)), 2 * draw.standard_normal((20, 200))], axis=1)
-    np.testing.assert_allclose(held(errors[:, -150:], tracked_quantiles(errors, 1)), [0.5, 0.8, 0.95], atol=0.04)
-    assert held(errors[:, -150:], conformal_quantiles(errors, 1, symmetric=True))[1] < 0.6
+    np.testing.assert_allclose(coverage(errors[:, -150:], tracked_quantiles(errors, 1)), [0.5, 0.8, 0.95], atol=0.04)
+    assert coverage(errors[:, -150:], conformal_quantiles(errors, 1, symmetric=True))[1] < 0.6
 
 
-def test_in_the_long_run_tracked_ranges_hold_however_the_market_drifts() -> None:
-    """Volatility that no model knows wanders; ranges are set anew every 20 sessions, from what had come due."""
+def test_tracked_ranges_have_the_right_coverage_in_the_long_run_however_the_market_drifts() -> None:
+    """The volatility changes without notice; ranges are set again every 20 sessions, from the errors known by then."""
     draw = np.random.default_rng(9)
     wander = np.exp(np.cumsum(draw.normal(0, 0.03, 2500)))
     errors = draw.standard_normal((10, 2500)) * wander
-    found = [held(errors[:, cut : cut + 20], tracked_quantiles(errors[:, :cut], 1)) for cut in range(400, 2480, 20)]
+    found = [coverage(errors[:, cut : cut + 20], tracked_quantiles(errors[:, :cut], 1)) for cut in range(400, 2480, 20)]
     np.testing.assert_allclose(np.mean(found, axis=0), [0.5, 0.8, 0.95], atol=0.02)
 
 

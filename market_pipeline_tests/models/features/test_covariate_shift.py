@@ -1,8 +1,8 @@
-"""A shift is seen where it is, and luck is not called one."""
+"""A shifted indicator is found, and others are not."""
 
 import numpy as np
 
-from market_pipeline.models.features.covariate_shift import FAR, distances
+from market_pipeline.models.features.covariate_shift import SHIFTED, distances
 from market_pipeline_tests.panels import walk_panel
 
 
@@ -11,7 +11,7 @@ def test_an_indicator_that_moved_is_named_first_and_the_others_are_not_far() -> 
     panel.recent[3, :, -21:] += 3.0
     found = distances(panel, 300)
     assert next(iter(found)) == "feature_3"
-    assert found["feature_3"] > FAR
+    assert found["feature_3"] > SHIFTED
     assert max(list(found.values())[1:]) < 0.15
 
 

@@ -4,18 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from market_pipeline.models.calibration.direction import shrunk_rates
-from market_pipeline.models.features.samples import (
-    Panel,
-    base_rate,
-    features_at,
-    forward_returns,
-    purged_split,
-    realised_returns,
-    training_samples,
-)
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.returns import base_rate, forward_returns, realised_returns, shrunk_rates
+from market_pipeline.models.features.samples import features_at, purged_split, training_samples
 from market_pipeline.prices.history import History
-from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_garbage_after
+from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_noise_after
 
 DAYS = np.busday_offset(np.datetime64(MONDAY), np.arange(6))
 
@@ -49,7 +42,7 @@ def test_samples_of_the_past_do_not_move_with_the_future(position: int, horizon:
     panel = walk_panel()
     cut = panel.history.sessions[position]
     known = training_samples(panel.until(cut), horizon, window=150, at_most=10**6)
-    noisy = training_samples(with_garbage_after(panel, position).until(cut), horizon, window=150, at_most=10**6)
+    noisy = training_samples(with_noise_after(panel, position).until(cut), horizon, window=150, at_most=10**6)
     np.testing.assert_array_equal(known.features, noisy.features)
     np.testing.assert_array_equal(known.target, noisy.target)
 
@@ -87,20 +80,20 @@ def rises(shares: np.ndarray, sessions: int = 1000) -> History:
     )
 
 
-def test_symbols_that_differ_by_luck_alone_have_the_chance_of_all() -> None:
+def test_symbols_that_differ_by_chance_alone_have_the_base_rate_of_all() -> None:
     history = rises(np.full(40, 0.55))
     found = base_rate(history, 1)[:, -1]
     assert np.ptp(found) < 0.02 < np.ptp((history.close[:, 1:] > history.close[:, :-1]).mean(axis=1))
     np.testing.assert_allclose(found, 0.55, atol=0.01)
 
 
-def test_a_symbol_that_truly_differs_keeps_its_own_chance() -> None:
+def test_a_symbol_that_really_differs_keeps_its_own_chance() -> None:
     found = base_rate(rises(np.array([0.2, *[0.55] * 39])), 1)[:, -1]
     assert abs(found[0] - 0.2) < 0.04
     assert abs(found[1:].mean() - 0.55) < 0.01
 
 
-def test_a_new_symbol_has_the_chance_of_all() -> None:
+def test_a_new_symbol_has_the_base_rate_of_all() -> None:
     history = rises(np.full(10, 0.7))
     history.close[0, :-1] = np.nan
     found = base_rate(history, 1)[:, -1]
@@ -108,7 +101,7 @@ def test_a_new_symbol_has_the_chance_of_all() -> None:
 
 
 @given(known=arrays(np.float64, (4, 6), elements=st.integers(0, 50)), share=st.floats(0, 1), overlap=st.integers(1, 20))
-def test_a_chance_lies_between_ones_own_share_and_that_of_all(known: np.ndarray, share: float, overlap: int) -> None:
+def test_a_shrunk_rate_lies_between_own_share_and_that_of_all(known: np.ndarray, share: float, overlap: int) -> None:
     risen = np.floor(known * share)
     found = shrunk_rates(risen, known, overlap)
     of_all = np.broadcast_to((risen.sum(axis=0) + 1) / (known.sum(axis=0) + 2), found.shape)
@@ -118,7 +111,7 @@ def test_a_chance_lies_between_ones_own_share_and_that_of_all(known: np.ndarray,
     assert ((found > 0) & (found < 1)).all()
 
 
-def test_ranks_stand_beside_the_indicators_and_know_their_session_alone() -> None:
+def test_ranks_follow_the_indicators_and_depend_on_their_session_alone() -> None:
     panel = walk_panel(symbols=5)
     panel.recent[1, :, 200] = [3.0, np.nan, 1.0, 1.0, 9.0]
     wide = features_at(panel, np.array([150, 200, 201]))
@@ -127,7 +120,7 @@ def test_ranks_stand_beside_the_indicators_and_know_their_session_alone() -> Non
     np.testing.assert_array_equal(features_at(panel, np.array([200])), wide[:, :, 1:2])
 
 
-def test_a_panel_of_recent_indicators_alone_says_the_same_of_them_and_nothing_of_earlier_ones() -> None:
+def test_a_panel_of_recent_indicators_has_the_same_ones_and_none_of_earlier_sessions() -> None:
     whole = walk_panel(sessions=300)
     short = Panel(whole.history, whole.recent[:, :, -40:], whole.feature_names)
     cut = whole.history.sessions[279]

@@ -2,14 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.models.features.volatility import (
-    DECAY,
-    WARM_UP,
-    ewma_volatility,
-    expanding_volatility,
-    session_returns,
-)
-from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_garbage_after
+from market_pipeline.models.features.returns import session_returns
+from market_pipeline.models.features.volatility import DECAY, WARM_UP, ewma_volatility, expanding_volatility
+from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_noise_after
 
 
 def test_a_return_after_a_hole_spans_the_hole() -> None:
@@ -49,7 +44,7 @@ def test_a_price_that_never_moves_has_no_volatility() -> None:
 @settings(max_examples=20, deadline=None)
 def test_the_future_does_not_move_a_volatility(position: int) -> None:
     panel = walk_panel()
-    with_future_noise = with_garbage_after(panel, position)
+    with_future_noise = with_noise_after(panel, position)
     for volatility in (ewma_volatility, expanding_volatility):
         np.testing.assert_array_equal(
             volatility(panel.history)[:, : position + 1], volatility(with_future_noise.history)[:, : position + 1]

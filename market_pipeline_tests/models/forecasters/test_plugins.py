@@ -1,4 +1,4 @@
-"""Models from outside the pipeline: found, refused with a reason, and judged beside the others."""
+"""Plugins: found, refused with a reason, and in the catalogue with their claims."""
 
 import datetime as dt
 import json
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from market_pipeline.errors import ConfigurationError, HistoryError
-from market_pipeline.forecasts.assets import registered
+from market_pipeline.forecasts.assets import registry_of
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
-from market_pipeline.models.forecasters.plugins import own_forecasters
+from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.models.registry.training import Month
 from market_pipeline_tests.pipeline import SMALL, Pipeline
 
@@ -47,17 +47,17 @@ def named(*models: str) -> dict[str, str]:
 
 
 def test_a_model_is_named_by_its_file_or_its_module(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert own_forecasters((), {}) == ()
-    [model] = own_forecasters((), named(f"{file}:MODEL"))
+    assert load_plugins((), {}) == ()
+    [model] = load_plugins((), named(f"{file}:MODEL"))
     assert model.name == "calm"
     monkeypatch.setenv("HOME", str(file.parent))
-    assert [model.name for model in own_forecasters((), named(f"~/{file.name}:MODEL"))] == ["calm"]
+    assert [model.name for model in load_plugins((), named(f"~/{file.name}:MODEL"))] == ["calm"]
     monkeypatch.syspath_prepend(file.parent)
-    assert [model.name for model in own_forecasters((), named("calm_model:MODEL"))] == ["calm"]
+    assert [model.name for model in load_plugins((), named("calm_model:MODEL"))] == ["calm"]
 
 
 @pytest.mark.parametrize(
-    ("spelt", "expected"),
+    ("reference", "expected"),
     [
         ("{file}", "names a model as my_module:MODEL"),
         ("no_such_module:MODEL", "cannot be loaded: ModuleNotFoundError"),
@@ -69,20 +69,20 @@ def test_a_model_is_named_by_its_file_or_its_module(file: Path, monkeypatch: pyt
         ("{file}:MODEL {file}:MODEL", "another model is already"),
     ],
 )
-def test_a_model_that_cannot_be_used_says_why(file: Path, spelt: str, expected: str) -> None:
+def test_a_model_that_cannot_be_used_is_refused_with_a_reason(file: Path, reference: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
-        own_forecasters(("ewma",), named(spelt.format(file=file)))
+        load_plugins(("ewma",), named(reference.format(file=file)))
 
 
-def test_it_is_in_the_catalogue_with_its_claims(file: Path) -> None:
+def test_a_plugin_is_in_the_catalogue_with_its_claims(file: Path) -> None:
     code = (
         "import json; from market_pipeline.models.forecasters.catalogue import FORECASTERS, claims_of; "
         "print(json.dumps([[f.name for f in FORECASTERS][-1], claims_of('calm')]))"
     )
     line = [sys.executable, "-W", "ignore", "-c", code]
     environment = os.environ | named(f"{file}:MODEL")
-    said = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
-    assert json.loads(said) == ["calm", ["range"]]
+    output = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert json.loads(output) == ["calm", ["range"]]
 
 
 def test_a_model_that_a_month_was_not_trained_for_is_named(tmp_path: Path) -> None:
@@ -95,4 +95,4 @@ def test_a_model_that_a_month_was_not_trained_for_is_named(tmp_path: Path) -> No
         )
     month = Month(dt.date(2024, 2, 1), dt.date(2024, 1, 31))
     with pytest.raises(HistoryError, match=r"no har were trained for 2024-02 .*Train them first"):
-        registered(pipeline.warehouse, pipeline.market, (month,))
+        registry_of(pipeline.warehouse, pipeline.market, (month,))

@@ -1,4 +1,4 @@
-"""Months of models fitted beside each other: the same files as one after the other, and an error stops what waits."""
+"""Months fitted in parallel: the same models as one after the other, and an error stops the fits that wait."""
 
 import datetime as dt
 import time
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.models.calibration.distribution import Distribution
-from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.registry.training import Month, months_between, train
@@ -24,7 +25,7 @@ MONTHS = months_between(PANEL.history.sessions, dt.date(2020, 6, 1), PANEL.histo
 
 
 class Failing:
-    """A model that cannot be fitted on the second month, takes its time for what follows, and has nothing to say."""
+    """A model that fails on the second month, takes long for later ones, and has no forecasts."""
 
     name = "failing"
 
@@ -40,22 +41,22 @@ class Failing:
 
 def test_models_are_the_same_on_one_core_and_on_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(MONTHS) > 3
-    said = []
+    forecasts = []
     for cores in ("1", "4"):
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
         tables = list(train(PANEL, MONTHS, tmp_path / cores, NOW))
         for month, rows in zip(MONTHS, tables, strict=True):
             assert set(rows["month"].to_pylist()) == {month.first}
             assert set(rows["trained_through"].to_pylist()) == {month.cutoff}
-        said.append([row for rows in tables for row in forecasts_of(rows, tmp_path)])
-    assert len(said[0]) == len(MONTHS) * len(FORECASTERS) * len(HORIZONS)
-    for alone, beside in zip(*said, strict=True):
+        forecasts.append([row for rows in tables for row in forecasts_of(rows, tmp_path)])
+    assert len(forecasts[0]) == len(MONTHS) * len(FORECASTERS) * len(HORIZONS)
+    for alone, beside in zip(*forecasts, strict=True):
         np.testing.assert_array_equal(alone.mean, beside.mean)
         np.testing.assert_array_equal(alone.quantiles, beside.quantiles)
 
 
 def forecasts_of(rows: pa.Table, folder: Path) -> Iterator[Distribution]:
-    """What the models of a month say at the panel's last session."""
+    """The forecasts of a month's models at the panel's last session."""
     sessions = PANEL.history.sessions
     later = {horizon: np.busday_offset(sessions[-1:], horizon) for horizon in HORIZONS}
     for forecaster, row in zip(FORECASTERS, rows.to_pylist(), strict=True):
@@ -63,7 +64,7 @@ def forecasts_of(rows: pa.Table, folder: Path) -> Iterator[Distribution]:
         yield from forecaster.forecast(learned, PANEL, Origins(np.array([len(sessions) - 1]), later)).values()
 
 
-def test_what_was_fitted_before_an_error_is_kept_and_the_rest_is_left(
+def test_fits_before_an_error_are_kept_and_later_ones_do_not_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
@@ -76,5 +77,5 @@ def test_what_was_fitted_before_an_error_is_kept_and_the_rest_is_left(
 
 def test_no_month_is_trained_past_its_cutoff(tmp_path: Path) -> None:
     sunday = Month(MONTHS[0].first, dt.date(2021, 1, 3))
-    with pytest.raises(AssertionError):
+    with pytest.raises(LookAheadError, match="must end at 2021-01-03"):
         next(train(PANEL, [sunday], tmp_path, NOW))

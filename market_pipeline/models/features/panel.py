@@ -1,0 +1,44 @@
+"""What a model may know at a session: every bar up to it, and the indicators of recent sessions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Features
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All that a model may know at the last session of `history`."""
+
+    history: History
+    recent: Features
+    """(features, symbols, recent sessions): the indicators that were read; NaN where there is none.
+
+    The last column is the history's last session. The first one is often later than the history's first session, so use
+    `indicators_at`.
+    """
+    feature_names: tuple[str, ...]
+
+    def indicators_at(self, positions: np.ndarray) -> Features:
+        """The indicators at positions among the sessions; (features, symbols, positions), NaN where none were read."""
+        column = positions - (len(self.history.sessions) - self.recent.shape[2])
+        found = np.full((*self.recent.shape[:2], len(column)), np.nan, np.float32)
+        found[:, :, column >= 0] = self.recent[:, :, column[column >= 0]]
+        return found
+
+    def until(self, session: np.datetime64) -> "Panel":
+        """What was known at the close of an earlier session."""
+        history = self.history.until(session.astype("datetime64[D]").item())
+        later = len(self.history.sessions) - len(history.sessions)
+        return Panel(history, self.recent[:, :, : max(0, self.recent.shape[2] - later)], self.feature_names)
+
+    def with_future_noise(self, session: np.datetime64, seed: int) -> "Panel":
+        """The same panel with noise in everything after a session: no forecast at or before it may change."""
+        draw = np.random.default_rng(seed)
+        later = int((self.history.sessions > session).sum())
+        recent = self.recent.copy()
+        after = recent[:, :, max(0, recent.shape[2] - later) :]
+        after[:] = draw.normal(0, 9, after.shape)
+        return Panel(self.history.with_future_noise(session, seed), recent, self.feature_names)

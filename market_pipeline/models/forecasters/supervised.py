@@ -1,0 +1,73 @@
+"""What the linear, logistic and boosting models share: a score of the indicators, learned from pooled samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from market_pipeline.models.calibration.conformal import conformal_quantiles
+from market_pipeline.models.calibration.direction import chance_of_rise, fitted_slope
+from market_pipeline.models.calibration.distribution import Distribution, location_scale
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.returns import base_rate
+from market_pipeline.models.features.samples import features_at, purged_split, training_samples
+from market_pipeline.models.features.volatility import ewma_volatility, over_horizons
+from market_pipeline.models.forecasters.protocol import Origins
+from market_pipeline.models.forecasters.random_walk import EWMA
+from market_pipeline.storage.artifacts import Parameters
+from market_pipeline.storage.grids import Features, Grid
+from market_pipeline.storage.tables.forecasts import HORIZONS
+
+
+class Supervised(ABC):
+    """Expected return = score x EWMA volatility x root of the horizon; one model for all symbols and each horizon.
+
+    The score is learned twice: from the earlier samples, to see how well it forecasts the last 20 % of the time, and
+    from all of them for the forecasts. The held-out errors give the quantiles, and how far the score moves the chance
+    of a rise.
+    """
+
+    predicts_mean: ClassVar[bool] = True
+    """False for a score of direction alone: its mean is 0, and its ranges are those of the EWMA walk."""
+
+    window: int
+    """Sessions to learn from."""
+    at_most: int
+    """Samples to learn from."""
+
+    @abstractmethod
+    def learn(self, features: Features, target: Grid) -> dict[str, Any]:
+        """Parameters of the score by name, from `features` (samples, features) and `target` (samples,)."""
+
+    @abstractmethod
+    def score(self, learned: Parameters, features: Features) -> Grid:
+        """One number for each row of `features` (..., features), the same whatever other rows there are."""
+
+    def fit(self, past: Panel) -> Parameters:
+        parameters: dict[str, Any] = {}
+        for horizon in HORIZONS:
+            samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
+            early, late = purged_split(samples, horizon)
+            trial, target = self.learn(samples.features[early], samples.target[early]), samples.target[late]
+            score = self.score(trial, samples.features[late])
+            learned = self.learn(samples.features, samples.target) | {
+                "residuals": conformal_quantiles(target - score, horizon, age=samples.age[late]),
+                "slope": np.array(fitted_slope(samples.base_rate[late], score, target > 0)),
+            }
+            parameters |= {f"{name}_{horizon}": value for name, value in learned.items()}
+        return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
+        forecasts = {}
+        volatility = ewma_volatility(known.history)[:, origins.position]
+        for horizon, scale in over_horizons(volatility).items():
+            ending = f"_{horizon}"
+            learned = {key.removesuffix(ending): value for key, value in parameters.items() if key.endswith(ending)}
+            score, rate = self.score(learned, features), base_rate(known.history, horizon)[:, origins.position]
+            has_scale = np.isfinite(scale)
+            mean = score * scale if self.predicts_mean else np.where(has_scale, 0.0, np.nan)
+            chance = np.where(has_scale, chance_of_rise(rate, score, learned["slope"]), np.nan)
+            forecasts[horizon] = location_scale(mean, scale, learned["residuals"], chance)
+        return forecasts
