@@ -155,7 +155,7 @@ def run_page(page: Page, film: Film, server: Server) -> None:
     still(image, HERE / "run.png")
     film.show(image, "The run: one step for the whole range, then its checks", 5)
     page.goto(f"{server.url}/assets/stocks/prices?view=checks")
-    page.get_by_text("every_session_is_complete").first.click()
+    page.get_by_text("no_missing_bars").first.click()
     page.get_by_text("Latest execution").first.wait_for()
     page.wait_for_timeout(2500)
     image = page.screenshot()

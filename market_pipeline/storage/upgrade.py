@@ -105,7 +105,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     for name, table in WAREHOUSE.items():
         if (name,) not in stored:
             continue
-        query = CONVERSIONS[version].get(name, f"select {', '.join(table.names)} from old.{name}")
+        rows = CONVERSIONS[version].get(name, f"from old.{name}")
+        query = f"select {', '.join(table.names)} from ({rows})"  # a digest goes by the order of columns
         connection.execute(f"insert into {name} by name {query}")
         before, after = (_digest(connection, source) for source in (f"({query})", name))
         if before != after:
