@@ -14,7 +14,7 @@ Packages in the order in which data flows; each imports earlier ones only:
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # One thread for each fit and each matrix product on any machine: sums in another order differ in the last bits, and two
 # threads of a tree model are slower than one because they wait for each other. Processes share the work instead.
