@@ -1,47 +1,49 @@
-"""Completion for shells: the script that a shell asks for, and the names it is offered while somebody types."""
+"""Completion in shells: the script that a shell loads, and the markets and symbols it offers."""
+
+from collections.abc import Iterable
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from market_pipeline.cli.terminal import command
+from market_pipeline.config.settings import Settings, published_mart
 from market_pipeline.errors import MarketPipelineError
 
 
 def market_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Markets of the configuration that begin as typed; none while it cannot be read, as no error can be shown here."""
-    from market_pipeline.cli.terminal import markets_of
-    from market_pipeline.config.settings import Settings
+    """Configured markets that begin as typed; none if the configuration cannot be read: no error can be shown here."""
+    from market_pipeline.config.markets_file import packaged_config, read_tables
 
     try:
-        names = [market.name for market in markets_of(Settings.from_environment())]
+        settings = Settings.from_environment()
+        return _items(read_tables(settings.config or packaged_config(settings.source)), typed)
     except MarketPipelineError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(typed)]
 
 
 def symbol_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Symbols of the mart that begin as typed, in either case; none before there is a mart."""
-    from market_pipeline.config.settings import home_of, mart_of
-    from market_pipeline.mart.read import SYMBOLS, query
+    from market_pipeline.mart.read import read_symbols
 
     try:
-        names = query(mart_of(home_of()), SYMBOLS)["symbol"].to_pylist()
+        return _items(read_symbols(published_mart()), typed)
     except MarketPipelineError:
         return []
+
+
+def _items(names: Iterable[str], typed: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.upper().startswith(typed.upper())]
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  bash:  echo 'eval "$(market-pipeline completion bash)"' >> ~/.bashrc
-  zsh:   echo 'eval "$(market-pipeline completion zsh)"' >> ~/.zshrc
-  fish:  market-pipeline completion fish > ~/.config/fish/completions/market-pipeline.fish"""
+@command(
+    """bash:  echo 'eval "$(market-pipeline completion bash)"' >> ~/.bashrc""",
+    """zsh:   echo 'eval "$(market-pipeline completion zsh)"' >> ~/.zshrc""",
+    "fish:  market-pipeline completion fish > ~/.config/fish/completions/market-pipeline.fish",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(shell: str) -> None:
     """Print the script that lets a shell complete commands, options, markets and symbols."""
     kind = get_completion_class(shell)
     assert kind is not None
-    root = context.find_root().command
+    root = click.get_current_context().find_root().command
     click.echo(kind(root, {}, "market-pipeline", "_MARKET_PIPELINE_COMPLETE").source())

@@ -1,14 +1,15 @@
-"""The table of contents for the terminal: every command, in the order in which a person meets them."""
+"""The command line: every command, in the order in which a person meets them."""
 
 import warnings
 
 import click
 
 from market_pipeline import __version__
-from market_pipeline.cli.backfill import backfill, demo, run
 from market_pipeline.cli.completion import completion
+from market_pipeline.cli.operate import doctor, ui
 from market_pipeline.cli.read import forecast, replay, verdicts
-from market_pipeline.cli.serve import doctor, ui
+from market_pipeline.cli.run import backfill, demo, run
+from market_pipeline.config.settings import variables
 
 
 class InOrder(click.Group):
@@ -21,17 +22,14 @@ class InOrder(click.Group):
 @click.group(
     cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="""\b
+    epilog=f"""\b
 Exit status:
-  0  it did what was asked
-  1  an error: one paragraph on stderr says the cause and the mend;
-     also doctor with something to mend, and replay with a difference
+  0  success
+  1  an error: one paragraph on stderr states the cause and the fix;
+     also doctor with something to fix, and replay with a difference
   2  a command, option or value that does not exist
 
-\b
-Settings (environment): MARKET_PIPELINE_HOME, MARKET_PIPELINE_SOURCE (yahoo, files, simulated, exchange),
-MARKET_PIPELINE_FILES, MARKET_PIPELINE_CONFIG, MARKET_PIPELINE_MODELS, MARKET_PIPELINE_ALERTS.
-NO_COLOR turns colours off.
+Settings (environment): {", ".join(variables())}. NO_COLOR turns colours off.
 
 \b
 Examples:

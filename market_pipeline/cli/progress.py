@@ -1,4 +1,4 @@
-"""What a person sees of long work: every run that is to come, how far each is, and about how long it will take yet."""
+"""Progress of long work: every planned run, how far each is, and an estimate of the time left."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,19 +8,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
-from market_pipeline.orchestration.runs import PlannedRun
+from market_pipeline.orchestration.backfill import PlannedRun
 from market_pipeline.orchestration.runs import Progress as Show
 
 WIDE = 150
-"""Characters of a line from which on it also says what a run is at; a narrower one breaks its words, not its times."""
+"""Characters of a terminal from which on the newest line of a run's log fits, too."""
 
-WHOLE = 7200.0
-"""Seconds whose speed the time left is estimated from: parts take minutes, the last half minute says nothing."""
+MEMORY = 7200.0
+"""Seconds of progress from which the time left is estimated: a part takes minutes, half a minute has no progress."""
 
 
 @contextmanager
 def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterator[tuple[PlannedRun, Show]]]:
-    """The runs one after the other, each with what to call as it goes on.
+    """The runs one after the other, each with the function that shows its progress.
 
     On a terminal a live table; elsewhere one line when a run begins and one when it has ended.
     """
@@ -34,12 +34,12 @@ def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterat
         TextColumn("[dim]left[/]"), TimeRemainingColumn(elapsed_when_finished=False, table_column=whole),
         *([TextColumn("[dim]{task.fields[line]}")] if console.width >= WIDE else []),
     )  # fmt: skip
-    with Progress(*columns, console=console, speed_estimate_period=WHOLE) as progress:
+    with Progress(*columns, console=console, speed_estimate_period=MEMORY) as progress:
         yield _rows(progress, planned)
 
 
 def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
-    tasks = [progress.add_task(described(run), line="", total=run.parts, start=False) for run in planned]
+    tasks = [progress.add_task(_label(run), line="", total=run.parts, start=False) for run in planned]
     for run, task in zip(planned, tasks, strict=True):
         progress.start_task(task)
 
@@ -52,12 +52,11 @@ def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[P
 
 def _lines(console: Console, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
     for place, run in enumerate(planned, 1):
-        console.print(f"[{place} of {len(planned)}] {described(run)} ...", markup=False, soft_wrap=True)
+        console.print(f"[{place} of {len(planned)}] {_label(run)} ...", markup=False, soft_wrap=True)
         began = time.monotonic()
         yield run, lambda _done, _parts, _line: None
         console.print(f"[{place} of {len(planned)}] done in {time.monotonic() - began:.0f} s", markup=False)
 
 
-def described(run: PlannedRun) -> str:
-    """A run in words."""
+def _label(run: PlannedRun) -> str:
     return f"{run.title}, {run.first} to {run.last}"

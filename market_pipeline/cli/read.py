@@ -1,4 +1,4 @@
-"""Commands that read what was published or stored: forecast, verdicts, replay."""
+"""Commands that read what is published or stored: forecast, verdicts, replay."""
 
 import datetime as dt
 import sys
@@ -6,32 +6,27 @@ import sys
 import click
 
 from market_pipeline.cli.completion import market_names, symbol_names
-from market_pipeline.cli.terminal import DATE, as_json, console_on, market_of, one_paragraph, print_json
-from market_pipeline.config.settings import Settings, home_of, mart_of
+from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_json
+from market_pipeline.config.settings import Settings, published_mart
 from market_pipeline.errors import ConfigurationError
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  market-pipeline forecast AAPL
-  market-pipeline forecast
-  market-pipeline forecast AAPL --json | jq '.[] | {horizon, p_up, verdict}'"""
+@command(
+    "market-pipeline forecast AAPL",
+    "market-pipeline forecast",
+    "market-pipeline forecast AAPL --json | jq '.[] | {horizon, p_up, verdict}'",
 )
 @click.argument("symbol", required=False, shell_complete=symbol_names)
 @as_json
-@one_paragraph
 def forecast(symbol: str | None, *, json_wanted: bool) -> None:
-    """Print what the mart says of one symbol, or of all, with the verdict.
+    """Print the published forecasts of one symbol, or of all, with the verdict.
 
-    Ranges and expected returns are of the log return from the newest close; in JSON, returns are log returns and
-    probabilities fractions.
+    Ranges and expected returns are log returns from the newest close. In JSON, probabilities are fractions.
     """
     from market_pipeline.cli.tables import print_forecast, print_signals
-    from market_pipeline.mart.read import read_forecast, read_signals
+    from market_pipeline.mart.read import read_forecast, read_rows
 
-    mart = mart_of(home_of())
-    rows = read_forecast(mart, symbol) if symbol else read_signals(mart)
+    rows = read_forecast(published_mart(), symbol) if symbol else read_rows(published_mart(), "signals")
     if json_wanted:
         print_json(rows.to_pylist())
     elif symbol:
@@ -40,62 +35,49 @@ def forecast(symbol: str | None, *, json_wanted: bool) -> None:
         print_signals(console_on(), rows)
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  market-pipeline verdicts
-  market-pipeline verdicts --market stocks
-  market-pipeline verdicts --json | jq '.[] | select(.verdict == "beats_baseline")'"""
+@command(
+    "market-pipeline verdicts",
+    "market-pipeline verdicts --market stocks",
+    """market-pipeline verdicts --json | jq '.[] | select(.verdict == "beats_baseline")'""",
 )
 @click.option("--market", "name", default=None, help="Only this market. Default: all.", shell_complete=market_names)
 @as_json
-@one_paragraph
 def verdicts(name: str | None, *, json_wanted: bool) -> None:
-    """Print each model's skill against the random walk, and whether that is more than luck."""
-    import pyarrow.compute as pc
-
+    """Print each model's skill against the random walk, and whether it is significant."""
     from market_pipeline.cli.tables import print_verdicts
-    from market_pipeline.mart.read import read_verdicts
+    from market_pipeline.mart.read import read_rows
 
-    rows = read_verdicts(mart_of(home_of()))
-    judged = sorted(set(rows["market"].to_pylist()))
-    if name is not None:
-        if name not in judged:
-            there = f"It has {', '.join(judged)}." if judged else "Nothing has come due yet."
-            raise ConfigurationError(f"The mart has no verdicts of a market {name!r}. {there}")
-        rows = rows.filter(pc.field("market") == name)
+    rows = read_rows(published_mart(), "leaderboard", market=name)
+    if name is not None and not rows.num_rows:
+        judged = sorted(set(read_rows(published_mart(), "leaderboard")["market"].to_pylist()))
+        there = f"It has {', '.join(judged)}." if judged else "No forecast has been scored yet."
+        raise ConfigurationError(f"The mart has no verdicts of a market {name!r}. {there}")
     if json_wanted:
         print_json(rows.to_pylist())
     else:
         print_verdicts(console_on(), rows)
 
 
-@click.command(
-    epilog="""\b
-Example:
-  market-pipeline replay --market stocks --origin 2024-03-15"""
-)
+@command("market-pipeline replay --market stocks --origin 2024-03-15")
 @click.option("--market", "name", required=True, help="A market of the markets file.", shell_complete=market_names)
-@click.option("--origin", type=DATE, required=True, help="The session whose forecasts are made again.")
-@one_paragraph
+@click.option("--origin", type=DATE, required=True, help="The session whose forecasts are recomputed.")
 def replay(name: str, origin: dt.datetime) -> None:
-    """Make the stored forecasts of an origin again: the same to the last bit, or which pin is missing.
+    """Recompute the stored forecasts of an origin and compare them to the last bit.
 
-    Ends with exit status 1 when they differ.
+    Prints what has changed since they were made: code, models or bars. Ends with exit status 1 when they differ.
     """
-    from market_pipeline.forecasts.replay import replay as made_again
-    from market_pipeline.orchestration.runs import warehouse_of
+    from market_pipeline.forecasts.replay import replay as recompute
+    from market_pipeline.storage.warehouse import Warehouse
 
     settings, console = Settings.from_environment(), console_on()
     market = market_of(settings, name)
-    again = made_again(warehouse_of(settings), market, origin.date(), settings.models)
-    made = f"made {again.made_at:%Y-%m-%d %H:%M} UTC"
-    told = f"{again.rows:,} {again.mode} forecasts of {market.name} at {origin.date()}, {made}"
-    if not again.differing:
-        console.print(f"[green]identical[/]  {told}, came out the same in every bit")
-    else:
-        console.print(f"[red]different[/]  {told}: {again.differing:,} rows differ")
-    for pin in again.missing:
-        console.print(f"  missing pin: {pin}", markup=False)
-    if again.differing:
+    result = recompute(Warehouse(settings.warehouse, settings.source), market, origin.date(), settings.models)
+    mark = "[red]different[/]" if result.differing else "[green]identical[/]"
+    console.print(
+        f"{mark}  {result.rows:,} {result.mode} forecasts of {name} at {origin.date()}, made "
+        f"{result.made_at:%Y-%m-%d %H:%M} UTC: {result.differing or 'no'} rows differ"
+    )
+    for reason in result.changed:
+        console.print(f"  changed since: {reason}", markup=False)
+    if result.differing:
         sys.exit(1)

@@ -1,7 +1,8 @@
-"""How forecasts and verdicts look in a terminal."""
+"""Tables of forecasts and verdicts in a terminal."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from rich.console import Console
@@ -9,171 +10,125 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from market_pipeline.mart.report.sentences import price
-from market_pipeline.models.forecasters.catalogue import claims_of
-from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.scores.verdicts import SURVIVORSHIP
+from market_pipeline.storage.tables.forecasts import BASELINE
+
+Row: TypeAlias = Mapping[str, Any]
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
-VERDICTS = {
-    "beats_baseline": "[bold green]beats the random walk[/]",
+LABELS = {
+    "beats_baseline": "[bold green]beats baseline[/]",
     "no_evidence": "no evidence",
-    "worse": "[red]worse than the random walk[/]",
-    "insufficient_data": "[dim]too little data[/]",
-}
-SHORT = VERDICTS | {
-    "beats_baseline": "[bold green]beats it[/]",
     "worse": "[red]worse[/]",
-    "insufficient_data": "[dim]too early[/]",
+    "insufficient_data": "[dim]insufficient data[/]",
 }
-"""For a table whose title names the random walk, or a narrow terminal."""
+SHORT = LABELS | {"insufficient_data": "[dim]insufficient[/]"}
+"""For a narrow terminal."""
 
-TITLE = "\nVerdicts: skill against the random walk"
+SHORTEST = SHORT | {"beats_baseline": "[bold green]beats[/]"}
+"""For three verdicts on a line, below a title that names the baseline."""
 
-ECHO = 5e-4
-"""A skill that is shown as 0.0 %."""
-
-SENTENCES = {
-    "beats_baseline": "This model has beaten the random walk out of sample: market-pipeline verdicts says on what, "
-    "and by how much.",
-    "no_evidence": "Nothing has beaten the random walk here, so it is what is served: read the range, not the trend.",
-    "kept": "The model named here beat the random walk before and keeps its place, though by now the evidence is thin.",
-    "insufficient_data": "Too few forecasts have come due to judge; until then the random walk is served.",
+EXPLANATIONS = {
+    "beats_baseline": "This model has beaten the random walk out of sample: market-pipeline verdicts shows on which "
+    "questions, and by how much.",
+    "no_evidence": "No model has beaten the random walk here, so its forecast is published: read the range, not the "
+    "trend.",
+    "kept": "This model beat the random walk before and stays selected, though its evidence is thin by now.",
+    "insufficient_data": "Too few forecasts have been scored to judge; until then the random walk is published.",
 }
+
+RIGHT = ("P(up)", "expected", "80 % range")
+"""Columns of numbers."""
+
+SAME = 5e-4
+"""A skill that is printed as 0.0 %."""
 
 
 def print_signals(console: Console, signals: pa.Table) -> None:
-    """One line per symbol and horizon: trend, chance of a rise, range, and who says so.
+    """One line per symbol and horizon: trend, chance of a rise, range, model and verdict.
 
-    Where the terminal is too narrow, the title has what all lines of a market have in common, so that no cell is cut.
+    On a narrow terminal the title has the day that all lines of a market share, so that no cell is cut.
     """
     rows = signals.to_pylist()
-    wide = _signals(rows, narrow=False)
-    console.print(wide if _fits(console, wide) else _signals(rows, narrow=True))
-
-
-def _signals(rows: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
     closes = sorted({(row["market"], str(row["as_of"])) for row in rows})
-    dated = not narrow or len(closes) > len({market for market, _ in closes})
-    told = "" if dated else f" at the close of {', '.join(f'{day} ({market})' for market, day in closes)}"
-    table = _table(f"Forecasts{told}", narrow=narrow)
-    for name in ("symbol", *(("as of",) if dated else ()), "sessions"):
-        table.add_column(name)
-    for name in ("trend", "P(up)", "expected", "80 % range", "model", "verdict"):
-        table.add_column(name, justify="right" if name in ("P(up)", "expected", "80 % range") else "left")
-    for row in rows:
-        table.add_row(
-            row["symbol"],
-            *((str(row["as_of"]),) if dated else ()),
-            str(row["horizon"]),
-            ARROWS[row["trend"]],
-            f"{row['p_up']:.0%}",
-            f"{row['expected_return']:+.2%}",
-            f"{row['low_80']:+.1%} … {row['high_80']:+.1%}",
-            row["model"],
-            (SHORT if narrow else VERDICTS)[row["verdict"]],
-        )
-    return table
+    one_day = len(closes) == len({market for market, _ in closes})
 
+    def table(*, narrow: bool) -> Table:
+        in_title = narrow and one_day
+        days = f" at the close of {', '.join(f'{day} ({market})' for market, day in closes)}" if in_title else ""
+        cells = [
+            {"symbol": row["symbol"]}
+            | ({} if in_title else {"as of": str(row["as_of"])})
+            | _outlook(
+                row,
+                f"{row['expected_return']:+.2%}",
+                f"{row['low_80']:+.1%} … {row['high_80']:+.1%}",
+                narrow=narrow,
+            )
+            for row in rows
+        ]
+        return _table(f"Forecasts{days}", cells, narrow=narrow)
 
-def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
-    """One line per market, model and question, with the skill and verdict at each horizon.
-
-    Where a model says what the walk says there is nothing to judge, and no line. Where the terminal is too narrow, each
-    market has a table of its own.
-    """
-    rows = [row for row in leaderboard.to_pylist() if row["model"] != "random_walk"]
-    contests: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        contests.setdefault((row["market"], row["model"], row["question"]), []).append(row)
-    told = {key: its for key, its in contests.items() if not _echoes_the_walk(its)}
-    wide = _verdicts(TITLE, told, narrow=False)
-    if _fits(console, wide):
-        console.print(wide)
-    else:
-        for market in _in_order(key[0] for key in told):
-            of_it = {key[1:]: its for key, its in told.items() if key[0] == market}
-            console.print(_verdicts(f"{TITLE}, {market}", of_it, narrow=True))
-    if echoes := len(rows) - sum(map(len, told.values())):
-        console.print(f"[dim]Left out: {echoes} contests in which a model says what the random walk says.[/]")
-    console.print(f"[dim]{SURVIVORSHIP}[/]")
-
-
-def _verdicts(title: str, told: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]], *, narrow: bool) -> Table:
-    horizons = sorted({row["horizon"] for contests in told.values() for row in contests})
-    table = _table(title, narrow=narrow)
-    for name in (*(() if narrow else ("market",)), "model", "question", *map(_sessions, horizons)):
-        table.add_column(name)
-    gap = " " if narrow else "  "
-    for key, contests in told.items():
-        cells = {row["horizon"]: f"{_skill(row['skill'])}{gap}{SHORT[row['verdict']]}" for row in contests}
-        table.add_row(*key, *(cells.get(horizon, "") for horizon in horizons))
-    return table
+    _print_fitting(console, table)
 
 
 def print_forecast(console: Console, rows: pa.Table) -> None:
-    """One symbol: where it may be at each horizon, in prices, and whether to believe it."""
+    """One symbol: its range of prices at each horizon, and whether to believe it."""
     signals = rows.to_pylist()
     first = signals[0]
     console.print(
         f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {price(first['close'])}\n"
     )
-    wide = _prices(signals, narrow=False)
-    console.print(wide if _fits(console, wide) else _prices(signals, narrow=True))
-    standings = [_standing(row) for row in signals]
-    for standing in _in_order(standings):
-        where = [str(row["horizon"]) for row, its in zip(signals, standings, strict=True) if its == standing]
-        whose = f"{', '.join(where)} session{'s' if where != ['1'] else ''}: " if len(where) < len(signals) else ""
-        console.print(f"\n{whose}{SENTENCES[standing]}")
 
+    def table(*, narrow: bool) -> Table:
+        cells = []
+        for row in signals:
+            expected = price(row["expected_price"]) + ("" if narrow else f" ({row['expected_return']:+.2%})")
+            interval = f"{price(row['low_price'])} … {price(row['high_price'])}"
+            cells.append(_outlook(row, expected, interval, narrow=narrow))
+        return _table("", cells, narrow=narrow)
 
-def _prices(signals: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
-    table = _table("", narrow=narrow)
-    for name in ("sessions", "trend", "P(up)", "expected", "80 % range", "model", "verdict"):
-        table.add_column(name)
+    _print_fitting(console, table)
+    horizons: dict[str, list[str]] = {}
     for row in signals:
-        table.add_row(
-            str(row["horizon"]),
-            ARROWS[row["trend"]],
-            f"{row['p_up']:.0%}",
-            price(row["expected_price"]) + ("" if narrow else f" ({row['expected_return']:+.2%})"),
-            f"{price(row['low_price'])} … {price(row['high_price'])}",
-            row["model"],
-            (SHORT if narrow else VERDICTS)[row["verdict"]],
-        )
-    return table
+        kept = row["verdict"] == "no_evidence" and row["model"] != BASELINE
+        horizons.setdefault(EXPLANATIONS["kept" if kept else row["verdict"]], []).append(str(row["horizon"]))
+    for explanation, steps in horizons.items():
+        where = f"{', '.join(steps)} session{'s' * (steps != ['1'])}: " if len(horizons) > 1 else ""
+        console.print(f"\n{where}{explanation}")
 
 
-def _fits(console: Console, table: Table) -> bool:
-    return Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width
+def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
+    """One line per market, model and question, with the skill and verdict at each horizon.
+
+    Where a model forecasts the same as the random walk there is nothing to judge, and no line. On a narrow terminal
+    each market has a table of its own.
+    """
+    title = "\nVerdicts: skill against the random walk"
+    rows = [row for row in leaderboard.to_pylist() if row["model"] != BASELINE]
+    compared: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        compared.setdefault((row["market"], row["model"], row["question"]), []).append(row)
+    judged = [of_key for of_key in compared.values() if not _same_as_baseline(of_key)]
+    horizons = sorted({row["horizon"] for of_key in judged for row in of_key})
+    wide = _table(title, [_skills(of_key, horizons, narrow=False) for of_key in judged], narrow=False)
+    if _fits(console, wide):
+        console.print(wide)
+    else:
+        for market, of_market in groupby(judged, lambda of_key: of_key[0]["market"]):
+            cells = [_skills(of_key, horizons, narrow=True) for of_key in of_market]
+            console.print(_table(f"{title}, {market}", cells, narrow=True))
+    if left_out := len(rows) - sum(map(len, judged)):
+        console.print(f"[dim]Left out: {left_out} comparisons in which a model forecasts as the random walk does.[/]")
+    console.print(f"[dim]{SURVIVORSHIP}[/]")
 
 
-def _table(title: str, *, narrow: bool) -> Table:
-    return Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1, 0, 0) if narrow else (0, 1),
-    )
-
-
-def _echoes_the_walk(contests: Iterable[Mapping[str, Any]]) -> bool:
-    """A question that the model does not claim, and on which its losses are the walk's."""
-    return all(
-        row["question"] not in claims_of(row["model"]) and row["skill"] is not None and abs(row["skill"]) < ECHO
-        for row in contests
-    )
-
-
-def _standing(row: Mapping[str, Any]) -> str:
-    """A signal's verdict; "kept" for a champion that is served though its verdict has faded."""
-    faded = row["verdict"] == "no_evidence" and row["model"] != BASELINE
-    return "kept" if faded else str(row["verdict"])
-
-
-def _sessions(horizon: int) -> str:
-    return f"{horizon} session{'s' if horizon > 1 else ''}"
+def _skills(rows: Sequence[Row], horizons: Sequence[int], *, narrow: bool) -> dict[str, str]:
+    """The cells of one model and question; in a narrow table the title names the market."""
+    names = {name: rows[0][name] for name in ("market", "model", "question")[narrow:]}
+    labels, gap = (SHORTEST, " ") if narrow else (LABELS, "  ")
+    cells = {row["horizon"]: f"{_skill(row['skill'])}{gap}{labels[row['verdict']]}" for row in rows}
+    return names | {f"{steps} session{'s' * (steps > 1)}": cells.get(steps, "") for steps in horizons}
 
 
 def _skill(skill: float | None) -> str:
@@ -182,5 +137,50 @@ def _skill(skill: float | None) -> str:
     return f"{skill:+6.1%}" if abs(skill) < 1 else f"{skill:+6.0%}"
 
 
-def _in_order(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
+def _same_as_baseline(rows: Sequence[Row]) -> bool:
+    """Whether the model makes no claim on this question, and its losses are those of the random walk."""
+    from market_pipeline.models.forecasters.catalogue import claims_of
+
+    return all(
+        row["question"] not in claims_of(row["model"]) and row["skill"] is not None and abs(row["skill"]) < SAME
+        for row in rows
+    )
+
+
+def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[str, str]:
+    return {
+        "ahead" if narrow else "sessions": str(row["horizon"]),
+        "trend": ARROWS[row["trend"]],
+        "P(up)": f"{row['p_up']:.0%}",
+        "expected": expected,
+        "80 % range": interval,
+        "model": row["model"],
+        "verdict": (SHORT if narrow else LABELS)[row["verdict"]],
+    }
+
+
+def _table(title: str, rows: Sequence[Mapping[str, str]], *, narrow: bool) -> Table:
+    """A table of cells by their column; all rows have the same columns."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
+    )
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right" if name in RIGHT else "left")
+    for row in rows:
+        table.add_row(*row.values())
+    return table
+
+
+def _print_fitting(console: Console, table: Callable[..., Table]) -> None:
+    """Print the wide table if it fits, else the narrow one."""
+    wide = table(narrow=False)
+    console.print(wide if _fits(console, wide) else table(narrow=True))
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width

@@ -1,4 +1,4 @@
-"""What every command shares: where it prints, how an error ends it, how a script reads it."""
+"""What every command shares: its declaration, the console, JSON, and how an error ends it."""
 
 import json
 import os
@@ -7,90 +7,95 @@ import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from market_pipeline.config.markets import Market, load_markets, packaged_config
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
-Words = ParamSpec("Words")
+if TYPE_CHECKING:
+    from market_pipeline.config.markets import Market
 
-UNREAD = 160
-"""Columns of a table that goes to a file or a pipe, where no window says how wide it may be."""
+Arguments = ParamSpec("Arguments")
+
+UNLIMITED = 160
+"""Columns of a table that goes to a file or a pipe, where there is no window."""
 
 DATE = click.DateTime(["%Y-%m-%d"])
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON for a script; progress goes to stderr.")
 
 
-def console_on(*, stderr: bool = False) -> Console:
-    """Rich colours on a terminal only, and never with NO_COLOR; outside one, tables are not squeezed."""
-    stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() or os.environ.get("COLUMNS") else UNREAD
-    return Console(stderr=stderr, width=wide, highlight=False)
+def command(*examples: str) -> Callable[[Callable[Arguments, None]], click.Command]:
+    """Declare a command whose help ends with examples; an error ends it as `one_paragraph` does."""
+    epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples)])
+    return lambda function: click.command(epilog=epilog)(one_paragraph(function))
 
 
-def one_paragraph(command: Callable[Words, None]) -> Callable[Words, None]:
-    """Turn whatever goes wrong into one paragraph on stderr and exit status 1."""
+def one_paragraph(function: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Turn any error into one paragraph on stderr and exit status 1."""
 
-    @wraps(command)
-    def guarded(*args: Words.args, **kwargs: Words.kwargs) -> None:
+    @wraps(function)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            function(*args, **kwargs)
         except MarketPipelineError as error:
-            _end(str(error))
+            _exit(str(error))
         except KeyboardInterrupt:
-            _end("Interrupted. What was stored is whole: run the same command again to go on.")
+            _exit("Interrupted. What was stored is whole: run the same command again to go on.")
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get("MARKET_PIPELINE_TRACEBACK"):
                 raise
-            _end(_unforeseen(error))
+            _exit(_unexpected(error))
 
     return guarded
 
 
-def _end(words: str) -> None:
-    console_on(stderr=True).print(f"[bold red]Error:[/] {escape(words)}", soft_wrap=not sys.stderr.isatty())
+def _exit(message: str) -> None:
+    console_on(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=not sys.stderr.isatty())
     sys.stderr.flush()
     sys.exit(1)
 
 
-def _unforeseen(error: Exception) -> str:
-    """A failure of the machine in its own words, and any other as the fault of the program that it is."""
-    words = " ".join(str(error).split())
+def _unexpected(error: Exception) -> str:
+    """An error of the operating system in its own words; any other as a bug of the program."""
+    message = " ".join(str(error).split())
     if isinstance(error, OSError):
-        return f"{words}. Mend that, then run the command again; what was stored is whole."
+        return f"{message}. Fix that, then run the command again; what was stored is whole."
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}: {words}. This is a fault of the "
-        "program: please report it, with what MARKET_PIPELINE_TRACEBACK=1 shows. What was stored is whole."
+        f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}: {message}. This is a bug of the "
+        "program: please report it, with the output of MARKET_PIPELINE_TRACEBACK=1. What was stored is whole."
     )
 
 
+def console_on(*, stderr: bool = False) -> Console:
+    """Colours on a terminal only, and never with NO_COLOR; outside a terminal, tables are not squeezed."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else UNLIMITED
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
 def print_json(content: Any) -> None:
-    """Content for a script; days and times as ISO 8601 writes them."""
+    """Content for a script; days and times in ISO 8601."""
     click.echo(json.dumps(content, indent=2, default=str))
 
 
-def markets_of(settings: Settings) -> tuple[Market, ...]:
-    """Every market that is configured."""
-    return load_markets(settings.config or packaged_config(settings.source))
+def print_paths(console: Console, settings: Settings) -> None:
+    """Where the report and the mart are."""
+    console.print(f"\nreport  {settings.report}\nmart    {settings.mart}", soft_wrap=True, markup=False)
 
 
-def market_of(settings: Settings, name: str) -> Market:
+def market_of(settings: Settings, name: str) -> "Market":
     """One market by its name; raises ConfigurationError with the names there are."""
-    markets = {market.name: market for market in markets_of(settings)}
+    from market_pipeline.config.markets_file import configured_markets
+
+    markets = {market.name: market for market in configured_markets(settings)}
     if name not in markets:
         raise ConfigurationError(f"There is no market {name!r}. The markets are {', '.join(markets)}.")
     return markets[name]
-
-
-def say_where(console: Console, settings: Settings) -> None:
-    """Where what was published lies."""
-    console.print(f"\nreport  {settings.report}\nmart    {settings.mart}", soft_wrap=True, markup=False)

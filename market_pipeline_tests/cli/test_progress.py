@@ -1,4 +1,4 @@
-"""What is seen of long work."""
+"""Progress of long work, on terminals and in logs."""
 
 import datetime as dt
 from io import StringIO
@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 
 from market_pipeline.cli.progress import followed
-from market_pipeline.orchestration.runs import PlannedRun
+from market_pipeline.orchestration.backfill import PlannedRun
 
 RUNS = [
     PlannedRun("stocks", ("prices", "indicators"), dt.date(2024, 1, 2), dt.date(2024, 3, 28)),
@@ -14,20 +14,20 @@ RUNS = [
 ]
 
 
-def test_a_terminal_sees_every_run_its_parts_and_the_time_left() -> None:
+def test_a_terminal_shows_every_run_its_parts_and_the_time_left() -> None:
     console = Console(file=StringIO(), force_terminal=True, width=160)
     with followed(console, RUNS) as steps:
         for run, show in steps:
             show(1, run.parts, "trained for 2023-12-01")
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert "stocks: models, 2023-12-01 to 2024-03-01" in written
-    assert "0/4" in written  # what is to come stands there from the start
+    assert "0/4" in written  # planned runs are shown from the start
     assert "1/4" in written  # months
     assert "left" in written
     assert "trained for 2023-12-01" in written
 
 
-def test_a_narrow_terminal_breaks_words_and_no_times() -> None:
+def test_a_narrow_terminal_wraps_labels_and_no_times() -> None:
     console = Console(file=StringIO(), force_terminal=True, width=80, color_system=None)
     with followed(console, RUNS) as steps:
         for run, show in steps:
@@ -41,14 +41,14 @@ def test_a_log_gets_one_line_as_a_run_begins_and_one_as_it_ends() -> None:
     console = Console(file=StringIO(), width=160)
     with followed(console, RUNS) as steps:
         for run, show in steps:
-            show(1, run.parts, "said often")
+            show(1, run.parts, "a line of the log")
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "[1 of 2] stocks: prices, indicators, 2024-01-02 to 2024-03-28 ..."
     assert lines[1].startswith("[1 of 2] done in ")
     assert len(lines) == 4
 
 
-def test_models_and_forecasts_are_told_by_the_month() -> None:
+def test_the_parts_of_models_and_forecasts_are_months() -> None:
     run = PlannedRun("stocks", ("forecasts", "scores"), dt.date(2023, 12, 29), dt.date(2024, 3, 28))
     assert run.parts_of == {"forecasts": 4, "scores": 1}
     assert run.parts == 5

@@ -1,4 +1,4 @@
-"""How commands speak: to people, to scripts, to shells; and how they end."""
+"""What all commands share: help, errors, exit status, JSON, completion, colours."""
 
 import json
 import os
@@ -18,7 +18,7 @@ COMMANDS = tuple(main.commands)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_with_examples(name: str) -> None:
+def test_the_help_of_every_command_has_examples(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
@@ -27,16 +27,16 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
 
 def test_the_help_documents_the_exit_status() -> None:
     words = CliRunner().invoke(main, ["--help"]).output
-    for expected in ("Exit status:", "0  it did", "1  an error", "2  a command", "NO_COLOR", "MARKET_PIPELINE_HOME"):
+    for expected in ("Exit status:", "0  success", "1  an error", "2  a command", "NO_COLOR", "MARKET_PIPELINE_HOME"):
         assert expected in words
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["backfill"], ["ui", "--port", "x"], ["run", "--nonsense"]])
-def test_what_cannot_be_asked_ends_with_status_2(words: list[str]) -> None:
+def test_an_impossible_command_line_ends_with_status_2(words: list[str]) -> None:
     assert CliRunner().invoke(main, words).exit_code == 2
 
 
-def test_whatever_fails_is_one_paragraph_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_error_is_one_paragraph_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     @click.argument("kind")
     @one_paragraph
@@ -72,25 +72,25 @@ def test_completion_is_printed_for_each_shell(shell: str, expected: str) -> None
     assert "_MARKET_PIPELINE_COMPLETE" in result.output
 
 
-def offered(home: Path, *words: str) -> list[str]:
-    """What a shell offers for the last word, asked as the script of `completion bash` asks."""
+def completed(folder: Path, *words: str) -> list[str]:
+    """What a shell completes the last word to, called as by the script of `completion bash`."""
     environment = {
         **os.environ,
-        "MARKET_PIPELINE_HOME": str(home),
+        "MARKET_PIPELINE_HOME": str(folder),
         "MARKET_PIPELINE_SOURCE": "simulated",
         "_MARKET_PIPELINE_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(("market-pipeline", *words)),
         "COMP_CWORD": str(len(words)),
     }
     line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main(prog_name='market-pipeline')"]
-    said = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
-    return [row.split(",", 1)[1] for row in said.splitlines() if row]
+    output = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    return [row.split(",", 1)[1] for row in output.splitlines() if row]
 
 
-def test_a_shell_is_offered_commands_and_markets_and_nothing_where_nothing_is(tmp_path: Path) -> None:
-    assert offered(tmp_path, "d") == ["demo", "doctor"]
-    assert offered(tmp_path, "run", "--market", "s") == ["stocks"]
-    assert offered(tmp_path, "forecast", "A") == []
+def test_shells_complete_commands_and_markets(tmp_path: Path) -> None:
+    assert completed(tmp_path, "d") == ["demo", "doctor"]
+    assert completed(tmp_path, "run", "--market", "s") == ["stocks"]
+    assert completed(tmp_path, "forecast", "A") == []
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
@@ -117,5 +117,6 @@ def test_doctor_for_a_script(tmp_path: Path) -> None:
     ).invoke(main, ["doctor", "--json", "--port", "1"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert {row["subject"] for row in found} >= {"configuration", "home", "source", "disk", "port", "warehouse", "mart"}
-    assert all(row["well"] for row in found)
+    assert {row["subject"] for row in found} >= {"configuration", "data directory", "source", "disk", "port"}
+    assert {"warehouse", "mart"} <= {row["subject"] for row in found}
+    assert all(row["ok"] and row["message"] for row in found)

@@ -1,20 +1,20 @@
-"""Everything a run needs, looked at in the order in which a run needs it; what cannot be looked at is left out."""
+"""All checks, in the order in which a run needs what they check; what cannot be checked is left out."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from market_pipeline.cli.doctor.data_directory import clock, mart, stored
-from market_pipeline.cli.doctor.environment import disk, home, network, server
+from market_pipeline.cli.doctor.environment import clock, disk, network, web_server, write_access
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.cli.doctor.spelling import misspelt_settings, suspect_symbols
-from market_pipeline.config.markets import load_markets, packaged_config
+from market_pipeline.cli.doctor.stored_data import stored_data
+from market_pipeline.config.markets_file import configured_markets
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.sources.selection import open_source
 
 
 def diagnose(environment: Mapping[str, str], port: int) -> list[Finding]:
-    """Every finding: settings, home, source, symbols, machine, then what is stored and published."""
+    """Every finding: settings, data directory, source, symbols, machine, then what is stored and published."""
     return list(_findings(environment, port, dt.datetime.now(dt.UTC)))
 
 
@@ -22,21 +22,21 @@ def _findings(environment: Mapping[str, str], port: int, now: dt.datetime) -> It
     yield from misspelt_settings(environment)
     try:
         settings = Settings.from_environment(environment)
-        markets = load_markets(settings.config or packaged_config(settings.source))
+        markets = configured_markets(settings)
     except MarketPipelineError as error:
-        yield Finding("configuration", well=False, words=str(error))
+        yield Finding("configuration", False, str(error))
         return
     names = ", ".join(f"{market.name} ({len(market.symbols)} symbols, {market.calendar_name})" for market in markets)
-    yield Finding("configuration", well=True, words=f"source {settings.source}, home {settings.home}; markets {names}")
-    yield home(settings.home)
+    message = f"source {settings.source}, data directory {settings.home}; markets {names}"
+    yield Finding("configuration", True, message)
+    yield write_access(settings.home)
     problem = open_source(settings).problem()
-    yield Finding("source", well=problem is None, words=problem or f"{settings.source} is ready")
+    yield Finding("source", problem is None, problem or f"{settings.source} is ready")
     if settings.source == "yahoo":
         yield network(environment)
-    for market in markets:
-        yield from suspect_symbols(market, settings.source)
+    if settings.source in ("yahoo", "exchange"):
+        yield from filter(None, map(suspect_symbols, markets))
     yield disk(settings.home)
-    yield server(port)
-    yield from clock(settings, now)
-    yield from stored(settings, markets, now)
-    yield mart(settings, markets)
+    yield web_server(port)
+    yield from clock(now)
+    yield from stored_data(settings, markets, now)

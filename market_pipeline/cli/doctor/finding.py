@@ -1,12 +1,12 @@
-"""One thing that was looked at."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether it is well, and in words what it is or how to mend it."""
+    """Whether the subject is healthy; the message describes it, or what is wrong and how to fix it."""
 
     subject: str
-    well: bool
-    words: str
+    ok: bool
+    message: str

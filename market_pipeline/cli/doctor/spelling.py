@@ -1,4 +1,4 @@
-"""Names that somebody typed and that mean nothing: settings, and symbols that a vendor spells otherwise."""
+"""Names that are probably misspelt: settings, and symbols that a vendor spells otherwise."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,7 @@ from difflib import get_close_matches
 
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.config.markets import Market
-
-PREFIX = "MARKET_PIPELINE_"
-KNOWN = tuple(PREFIX + name for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS", "TRACEBACK"))
+from market_pipeline.config.settings import PREFIX, variables
 
 COIN = re.compile(r"([A-Z0-9]{2,6})[/_]?(USDT?|EUR|GBP|JPY|BTC)")
 """A pair without Yahoo's hyphen."""
@@ -18,37 +16,33 @@ SHARE_CLASS = re.compile(r"([A-Z]+)[./]([A-Z])")
 
 
 def misspelt_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Variables that begin as the settings do and are none of them: they are read by nobody."""
+    """Variables with the prefix of the settings that are none of them: nothing reads them."""
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in KNOWN:
-            near = get_close_matches(name, KNOWN, n=1, cutoff=0.8)
-            mend = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(KNOWN)}."
-            yield Finding("settings", well=False, words=f"{name} is set, but nothing reads it. {mend}")
+        if name.startswith(PREFIX) and name not in variables():
+            near = get_close_matches(name, variables(), n=1, cutoff=0.8)
+            fix = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(variables())}."
+            yield Finding("settings", False, f"{name} is set, but nothing reads it. {fix}")
 
 
-def suspect_symbols(market: Market, source: str) -> Iterator[Finding]:
-    """Symbols that Yahoo or an exchange will hardly know as they are written, with the likely spelling."""
-    if source not in ("yahoo", "exchange"):
-        return
-    meant = {symbol: near for symbol in market.symbols if (near := likely(symbol, market)) != symbol}
-    if meant:
-        words = ", ".join(f"{symbol!r} is probably {near!r}" for symbol, near in meant.items())
-        yield Finding(f"symbols of {market.name}", well=False, words=f"{words}. Correct the markets file.")
+def suspect_symbols(market: Market) -> Finding | None:
+    """Symbols that Yahoo or an exchange probably does not know as they are written, with the likely spelling."""
+    likely = {symbol: likely_spelling(symbol, market.calendar_name) for symbol in market.symbols}
+    suspect = ", ".join(f"{symbol!r} is probably {near!r}" for symbol, near in likely.items() if near != symbol)
+    return Finding(f"symbols of {market.name}", False, f"{suspect}. Correct the markets file.") if suspect else None
 
 
-def likely(symbol: str, market: Market) -> str:
-    """The symbol as Yahoo would spell it.
+def likely_spelling(symbol: str, calendar: str) -> str:
+    """The symbol as Yahoo would spell it in a market of this calendar.
 
-    >>> import datetime as dt
-    >>> stocks = Market("stocks", "XNYS", dt.date(2020, 1, 2), ("A",))
-    >>> coins = Market("crypto", "24/7", dt.date(2020, 1, 2), ("A",))
-    >>> likely("brk.b", stocks), likely("BTCUSD", coins), likely("eth/usd", coins), likely("SAP.DE", stocks)
-    ('BRK-B', 'BTC-USD', 'ETH-USD', 'SAP.DE')
+    >>> likely_spelling("brk.b", "XNYS"), likely_spelling("SAP.DE", "XETR")
+    ('BRK-B', 'SAP.DE')
+    >>> likely_spelling("BTCUSD", "24/7"), likely_spelling("eth/usd", "24/7")
+    ('BTC-USD', 'ETH-USD')
     """
     plain = symbol.strip().upper()
-    if market.calendar_name == "24/7":
+    found = None
+    if calendar == "24/7":
         found = COIN.fullmatch(plain)
-        return f"{found[1]}-{found[2]}" if found and "-" not in plain else plain
-    found = SHARE_CLASS.fullmatch(plain)
-    # A single letter after a dot is a class of shares in New York, and an exchange elsewhere (VOD.L).
-    return f"{found[1]}-{found[2]}" if found and market.calendar_name in ("XNYS", "XNAS") else plain
+    elif calendar in ("XNYS", "XNAS"):  # elsewhere a single letter after a dot is an exchange (VOD.L)
+        found = SHARE_CLASS.fullmatch(plain)
+    return f"{found[1]}-{found[2]}" if found else plain

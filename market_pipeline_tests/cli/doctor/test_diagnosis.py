@@ -1,4 +1,4 @@
-"""The likeliest mistakes, each made once: the doctor names it and the mend, and is content when it is mended."""
+"""The likeliest mistakes, each made once: the doctor names it with the fix, and is satisfied when it is fixed."""
 
 import datetime as dt
 import socket
@@ -9,9 +9,12 @@ from threading import Thread
 
 import pytest
 
-from market_pipeline.cli.doctor import data_directory, diagnosis, environment
+from market_pipeline import __version__
+from market_pipeline.cli.doctor import diagnosis, environment, stored_data
 from market_pipeline.cli.doctor.finding import Finding
+from market_pipeline.errors import WarehouseError
 from market_pipeline.mart.publish import publish
+from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 
 DAILY = '[crypto]\ncalendar = "24/7"\nstart = {start}\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
@@ -41,8 +44,13 @@ def variables(pipeline: Pipeline, **settings: str) -> dict[str, str]:
 
 
 def wrong(settings: Mapping[str, str], port: int) -> dict[str, str]:
-    """Subject to words of what is to be mended."""
-    return {finding.subject: finding.words for finding in diagnosis.diagnose(settings, port) if not finding.well}
+    """Subject to message of what is wrong."""
+    return {finding.subject: finding.message for finding in diagnosis.diagnose(settings, port) if not finding.ok}
+
+
+def messages(settings: Mapping[str, str], port: int) -> dict[str, str]:
+    """Subject to message of everything."""
+    return {finding.subject: finding.message for finding in diagnosis.diagnose(settings, port)}
 
 
 def filled(pipeline: Pipeline, last: dt.date) -> Pipeline:
@@ -51,7 +59,7 @@ def filled(pipeline: Pipeline, last: dt.date) -> Pipeline:
     return pipeline
 
 
-def test_an_empty_home_and_one_that_is_up_to_date_are_well(
+def test_an_empty_data_directory_and_a_current_one_are_healthy(
     pipeline: Pipeline, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("market_pipeline.prices.assets.dt", clock_at(NOW))
@@ -71,10 +79,10 @@ def test_a_setting_that_nothing_reads(pipeline: Pipeline, free_port: int) -> Non
 def test_a_calendar_that_does_not_exist(pipeline: Pipeline, free_port: int) -> None:
     assert pipeline.settings.config is not None
     pipeline.settings.config.write_text(DAILY.format(start="2026-01-01").replace("24/7", "NYSE2"))
-    assert "'NYSE2' is not a calendar" in wrong(variables(pipeline), free_port)["configuration"]
+    assert "calendar is 'NYSE2', which is not" in wrong(variables(pipeline), free_port)["configuration"]
 
 
-def test_a_home_of_another_source(
+def test_a_data_directory_of_another_source(
     pipeline: Pipeline, free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(pipeline, NEWEST)
@@ -87,7 +95,7 @@ def test_a_home_of_another_source(
 @pytest.mark.parametrize(
     ("made", "expected"), [("others", "does not exist. Set MARKET_PIPELINE_FILES"), ("files", "holds no .csv")]
 )
-def test_a_folder_of_files_that_is_not_there_or_has_none(
+def test_a_folder_of_files_that_is_missing_or_empty(
     pipeline: Pipeline, free_port: int, tmp_path: Path, made: str, expected: str
 ) -> None:
     folder = tmp_path / "files"
@@ -106,7 +114,7 @@ def test_symbols_as_another_vendor_spells_them(
     assert found == {"symbols of crypto": "'BTC/USD' is probably 'BTC-USD'. Correct the markets file."}
 
 
-def test_symbols_that_the_source_did_not_know(pipeline: Pipeline, free_port: int) -> None:
+def test_symbols_that_the_source_does_not_know(pipeline: Pipeline, free_port: int) -> None:
     assert pipeline.settings.config is not None
     pipeline.settings.config.write_text(DAILY.format(start="2026-01-01").replace("WALK1-USD", "BTC-USD"))
     pipeline.compute(("prices",), NEWEST, NEWEST)
@@ -115,16 +123,16 @@ def test_symbols_that_the_source_did_not_know(pipeline: Pipeline, free_port: int
     assert "symbols of crypto" not in wrong(variables(pipeline), free_port)
 
 
-def test_a_home_that_cannot_be_written(
+def test_a_data_directory_that_cannot_be_written(
     pipeline: Pipeline, free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    found = wrong(variables(pipeline, HOME=str(tmp_path / "file" / "data")), free_port)["home"]
+    found = wrong(variables(pipeline, HOME=str(tmp_path / "file" / "data")), free_port)["data directory"]
     assert "is a file" in found
     pipeline.settings.home.mkdir()
-    # An administrator may write everywhere, so the question itself is answered.
+    # An administrator may write everywhere, so the check itself is replaced.
     monkeypatch.setattr(environment.os, "access", lambda path, _mode: path != pipeline.settings.home)
-    assert "cannot be written by this user" in wrong(variables(pipeline), free_port)["home"]
+    assert "cannot be written by this user" in wrong(variables(pipeline), free_port)["data directory"]
 
 
 def test_a_disk_that_is_short(pipeline: Pipeline, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,17 +140,16 @@ def test_a_disk_that_is_short(pipeline: Pipeline, free_port: int, monkeypatch: p
     assert "free some" in wrong(variables(pipeline), free_port)["disk"]
 
 
-def test_a_warehouse_that_another_program_holds_is_told_by_its_process(pipeline: Pipeline, free_port: int) -> None:
-    """In a process of its own: test_cli.py has it, for a lock holds no other connection of the same process."""
+def test_a_locked_warehouse_is_reported_with_its_process(pipeline: Pipeline, free_port: int) -> None:
+    """A lock stops no connection of the same process; test_commands.py has a real one."""
     filled(pipeline, NEWEST)
-    from market_pipeline.errors import WarehouseError
 
-    def held(*_: object) -> Iterator[Finding]:
+    def locked(*_: object) -> Iterator[Finding]:
         raise WarehouseError("warehouse.duckdb is held by process 7 (python)")
         yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_directory, "_market", held)
+        patch.setattr(stored_data, "_symbols_and_models", locked)
         assert "process 7" in wrong(variables(pipeline), free_port)["warehouse"]
 
 
@@ -174,7 +181,7 @@ def test_sessions_that_are_stale_and_a_daemon_that_does_not_run(
     assert "The daemon has never run here" in found
     for ago, expected in ((60, "The daemon is running"), (3600, "has not run since 2026-03-01 11:00 UTC")):
         beat = NOW - dt.timedelta(seconds=ago)
-        monkeypatch.setattr("market_pipeline.orchestration.runs.last_beat", lambda _settings, beat=beat: beat)
+        monkeypatch.setattr("market_pipeline.orchestration.instance.last_beat", lambda _settings, beat=beat: beat)
         assert expected in wrong(variables(pipeline), free_port)["crypto"]
 
 
@@ -183,14 +190,46 @@ def test_a_mart_that_is_missing_or_behind_or_of_another_version(
 ) -> None:
     monkeypatch.setattr("market_pipeline.cli.doctor.diagnosis.dt", clock_at(NOW))
     pipeline.compute(("prices",), dt.date(2026, 2, 1), dt.date(2026, 2, 27))
-    mend = "Publish it: market-pipeline backfill --market crypto --start 2026-02-27 --end 2026-02-27 --assets mart"
-    assert wrong(variables(pipeline), free_port)["mart"] == f"nothing is published of what is stored. {mend}"
+    fix = "Publish it: market-pipeline backfill --market crypto --start 2026-02-27 --end 2026-02-27 --assets mart"
+    assert wrong(variables(pipeline), free_port)["mart"] == f"nothing is published of what is stored. {fix}"
     filled(pipeline, NEWEST)
     pipeline.compute(("prices",), dt.date(2026, 3, 1), dt.date(2026, 3, 1))
     assert "stored to 2026-03-01, but published to 2026-02-28" in wrong(variables(pipeline), free_port)["mart"]
     publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
-    monkeypatch.setattr(data_directory, "__version__", "9.9")
-    assert "and this is 9.9" in wrong(variables(pipeline), free_port)["mart"]
+    monkeypatch.setattr(stored_data, "__version__", "9.9")
+    assert "and this program is version 9.9, schema version" in wrong(variables(pipeline), free_port)["mart"]
+
+
+def test_the_schema_versions_of_warehouse_mart_and_program_are_shown_and_nothing_is_changed(
+    pipeline: Pipeline, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("market_pipeline.cli.doctor.diagnosis.dt", clock_at(NOW))
+    filled(pipeline, NEWEST)
+    found = messages(variables(pipeline), free_port)
+    assert found["warehouse"] == f"schema version {SCHEMA_VERSION}, the one of this program"
+    assert f"by version {__version__}, schema version {SCHEMA_VERSION}" in found["mart"]
+
+    def stored_version(version: int) -> None:
+        with pipeline.warehouse.connect(read_only=False) as connection:
+            connection.execute(f"update origin_of_data set schema_version = {version}")
+
+    stored_version(SCHEMA_VERSION + 1)
+    assert (
+        f"has schema version {SCHEMA_VERSION + 1}, but this program knows versions up to"
+        in wrong(variables(pipeline), free_port)["warehouse"]
+    )
+    stored_version(SCHEMA_VERSION - 1)
+    found = messages(variables(pipeline), free_port)
+    assert found["warehouse"].startswith(
+        f"schema version {SCHEMA_VERSION - 1}; the next backfill or run upgrades it to"
+    )
+    assert "crypto" not in found
+    assert pipeline.warehouse.schema_version() == SCHEMA_VERSION - 1
+    monkeypatch.setattr(stored_data, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    assert (
+        f"and this program is version {__version__}, schema version {SCHEMA_VERSION + 1}"
+        in wrong(variables(pipeline), free_port)["mart"]
+    )
 
 
 class Page(BaseHTTPRequestHandler):
@@ -210,7 +249,7 @@ class DagsterPage(Page):
 
 
 @pytest.mark.parametrize("page", [Page, DagsterPage])
-def test_a_port_that_is_taken_by_a_stranger_or_by_dagster(pipeline: Pipeline, page: type[Page]) -> None:
+def test_a_port_that_is_taken_by_another_program_or_by_dagster(pipeline: Pipeline, page: type[Page]) -> None:
     server = HTTPServer(("127.0.0.1", 0), page)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -235,7 +274,7 @@ def test_a_port_that_is_taken_by_a_stranger_or_by_dagster(pipeline: Pipeline, pa
         ("203.0.113.7", {"SSL_CERT_FILE": "/no/such.pem"}, "names /no/such.pem, which does not exist"),
     ],
 )
-def test_a_way_to_yahoo_that_is_closed(
+def test_a_network_without_yahoo(
     monkeypatch: pytest.MonkeyPatch, address: str | None, settings: dict[str, str], expected: str | None
 ) -> None:
     def look_up(*_: object, **__: object) -> list[object]:
@@ -245,13 +284,13 @@ def test_a_way_to_yahoo_that_is_closed(
 
     monkeypatch.setattr(environment.socket, "getaddrinfo", look_up)
     finding = environment.network(settings)
-    assert finding.well is (expected is None)
-    assert (expected or "") in finding.words
+    assert finding.ok is (expected is None)
+    assert (expected or "") in finding.message
 
 
 def test_a_clock_that_is_wrong(pipeline: Pipeline, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("market_pipeline.cli.doctor.diagnosis.dt", clock_at(dt.datetime(2001, 1, 1, tzinfo=dt.UTC)))
-    assert "before this program was made" in wrong(variables(pipeline), free_port)["clock"]
-    filled(pipeline, NEWEST)  # read at the time it really is
+    assert "but this program was released at 2025-01-01" in wrong(variables(pipeline), free_port)["clock"]
+    filled(pipeline, NEWEST)  # at the time of the real clock
     monkeypatch.setattr("market_pipeline.cli.doctor.diagnosis.dt", clock_at(dt.datetime(2025, 6, 1, tzinfo=dt.UTC)))
-    assert "but bars were read at" in wrong(variables(pipeline), free_port)["clock"]
+    assert "but the newest bars were read at" in wrong(variables(pipeline), free_port)["clock"]

@@ -1,4 +1,4 @@
-"""The commands as a person meets them: real processes, real runs, and one paragraph when something is wrong."""
+"""Every command in a process of its own, with real runs, and one paragraph when something is wrong."""
 
 import datetime as dt
 import json
@@ -16,10 +16,10 @@ import pytest
 
 from market_pipeline.cli.completion import symbol_names
 from market_pipeline.cli.main import main
-from market_pipeline.config.markets import load_markets
+from market_pipeline.config.markets_file import load_markets
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.read import query
-from market_pipeline.orchestration.runs import open_instance
+from market_pipeline.orchestration.instance import open_instance
 
 SMALL = """
 [stocks]
@@ -29,14 +29,14 @@ symbols = ["AUTOREG", "SIM1"]
 """
 
 
-def command(home: Path, *words: str, config: str = SMALL, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run market-pipeline in a process of its own, on the simulated source unless told otherwise."""
-    home.mkdir(parents=True, exist_ok=True)
-    toml = home / "markets.toml"
+def command(folder: Path, *words: str, config: str = SMALL, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run market-pipeline in a process of its own, on the simulated source unless `settings` name another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    toml = folder / "markets.toml"
     toml.write_text(config, encoding="utf-8")
     environment = {
         **os.environ,
-        "MARKET_PIPELINE_HOME": str(home / "data"),
+        "MARKET_PIPELINE_HOME": str(folder / "data"),
         "MARKET_PIPELINE_SOURCE": "simulated",
         "MARKET_PIPELINE_CONFIG": str(toml),
         "COLUMNS": "200",
@@ -58,14 +58,14 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after one backfill."""
-    home = tmp_path_factory.mktemp("filled")
-    result = command(home, "backfill", "--market", "stocks", "--start", "2025-02-20", "--end", "2025-03-10")
+    """A folder whose data directory has one backfill."""
+    folder = tmp_path_factory.mktemp("filled")
+    result = command(folder, "backfill", "--market", "stocks", "--start", "2025-02-20", "--end", "2025-03-10")
     assert result.returncode == 0, result.stdout + result.stderr
-    return home
+    return folder
 
 
-def test_a_backfill_brings_its_history_and_its_models_and_publishes(filled: Path) -> None:
+def test_a_backfill_loads_history_trains_models_and_publishes(filled: Path) -> None:
     mart = filled / "data" / "mart.duckdb"
     origins = query(mart, "select min(origin) as first, max(origin) as last from forecasts").to_pylist()[0]
     assert (origins["first"], origins["last"]) == (dt.date(2025, 2, 20), dt.date(2025, 3, 10))
@@ -74,14 +74,14 @@ def test_a_backfill_brings_its_history_and_its_models_and_publishes(filled: Path
     assert list((filled / "data" / "models" / "stocks").rglob("2025-03-01-*.skops"))
 
 
-def test_the_forecast_of_a_symbol_carries_its_verdict(filled: Path) -> None:
+def test_the_forecast_of_a_symbol_has_its_verdict(filled: Path) -> None:
     result = command(filled, "forecast", "autoreg")
     assert result.returncode == 0
     assert "AUTOREG (stocks) at the close of 2025-03-10" in result.stdout
-    assert "too little data" in result.stdout
+    assert "insufficient data" in result.stdout
 
 
-def test_a_script_reads_json_and_nothing_else(filled: Path) -> None:
+def test_json_is_all_that_is_printed_for_a_script(filled: Path) -> None:
     one = json.loads(command(filled, "forecast", "AUTOREG", "--json").stdout)
     assert [row["horizon"] for row in one] == [1, 5], "two symbols of a year have too few errors for 20 sessions"
     assert one[0]["as_of"] == "2025-03-10"
@@ -91,15 +91,15 @@ def test_a_script_reads_json_and_nothing_else(filled: Path) -> None:
     assert {row["verdict"] for row in judged} == {"insufficient_data"}
     words = ("--market", "stocks", "--start", "2025-03-10", "--end", "2025-03-10", "--assets", "mart", "--json")
     ended = command(filled, "backfill", *words)
-    told = json.loads(ended.stdout)
-    assert told["runs"][0] | {"seconds": 0} == {
+    result = json.loads(ended.stdout)
+    assert result["runs"][0] | {"seconds": 0} == {
         "market": "stocks", "assets": ["mart"], "first": "2025-03-10", "last": "2025-03-10", "seconds": 0,
     }  # fmt: skip
-    assert Path(told["mart"]).exists()
+    assert Path(result["mart"]).exists()
     assert "[1 of 1] stocks: mart" in ended.stderr
 
 
-def test_a_shell_is_offered_the_symbols_of_the_mart(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shells_complete_the_symbols_of_the_mart(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(filled / "data"))
     context = click.Context(main)
     assert [item.value for item in symbol_names(context, main.params[0], "si")] == ["SIM1"]
@@ -121,25 +121,25 @@ def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path:
         "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
     }  # fmt: skip
     words = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
-    # A shell's background job ignores the signal, and so would what it starts.
-    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    line = [sys.executable, "-c", f"{heeding}; from market_pipeline.cli.main import main; main()", *words]
+    # A background job of a shell ignores the signal, and so do its child processes.
+    respected = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", f"{respected}; from market_pipeline.cli.main import main; main()", *words]
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    while "models" not in (told := process.stdout.readline()):  # the first run is over, the long one has begun
-        assert told, process.communicate()[1]
+    while "models" not in (line_read := process.stdout.readline()):  # the first run has ended, the long one has begun
+        assert line_read, process.communicate()[1]
     instance = open_instance(Settings(home=tmp_path / "data", source="simulated"))
     while len(instance.get_runs()) < 2:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert "Interrupted. What was stored is whole" in said
-    assert "Traceback" not in said
+    assert "Interrupted. What was stored is whole" in errors
+    assert "Traceback" not in errors
     assert [run.status.value for run in instance.get_runs()] == ["CANCELED", "SUCCESS"]
 
 
-def test_the_ui_says_which_port_to_take_instead(tmp_path: Path) -> None:
+def test_the_ui_names_a_free_port_instead_of_a_taken_one(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -148,18 +148,8 @@ def test_the_ui_says_which_port_to_take_instead(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_chain_can_be_named(filled: Path) -> None:
-    words = (
-        "backfill",
-        "--market",
-        "stocks",
-        "--start",
-        "2025-03-05",
-        "--end",
-        "2025-03-10",
-        "--assets",
-        "forecasts,scores",
-    )
-    result = command(filled, *words)
+    days = ("--start", "2025-03-05", "--end", "2025-03-10")
+    result = command(filled, "backfill", "--market", "stocks", *days, "--assets", "forecasts,scores")
     assert result.returncode == 0
     assert "forecasts, scores" in result.stdout
     assert "models" not in result.stdout
@@ -178,7 +168,7 @@ def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.M
     holder = subprocess.Popen(
         [
             sys.executable, "-c",
-            "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(120)",
+            "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('locked', flush=True); time.sleep(120)",
             str(filled / "data" / "warehouse.duckdb"),
         ],
         stdout=subprocess.PIPE,
@@ -206,7 +196,7 @@ def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.M
         (("--start", "2024-02-01", "--end", "2024-02-02", "--assets", "pricse"), "There is no asset 'pricse'"),
     ],
 )
-def test_a_range_that_cannot_be(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
+def test_an_impossible_range_is_refused(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
     assert expected in refused(command(tmp_path, "backfill", "--market", "stocks", *words))
     assert not (tmp_path / "data" / "warehouse.duckdb").exists()
 
@@ -214,32 +204,32 @@ def test_a_range_that_cannot_be(tmp_path: Path, words: tuple[str, ...], expected
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (SMALL.replace("XNYS", "NYSE2"), "'NYSE2' is not a calendar"),
-        (SMALL.replace('["AUTOREG", "SIM1"]', "[]"), "list of symbols is empty"),
+        (SMALL.replace("XNYS", "NYSE2"), "calendar is 'NYSE2', which is not a calendar"),
+        (SMALL.replace('["AUTOREG", "SIM1"]', "[]"), "symbols is [], but must be a list of one or more"),
         (SMALL.replace("2024-01-02", "2099-01-02"), "not in the past"),
         ("[stocks", "is not valid TOML"),
         ("", "declares no market"),
     ],
 )
-def test_a_configuration_that_cannot_be(tmp_path: Path, config: str, expected: str) -> None:
+def test_an_impossible_configuration_is_refused(tmp_path: Path, config: str, expected: str) -> None:
     words = ("backfill", "--market", "stocks", "--start", "2024-02-01", "--end", "2024-02-02")
     assert expected in refused(command(tmp_path, *words, config=config))
 
 
-def test_other_settings_that_cannot_be(tmp_path: Path) -> None:
+def test_other_impossible_settings_are_refused(tmp_path: Path) -> None:
     assert "the sources are" in refused(command(tmp_path, "run", MARKET_PIPELINE_SOURCE="bloomberg"))
     assert "MARKET_PIPELINE_FILES" in refused(command(tmp_path, "run", MARKET_PIPELINE_SOURCE="files"))
     assert "There is no market 'bonds'" in refused(command(tmp_path, "run", "--market", "bonds"))
     assert "No mart is published" in refused(command(tmp_path, "forecast", "AUTOREG"))
 
 
-def test_a_run_on_an_empty_home_says_what_to_load_first(tmp_path: Path) -> None:
+def test_a_run_in_an_empty_data_directory_names_what_to_load_first(tmp_path: Path) -> None:
     words = refused(command(tmp_path, "run"))
     assert "were never loaded, the first 2024-01-02" in words
     assert "market-pipeline backfill --market stocks --start 2024-01-02" in words
 
 
-def test_a_symbol_that_does_not_exist_is_recorded_and_stops_no_other(tmp_path: Path) -> None:
+def test_an_unknown_symbol_is_recorded_and_stops_no_other(tmp_path: Path) -> None:
     config = SMALL.replace('"SIM1"', '"APPLE"')
     words = ("backfill", "--market", "stocks", "--start", "2024-01-02", "--end", "2024-01-31", "--assets", "prices")
     assert command(tmp_path, *words, config=config).returncode == 0
@@ -250,7 +240,7 @@ def test_a_symbol_that_does_not_exist_is_recorded_and_stops_no_other(tmp_path: P
         assert connection.execute("select count(*) from prices").fetchone() == (21,)
 
 
-def test_doctor_is_content_with_an_empty_home(tmp_path: Path) -> None:
+def test_an_empty_data_directory_is_healthy(tmp_path: Path) -> None:
     result = command(tmp_path, "doctor", "--port", "1")
     assert result.returncode == 0
     assert "source simulated" in result.stdout

@@ -1,0 +1,135 @@
+"""Commands that run assets: backfill, run, demo."""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from market_pipeline.cli.completion import market_names
+from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_json, print_paths
+from market_pipeline.config.settings import Settings
+from market_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from market_pipeline.config.markets import Market
+
+DEMO_SESSIONS = {"24/7": 120}
+"""Origins of the demo per calendar; 90 for any other."""
+
+
+@command(
+    "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28",
+    "market-pipeline backfill --market crypto --start 2024-01-01 --end 2024-01-31 --assets prices,indicators",
+    "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28 --json | jq .runs",
+)
+@click.option("--market", "name", required=True, help="A market of the markets file.", shell_complete=market_names)
+@click.option("--start", type=DATE, required=True, help="First session, such as 2024-01-02.")
+@click.option("--end", type=DATE, required=True, help="Last session.")
+@click.option("--assets", default="", help="Only these, such as prices,indicators. Default: all.")
+@as_json
+def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, json_wanted: bool) -> None:
+    """Materialise a range of sessions through Dagster, with the models it needs.
+
+    A range is one run for each partitioning. Running it again replaces the same rows and changes nothing else.
+    """
+    from market_pipeline.orchestration.chain import ASSETS
+
+    settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
+    names = [part.strip() for part in assets.split(",") if part.strip()] or list(ASSETS)
+    if unknown := [asset for asset in names if asset not in ASSETS]:
+        raise ConfigurationError(f"There is no asset {unknown[0]!r}. The assets are {', '.join(ASSETS)}.")
+    market = market_of(settings, name)
+    runs = materialise(console, settings, market, start.date(), end.date(), names, from_start=not assets)
+    _report(console, settings, runs, json_wanted=json_wanted)
+
+
+@command("market-pipeline run", "market-pipeline run --market stocks", "market-pipeline run --json")
+@click.option("--market", "name", default=None, help="Only this market. Default: all.", shell_complete=market_names)
+@as_json
+def run(name: str | None, *, json_wanted: bool) -> None:
+    """Materialise the newest closed session, as the schedule does, and train the month's models if there are none."""
+    from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.orchestration.backfill import untrained_month
+    from market_pipeline.orchestration.chain import ASSETS
+    from market_pipeline.storage.warehouse import Warehouse
+
+    settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
+    runs = []
+    for market in [market_of(settings, name)] if name else configured_markets(settings):
+        newest = market.newest_closed(dt.datetime.now(dt.UTC))
+        if newest is None:
+            raise ConfigurationError(f"{market.name}: no session has closed since its start, {market.start}.")
+        untrained = untrained_month(Warehouse(settings.warehouse, settings.source), market, newest)
+        assets = [asset for asset in ASSETS if asset != "models" or untrained]
+        runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
+    _report(console, settings, runs, json_wanted=json_wanted)
+
+
+@command("market-pipeline demo", "MARKET_PIPELINE_HOME=/tmp/look market-pipeline demo")
+def demo() -> None:
+    """Run the main job on the simulated source, end to end, and print the forecasts and verdicts."""
+    from market_pipeline.cli.tables import print_signals, print_verdicts
+    from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.mart.read import read_rows
+    from market_pipeline.orchestration.chain import ASSETS
+
+    simulated = {"MARKET_PIPELINE_SOURCE": "simulated", "MARKET_PIPELINE_CONFIG": ""}
+    settings, console = Settings.from_environment(os.environ | simulated), console_on()
+    console.print(
+        "[bold]Market Pipeline[/], the main job on [bold]simulated[/] prices: nothing below is a real market.\n"
+    )
+    markets = configured_markets(settings)
+    for market in markets:
+        newest = market.newest_closed(dt.datetime.now(dt.UTC))
+        assert newest is not None
+        origins = market.sessions_between(market.start, newest)[-DEMO_SESSIONS.get(market.calendar_name, 90) :]
+        assets = [asset for asset in ASSETS if asset != "mart" or market is markets[-1]]
+        materialise(console, settings, market, origins[0].item(), newest, assets, from_start=True)
+    print_signals(console, read_rows(settings.mart, "signals"))
+    print_verdicts(console, read_rows(settings.mart, "leaderboard"))
+    print_paths(console, settings)
+
+
+def materialise(
+    console: Console,
+    settings: Settings,
+    market: "Market",
+    first: dt.date,
+    last: dt.date,
+    assets: Collection[str],
+    *,
+    from_start: bool,
+) -> list[dict[str, Any]]:
+    """Run what a range needs, one Dagster run after the other, and show the progress; the runs with their seconds.
+
+    `from_start` includes the missing bars and indicators before the range, from the market's start.
+    """
+    from market_pipeline.cli.progress import followed
+    from market_pipeline.definitions import build_definitions
+    from market_pipeline.orchestration.backfill import check_range, plan
+    from market_pipeline.orchestration.instance import open_instance
+    from market_pipeline.orchestration.runs import execute
+    from market_pipeline.storage.warehouse import Warehouse
+
+    first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
+    warehouse = Warehouse(settings.warehouse, settings.source)
+    planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start)
+    instance, done = open_instance(settings), []
+    with followed(console, planned) as steps:
+        for step, show in steps:
+            began = time.monotonic()
+            execute(step, build_definitions(settings), instance, show)
+            done.append(asdict(step) | {"seconds": round(time.monotonic() - began, 1)})
+    return done
+
+
+def _report(console: Console, settings: Settings, runs: list[dict[str, Any]], *, json_wanted: bool) -> None:
+    if json_wanted:
+        print_json({"runs": runs, "mart": settings.mart, "report": settings.report})
+    else:
+        print_paths(console, settings)
