@@ -52,7 +52,7 @@ SPECIAL = {
 }
 ROWS = 400
 
-DECLARED = (2, "")
+DECLARED = (2, "fa59da3e1d8b0e30")
 """The schema version and the digest of all declarations that belongs to it."""
 
 
@@ -104,7 +104,8 @@ def test_every_row_comes_through(tmp_path: Path) -> None:
     assert digests(path) == before
     assert stored_version(path) == SCHEMA_VERSION
     assert warehouse.read("select source from origin_of_data")["source"].to_pylist() == ["simulated"]
-    assert warehouse.read("select count(*) as n from daily_losses")["n"][0].as_py() >= 0  # today's views are there
+    known = warehouse.read("from prices_as_of(timestamp '2100-01-01')")  # today's views are there
+    assert known.num_rows
     left = {found.name for found in tmp_path.iterdir()} - {
         "warehouse.duckdb",
         "source",
