@@ -1,4 +1,4 @@
-"""One symbol's bars without gaps, as TA-Lib wants them."""
+"""The bars of one symbol without gaps, as TA-Lib needs them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +13,10 @@ from market_pipeline.storage.grids import Grid, Mask
 class Bars:
     """One-dimensional columns of one symbol, in the order of sessions, no NaN among the prices.
 
-    Prices are in units of the first close: older releases of TA-Lib take small differences for zero, whatever the
-    price's size.
+    Prices are in units of the first close: older releases of TA-Lib treat small differences as zero, whatever the
+    size of the price.
     """
 
-    open: Grid
     high: Grid
     low: Grid
     close: Grid
@@ -26,15 +25,14 @@ class Bars:
 
     @cached_property
     def returns(self) -> Grid:
-        """Log return of each bar on the one before; NaN for the first."""
+        """Log return of each bar from the one before; NaN for the first."""
         return np.diff(np.log(self.close), prepend=np.nan)
 
 
-def bars_of(history: History, row: int, taken: Mask) -> Bars:
-    """The bars of one symbol (by position) at the sessions of `taken`."""
-    place = slice(None) if taken.all() else taken  # a view, where there is no gap
-    first = history.close[row, place][0]
-    volume = history.volume[row, place]
+def bars_of(history: History, row: int, sessions: Mask) -> Bars:
+    """The bars of one symbol (by position) at some sessions, which all have one."""
+    place = slice(None) if sessions.all() else sessions  # a view if there is no gap
+    high, low, close, volume = (grid[row, place] for grid in (history.high, history.low, history.close, history.volume))
     traded = volume[volume > 0]
-    prices = {name: getattr(history, name)[row, place] / first for name in ("open", "high", "low", "close")}
-    return Bars(volume=volume / (traded[0] if len(traded) else 1.0), **prices)
+    unit = traded[0] if len(traded) else 1.0
+    return Bars(high / close[0], low / close[0], close / close[0], volume / unit)

@@ -1,4 +1,4 @@
-"""Whether an indicator saw its future: computed again from bars that end at a session, or go on as noise."""
+"""Whether an indicator depends on its future: computed again from bars that end at a session, or go on as noise."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from market_pipeline.storage.grids import Grid
 
 
 def saw_their_future(stored: dict[str, Grid], cut: History, wide: History) -> list[str]:
-    """The indicators whose stored values (symbols,) at the last session of `cut` are not those that its past yields.
+    """The indicators whose stored values (symbols,) at the last session of `cut` differ from those of its past alone.
 
-    `cut` is what the one reader of history gives up to that session, `wide` reaches further; there, noise takes the
-    future's place. Compared bit by bit, NaN being equal to NaN.
+    `cut` is the history up to that session as it is read; `wide` goes further, and there noise replaces the future.
+    Compared bit by bit, NaN equal to NaN.
     """
     session, place = cut.sessions[-1], len(cut.sessions) - 1
     ended = compute_indicators(cut)

@@ -1,4 +1,4 @@
-"""Trend: where the price stands against its averages, how steadily it moves. TA-Lib, Overlap and Momentum groups."""
+"""Trend: the price relative to its averages, and how steadily it moves. TA-Lib, Overlap and Momentum groups."""
 
 import numpy as np
 from talib import _ta_lib as talib

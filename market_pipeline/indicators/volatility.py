@@ -21,7 +21,7 @@ def volatility(bars: Bars) -> dict[str, Grid]:
         "deviation_20": deviation[20],
         "deviation_60": deviation[60],
         "deviation_ratio": deviation[20] / np.where(deviation[60] > 0, deviation[60], np.nan),
-        # A band of no width has no inside.
+        # A band without a width has no position in it.
         "bollinger_position_20": (close - middle) / np.where(width > 1e-9, upper - middle, np.nan),
         "bollinger_width_20": width,
         "drawdown_252": close / talib.MAX(close, 252) - 1,

@@ -1,6 +1,6 @@
-"""Volume: what stands behind the price. TA-Lib, Volume and Statistic groups.
+"""Volume: how much was traded with each move of the price. TA-Lib, Volume and Statistic groups.
 
-Computed on the bars whose volume is known; an unknown one has none of these, and poisons no other.
+Computed from the bars whose volume is known; one with an unknown volume has no value and changes no other.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ def volume(bars: Bars) -> dict[str, Grid]:
     NaN during its lookback, and where nothing was traded for its whole length.
     """
     high, low, close, traded = bars.high, bars.low, bars.close, bars.volume
-    # TA-Lib sums by running differences: what is left of a sum of zeros is noise, not volume.
+    # TA-Lib sums by running differences: the sum of zeros is a rounding error, not 0.
     total = np.where(talib.MAX(traded, 20) > 0, talib.SUM(traded, 20), np.nan)
-    # Likewise the money flow index of a price that stood still, or of no volume.
+    # So is the money flow index of a constant price, or of no volume.
     typical = (high + low + close) / 3
     flow = np.where(np.diff(typical, prepend=typical[0]) == 0, 0.0, traded)
     together = np.full_like(close, np.nan)

@@ -16,25 +16,22 @@ AT_ONCE = 1_000_000
 
 
 def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> int:
-    """Replace the indicators of the sessions from `first` to `last`, from all bars up to each; rows written.
+    """Replace the indicators of the sessions from `first` to `last`, computed from all bars; returns the rows written.
 
-    All of them in one transaction. A market that is too large to be computed at once holds the warehouse meanwhile.
+    All in one transaction. The warehouse stays locked while a market that is too large for one batch is computed.
     """
     history = read_history(warehouse, market, last)
-    asked = market.sessions_between(first, last)
+    sessions = market.sessions_between(first, last)
     batches = np.array_split(np.arange(len(market.symbols)), 1 + history.close.size // AT_ONCE)
     if len(batches) == 1:
-        return warehouse.replace("indicators", indicator_rows(history, asked), market.name, first, last)
-    written = 0
+        return warehouse.replace("indicators", indicator_rows(history, sessions), market.name, first, last)
     with warehouse.transaction(market.name) as transaction:
-        transaction.replace("indicators", indicator_rows(history.some(batches[0][:0]), asked), first, last)
-        for batch in batches:
-            written += transaction.append("indicators", indicator_rows(history.some(batch), asked))
-    return written
+        transaction.replace("indicators", indicator_rows(history.some(batches[0][:0]), sessions), first, last)
+        return sum(transaction.append("indicators", indicator_rows(history.some(batch), sessions)) for batch in batches)
 
 
 def indicator_rows(history: History, sessions: Days) -> pa.Table:
-    """Rows of `indicators` for each bar of a history at the last of its sessions, which `sessions` are."""
+    """Rows of `indicators` for each bar of a history at `sessions`, which are its last ones."""
     start = history.sessions.size - sessions.size
     grids = {name: grid[:, start:] for name, grid in compute_indicators(history).items()}
     return to_rows(history.symbols, sessions, grids, history.present[:, start:])

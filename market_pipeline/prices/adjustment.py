@@ -36,6 +36,15 @@ def split_factors(close: Grid, split_ratio: Grid) -> Grid:
     return np.where(present, np.cumprod(np.where(present & ~first, split_ratio, 1.0), axis=1), np.nan)
 
 
+def backward_adjusted(close: Grid, newest: Grid) -> Grid:
+    """Forward-adjusted closes on the scale of each symbol's newest bar, whose close as traded is `newest` (symbols,).
+
+    >>> backward_adjusted(np.array([[10.0, np.nan, 30.0]]), np.array([15.0]))
+    array([[ 5., nan, 15.]])
+    """
+    return close * (newest[:, None] / last_known(close)[:, -1:])
+
+
 def last_known(values: Grid, *, before: bool = False) -> Grid:
     """Each row's newest value that is not NaN, at (or strictly `before`) each session; NaN until there is one."""
     position = np.where(np.isnan(values), -1, np.arange(values.shape[1]))

@@ -1,10 +1,12 @@
-"""The one way history reaches the core: every bar of a market known at the close of a session, and nothing later.
+"""The one way in which bars reach indicators, models and scores: those known at the close of a session, adjusted.
 
 Prices are forward-adjusted from the first bar, so cutting the future off changes no value of the past.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,24 @@ from market_pipeline.config.markets import Market
 from market_pipeline.errors import HistoryError
 from market_pipeline.prices.adjustment import forward_factors, split_factors
 from market_pipeline.storage.grids import Days, Grid, Mask, empty_grids, fill_grids
+from market_pipeline.storage.tables.prices import BAR_VALUES, PRICES
 from market_pipeline.storage.warehouse import Warehouse
 
-COLUMNS = ("open", "high", "low", "close", "volume", "dividend", "split_ratio")
+ADJUSTED = (*PRICES, "volume")
+"""What a history has of each bar."""
+
+ROWS = """
+select * exclude (market, source, fetched_at, known_at, final) from prices
+where market = $market and symbol in (select unnest($symbols)) and session <= $until and final
+"""
+ROWS_AS_OF = """
+select * exclude (market, source, final) from prices_as_of($known_at)
+where market = $market and symbol in (select unnest($symbols)) and session <= $until and final
+"""
+ASKED = "select session from coverage where market = $market and session < $first"
+
+_newest: dict[tuple[Any, ...], "History"] = {}
+"""The history that was read last, by the state of everything that it was read from. Memory has space for one."""
 
 
 @dataclass(frozen=True)
@@ -28,37 +45,38 @@ class History:
     high: Grid
     low: Grid
     close: Grid
-    """Forward-adjusted for splits and dividends: only ratios mean anything."""
+    """Forward-adjusted for splits and dividends: only ratios have a meaning."""
     volume: Grid
     """Forward-adjusted for splits; NaN also where it is unknown."""
 
     @property
     def present(self) -> Mask:
+        """Where there is a bar."""
         return ~np.isnan(self.close)
 
     def position_of(self, sessions: Days) -> np.ndarray:
-        """Where each given session stands among `sessions`."""
+        """The position of each given session in `sessions`."""
         return np.searchsorted(self.sessions, sessions)
 
     def until(self, session: dt.date) -> "History":
         """The same history as it was known at the close of an earlier session."""
         end = int(np.searchsorted(self.sessions, np.datetime64(session), side="right"))
-        cut = {name: getattr(self, name)[:, :end] for name in ("open", "high", "low", "close", "volume")}
-        return History(symbols=self.symbols, sessions=self.sessions[:end], **cut)
+        return replace(self._with(lambda grid: grid[:, :end]), sessions=self.sessions[:end])
 
     def with_future_noise(self, session: np.datetime64, seed: int) -> "History":
-        """The same with noise in the place of every bar after a session: what may not matter."""
+        """The same history with every bar after a session replaced by noise."""
         draw = np.random.default_rng(seed)
         end = int(np.searchsorted(self.sessions, session, side="right"))
-        grids = {name: getattr(self, name).copy() for name in ("open", "high", "low", "close", "volume")}
-        for grid in grids.values():
-            grid[:, end:] = draw.uniform(1, 1000, grid[:, end:].shape)
-        return History(symbols=self.symbols, sessions=self.sessions, **grids)
+        noise = (len(self.symbols), len(self.sessions) - end)
+        return self._with(lambda grid: np.concatenate([grid[:, :end], draw.uniform(1, 1000, noise)], axis=1))
 
     def some(self, places: np.ndarray) -> "History":
         """The history of some of the symbols, by position."""
-        kept = {name: getattr(self, name)[places] for name in ("open", "high", "low", "close", "volume")}
-        return History(symbols=tuple(self.symbols[place] for place in places), sessions=self.sessions, **kept)
+        return replace(self._with(lambda grid: grid[places]), symbols=tuple(self.symbols[place] for place in places))
+
+    def _with(self, changed: Callable[[Grid], Grid]) -> "History":
+        grids: dict[str, Any] = {name: changed(getattr(self, name)) for name in ADJUSTED}
+        return replace(self, **grids)
 
 
 def read_history(
@@ -66,40 +84,48 @@ def read_history(
 ) -> History:
     """All final bars of the market's symbols up to `until`, both ends included, on the market's own sessions.
 
-    As the warehouse has them now, or with `known_at` (UTC) as they were known at that moment.
+    As the warehouse has them now, or with `known_at` (UTC) as they were known at that moment. The steps of a run that
+    read the same bars share one history, whose grids are read-only. A digest of the stored bars decides whether they
+    are the same, so every change is seen, whoever made it; and no history is cut from a longer one.
     """
-    table, moment = ("prices", {}) if known_at is None else ("prices_as_of($known_at)", {"known_at": known_at})
+    values = {"market": market.name, "symbols": list(market.symbols), "until": until}
+    if known_at is not None:
+        return _read(warehouse, market, until, ROWS_AS_OF, values | {"known_at": known_at})
+    with warehouse.connect():  # while it is open, no other process can write between the digest and the rows
+        sessions = (market.calendar_name, market.start, until)
+        reading = (warehouse.path, market.name, market.symbols, *sessions, *warehouse.digest(ROWS, values))
+        if reading in _newest:
+            return _newest[reading]
+        if any(other[:2] == reading[:2] and len(market.symbols) < len(other[2]) for other in _newest):
+            return _read(warehouse, market, until, ROWS, values)  # a sample does not replace the whole market
+        _newest.clear()
+        return _newest.setdefault(reading, _read(warehouse, market, until, ROWS, values))
+
+
+def _read(warehouse: Warehouse, market: Market, until: dt.date, sql: str, values: Mapping[str, Any]) -> History:
     sessions = market.sessions_between(market.start, until)
-    bars = empty_grids(market.symbols, sessions, COLUMNS)
-    for rows in warehouse.stream(
-        f"select symbol, session, open, high, low, close, volume, dividend, split_ratio from {table} "  # noqa: S608  own names
-        "where market = $market and session <= $until and final",
-        {"market": market.name, "until": until} | moment,
-    ):
+    bars = empty_grids(market.symbols, sessions, BAR_VALUES)
+    for rows in warehouse.stream(sql, values):
         fill_grids(bars, rows, market.symbols, sessions)
-    return adjusted(market.symbols, sessions, bars)
+    history = adjusted(market.symbols, sessions, bars)
+    for name in ADJUSTED:
+        getattr(history, name).flags.writeable = False
+    return history
 
 
 def adjusted(symbols: tuple[str, ...], sessions: Days, bars: dict[str, Grid]) -> History:
-    """The history that bars as traded amount to; `bars` has one (symbols, sessions) grid for each of COLUMNS."""
+    """The history of bars as traded; `bars` has one (symbols, sessions) grid for each of BAR_VALUES."""
     factor = forward_factors(bars["close"], bars["dividend"], bars["split_ratio"])
-    prices = {name: bars[name] * factor for name in ("open", "high", "low", "close")}
+    prices = {name: bars[name] * factor for name in PRICES}
     shares = split_factors(bars["close"], bars["split_ratio"])
     return History(symbols=symbols, sessions=sessions, volume=bars["volume"] / shares, **prices)
 
 
 def require_past(warehouse: Warehouse, market: Market, first: dt.date) -> None:
-    """Raise HistoryError unless every session before `first` was asked for: values that accumulate would be wrong."""
-    asked = (
-        warehouse.read(
-            "select session from coverage where market = $market and session < $first",
-            {"market": market.name, "first": first},
-        )["session"]
-        .to_numpy()
-        .astype("datetime64[D]")
-    )
+    """Raise HistoryError unless every session before `first` was loaded: values that accumulate would be wrong."""
+    asked = warehouse.read(ASKED, {"market": market.name, "first": first})["session"].to_numpy()
     past = market.sessions_between(market.start, first - dt.timedelta(days=1))
-    missing = np.setdiff1d(past, asked)
+    missing = np.setdiff1d(past, asked.astype("datetime64[D]"))
     if len(missing):
         raise HistoryError(
             f"{market.name}: {len(missing)} sessions before {first} were never loaded, the first {missing[0]}. "

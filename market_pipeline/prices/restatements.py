@@ -1,7 +1,8 @@
-"""What changed since a bar was last read: arriving bars held against the stored ones, value by value.
+"""What changed since a bar was last read: arriving bars compared with the stored ones, value by value.
 
-A vendor's noise changes nothing, a provisional bar gives way silently, and anything else is a restatement: the stored
-row takes the new value, and the old one stays readable beside it. Knows tables; no source, no warehouse, no clock.
+Noise of a vendor changes nothing, a provisional bar is replaced silently, and any other change is a restatement: the
+stored row takes the new value, and the old one stays readable in the log. Knows tables; no source, no warehouse, no
+clock.
 """
 
 import datetime as dt
@@ -14,99 +15,76 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.storage.grids import Days, Mask
+from market_pipeline.storage.tables.prices import BAR_VALUES, BARS, PRICES, RESTATEMENTS
 
 MOVED = 0.02
-"""Logarithm: closes that are all re-read this far from the stored ones, one way, are on another scale."""
+"""Logarithm: closes that all moved at least this far from the stored ones, in one direction, are on another scale."""
 
 LEAST_MOVED = 3
-"""Bars that must agree on that: a vendor may well mend one or two."""
+"""Bars that must agree on that: a vendor may well correct one or two."""
 
 NOISE = 1e-5
-"""Relative: the same request gives another seventh digit each time."""
+"""Relative: the same request returns another seventh digit each time."""
 
 SMALL = 0.05
-"""Logarithm of a common price ratio too small to be a re-basing on a split."""
+"""Logarithm of a common price ratio too small for an adjustment for a split."""
 
 SETTLING = 5e-3
-"""Relative: a volume that changes by less moves no indicator that anyone would act on."""
+"""Relative: a volume that changes by less moves no indicator noticeably."""
 
-PRICES = ("open", "high", "low", "close")
-FIELDS = (*PRICES, "volume", "dividend", "split_ratio")
-KEY = ["symbol", "session"]
-SCHEMA = pa.schema(
-    [
-        ("symbol", pa.string()),
-        ("session", pa.date32()),
-        ("field", pa.string()),
-        ("old", pa.float64()),
-        ("new", pa.float64()),
-        ("cause", pa.string()),
-        ("old_known_at", pa.timestamp("us")),
-        ("known_at", pa.timestamp("us")),
-        ("recompute", pa.bool_()),
-    ]
-)
+FIELDS = (*BAR_VALUES, "bar")
+"""What a restatement may be about: a value, or a whole bar that came late."""
+
+VOLUME, DIVIDEND, SPLIT_RATIO, BAR = (FIELDS.index(name) for name in ("volume", "dividend", "split_ratio", "bar"))
 
 
 @dataclass(frozen=True)
-class Reconciled:
-    """What is to be written: bars that are new or changed, and one row for each value that a vendor restated."""
+class Changes:
+    """Bars that are new or changed, and one row for each value that a vendor restated."""
 
     bars: pa.Table
     restatements: pa.Table
 
 
-def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.date, before: Sequence[str]) -> Reconciled:
-    """Hold `arriving` against `stored`; both have the columns of the table prices but the market, keys once each.
+def reconcile(stored: pa.Table, arriving: pa.Table, covered: Days, first: dt.date, before: Sequence[str]) -> Changes:
+    """Compare `arriving` with `stored`; both have the columns of the table prices but the market, each key once.
 
-    `covered` are the sessions that were asked for before, `first` is the first one that this run computes, `before`
-    are the symbols that had a bar in the run's range when it began. A stored bar that did not arrive stays: a vendor's
-    silence takes nothing back. A changed bar, or one that fills a hole, became known when it was read, whatever its
-    session.
+    `covered` are the sessions that were requested before, `first` is the first one that this run computes, `before`
+    are the symbols that had a bar in the run's range when it began. A stored bar that did not arrive stays: no answer
+    is no correction. A changed bar, or one that fills a hole, became known when it was read, whatever its session.
     """
     if not before or not arriving.num_rows:
-        return Reconciled(arriving, SCHEMA.empty_table())
-    place = _places(stored, arriving)
-    met = place >= 0
-    # A symbol without any stored bar is new in the universe: its past is assumed known, like that of a first backfill.
-    of_old = pc.is_in(arriving["symbol"], pa.array(before, pa.string())).to_numpy(zero_copy_only=False)
-    late = ~met & of_old & np.isin(arriving["session"].to_numpy().astype("datetime64[D]"), covered)
-    old = stored.take(pa.array(place, mask=~met))
-    differs = _differences(old, arriving) & met
-    was_final = old["final"].fill_null(False).to_numpy()
-    is_final = arriving["final"].to_numpy()
+        return Changes(arriving, RESTATEMENTS.schema.empty_table())
+    position = _positions(stored, arriving)
+    found = position >= 0
+    # A symbol without any stored bar is new in the market: its past is assumed known, like that of a first backfill.
+    known_symbol = pc.is_in(arriving["symbol"], pa.array(before, pa.string())).to_numpy()
+    late = ~found & known_symbol & np.isin(arriving["session"].to_numpy().astype("datetime64[D]"), covered)
+    old = stored.take(pa.array(position, mask=~found))
+    differs = _differences(old, arriving) & found
+    was_final, is_final = old["final"].fill_null(False).to_numpy(), arriving["final"].to_numpy()
     restated = differs & was_final & is_final
-    # A bar that was read while its session still ran says nothing against one that is final.
-    written = ~met | (~was_final & (is_final | differs.any(axis=0))) | restated.any(axis=0)
-    known = pa.array(
-        np.where(
-            restated.any(axis=0) | late,
-            arriving["fetched_at"].to_numpy().astype("datetime64[us]"),
-            arriving["known_at"].to_numpy().astype("datetime64[us]"),
-        )
-    )
-    bars = arriving.set_column(arriving.schema.get_field_index("known_at"), "known_at", known)
-    told = pa.concat_tables([_rows(old, bars, restated), _late_rows(bars, late)])
-    stale = pc.and_(told["recompute"], pc.less(told["session"], pa.scalar(first)))
-    return Reconciled(bars.filter(pa.array(written)), told.set_column(len(SCHEMA) - 1, "recompute", stale))
+    changed = restated.any(axis=0)
+    # A bar that was read while its session still ran is no evidence against a final one.
+    written = ~found | (~was_final & (is_final | differs.any(axis=0))) | changed
+    known_at = pc.if_else(pa.array(changed | late), arriving["fetched_at"], arriving["known_at"])
+    bars = arriving.set_column(arriving.column_names.index("known_at"), "known_at", known_at)
+    return Changes(bars.filter(pa.array(written)), _rows(old, bars, np.vstack([restated, late]), first))
 
 
 def rescaled(stored: pa.Table, arriving: pa.Table, beyond: Sequence[str]) -> dict[str, float]:
     """Symbols whose bars came back on another scale, with the factor: another currency, a split without its event.
 
-    Bars are stored as traded, so no later split moves them; what moves all of them is no restatement of a bar, and
+    Bars are stored as traded, so no later split moves them; a move of all of them is no restatement of a bar, and
     would leave two scales in one history. `beyond` are the symbols with bars that this fetch did not read again: one
-    whose whole history is read anew may change its scale.
+    whose whole history is read again may change its scale.
     """
-    place = _places(stored, arriving) if stored.num_rows else np.full(arriving.num_rows, -1)
-    met = place >= 0
-    old, new = stored.take(place[met]), arriving.filter(pa.array(met))
-    moved = np.log(new["close"].to_numpy() / old["close"].to_numpy())
-    by_symbol = pd.Series(moved).groupby(new["symbol"].to_pandas())
-    spans = pd.DataFrame({"least": by_symbol.min(), "most": by_symbol.max(), "bars": by_symbol.size()})
-    far = (spans["least"] > MOVED) | (spans["most"] < -MOVED)
-    found = spans[far & (spans["bars"] >= LEAST_MOVED) & spans.index.isin(beyond)].index
-    return {str(symbol): float(np.exp(by_symbol.get_group(symbol).median())) for symbol in found}
+    position = _positions(stored, arriving)
+    old, new = stored.take(position[position >= 0]), arriving.filter(pa.array(position >= 0))
+    moved = pd.Series(np.log(new["close"].to_numpy() / old["close"].to_numpy())).groupby(new["symbol"].to_pandas())
+    far = ((moved.min() > MOVED) | (moved.max() < -MOVED)) & (moved.size() >= LEAST_MOVED)
+    found = far[far].index.intersection(list(beyond))
+    return {str(symbol): float(np.exp(moved.get_group(symbol).median())) for symbol in found}
 
 
 def to_recompute(restatements: pa.Table, last: dt.date) -> str:
@@ -115,17 +93,20 @@ def to_recompute(restatements: pa.Table, last: dt.date) -> str:
     return f"{min(stale)}..{last}" if stale else "none"
 
 
-def _places(stored: pa.Table, arriving: pa.Table) -> np.ndarray:
-    """Where each arriving bar stands among the stored ones, -1 for a new one; shape (arriving,)."""
-    index = pd.MultiIndex.from_arrays([stored[name].to_numpy(zero_copy_only=False) for name in KEY])
-    places: np.ndarray = index.get_indexer(
-        pd.MultiIndex.from_arrays([arriving[name].to_numpy(zero_copy_only=False) for name in KEY])
+def _positions(stored: pa.Table, arriving: pa.Table) -> np.ndarray:
+    """The position of each arriving bar among the stored ones, -1 for a new one; shape (arriving,)."""
+    if not stored.num_rows:
+        return np.full(arriving.num_rows, -1)
+    known, asked = (
+        pd.MultiIndex.from_arrays([rows[name].to_numpy(zero_copy_only=False) for name in BARS.key])
+        for rows in (stored, arriving)
     )
-    return places
+    positions: np.ndarray = known.get_indexer(asked)
+    return positions
 
 
 def _differences(old: pa.Table, new: pa.Table) -> Mask:
-    """Which of FIELDS differ by more than noise; unknown equals unknown; shape (fields, bars)."""
+    """Which of BAR_VALUES differ by more than noise; unknown equals unknown; shape (values, bars)."""
     before, after = _values(old), _values(new)
     far = np.abs(after - before) > NOISE * np.maximum(np.abs(after), np.abs(before))
     differs: Mask = far | (np.isnan(before) != np.isnan(after))
@@ -133,59 +114,46 @@ def _differences(old: pa.Table, new: pa.Table) -> Mask:
 
 
 def _values(rows: pa.Table) -> np.ndarray:
-    return np.stack([rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in FIELDS])
+    """BAR_VALUES of each bar, NaN where unknown; shape (values, bars)."""
+    return np.stack([rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in BAR_VALUES])
 
 
-def _rows(old: pa.Table, new: pa.Table, restated: Mask) -> pa.Table:
-    """One row for each restated value."""
+def _rows(old: pa.Table, new: pa.Table, restated: Mask, first: dt.date) -> pa.Table:
+    """One row for each True of `restated`, shape (FIELDS, bars).
+
+    It is to be recomputed if it lies before `first` and moves anything: a volume that settled a little does not.
+    """
     field, row = np.nonzero(restated)
+    old_known_at = pc.coalesce(old["known_at"], new["known_at"]).take(row)
+    old, new = old.take(row), new.take(row)
+    nothing = np.full(len(row), np.nan)
+    before, after = np.vstack([_values(old), nothing]), np.vstack([_values(new), nothing])
+    value_before, value_after = (values[field, np.arange(len(row))] for values in (before, after))
+    settled = (field == VOLUME) & (np.abs(value_after - value_before) <= SETTLING * np.abs(value_before))
+    prices = slice(0, len(PRICES))
     return pa.table(
         {
-            "symbol": new["symbol"].take(row),
-            "session": new["session"].take(row),
+            "symbol": new["symbol"],
+            "session": new["session"],
             "field": pa.array(np.array(FIELDS, object)[field], pa.string()),
-            "old": pa.array(_values(old)[field, row], from_pandas=True),
-            "new": pa.array(_values(new)[field, row], from_pandas=True),
-            "cause": pa.array(_causes(old, new, restated)[field, row], pa.string()),
-            "old_known_at": old["known_at"].take(row),
-            "known_at": new["known_at"].take(row),
-            "recompute": pa.array(_matters(old, new)[field, row]),
+            "old": pa.array(value_before, from_pandas=True),
+            "new": pa.array(value_after, from_pandas=True),
+            "cause": pa.array(_causes(field, before[prices], after[prices], restated[prices][:, row])),
+            "old_known_at": old_known_at,
+            "known_at": new["known_at"],
+            "recompute": pc.and_(pc.less(new["session"], pa.scalar(first)), pa.array(~settled)),
         },
-        schema=SCHEMA,
+        schema=RESTATEMENTS.schema,
     )
 
 
-def _late_rows(bars: pa.Table, late: Mask) -> pa.Table:
-    """One row for each bar that fills a hole."""
-    rows = bars.filter(pa.array(late))
-    nothing = pa.nulls(rows.num_rows, pa.float64())
-    columns = {
-        "symbol": rows["symbol"], "session": rows["session"], "field": pa.repeat("bar", rows.num_rows),
-        "old": nothing, "new": nothing, "cause": pa.repeat("late", rows.num_rows),
-        "old_known_at": rows["known_at"], "known_at": rows["known_at"],
-        "recompute": pa.repeat(pa.scalar(value=True), rows.num_rows),
-    }  # fmt: skip
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _matters(old: pa.Table, new: pa.Table) -> Mask:
-    """Whether a changed value moves what rests on it: any but a volume that settled a little; (fields, bars)."""
-    before, after = _values(old), _values(new)
-    volume = FIELDS.index("volume")
-    matters = np.ones(before.shape, bool)
-    matters[volume] = ~(np.abs(after[volume] - before[volume]) <= SETTLING * np.abs(before[volume]))
-    return matters
-
-
-def _causes(old: pa.Table, new: pa.Table, restated: Mask) -> np.ndarray:
-    """Why each value changed, as far as the bar itself tells; shape (fields, bars)."""
+def _causes(field: np.ndarray, before: np.ndarray, after: np.ndarray, restated: Mask) -> np.ndarray:
+    """Why each value changed, as far as the prices of its bar show: `before`, `after`, and which are restated."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(_values(new)[: len(PRICES)] / _values(old)[: len(PRICES)])
-    rebased = (np.ptp(ratio, axis=0) < 10 * NOISE) & (np.abs(ratio[0]) > SMALL)
-    untouched = ~restated[: len(PRICES)].any(axis=0)
-    cause = np.full(restated.shape, "vendor fix", object)
-    cause[:, rebased] = "split"
-    cause[FIELDS.index("volume"), untouched & ~rebased] = "volume settling"
-    cause[FIELDS.index("dividend"), ~rebased] = "dividend"
-    cause[FIELDS.index("split_ratio")] = "split"
-    return cause
+        ratio = np.log(after / before)
+    adjusted = (np.ptp(ratio, axis=0) < 10 * NOISE) & (np.abs(ratio[0]) > SMALL)
+    return np.select(
+        [field == BAR, adjusted | (field == SPLIT_RATIO), field == DIVIDEND, (field == VOLUME) & ~restated.any(axis=0)],
+        ["late", "split", "dividend", "volume settling"],
+        default="vendor fix",
+    )

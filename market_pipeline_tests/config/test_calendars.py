@@ -13,7 +13,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.jobs import schedules_of
 from market_pipeline.orchestration.partitions import session_partitions
-from market_pipeline.prices.intake import sort_bars
+from market_pipeline.prices.validation import validate
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome
 
 FIRST, LAST = dt.date(2000, 1, 1), dt.date(2027, 12, 31)
@@ -79,8 +79,7 @@ def test_around_every_change_of_the_clock_a_bar_is_final_exactly_from_its_settli
         for session, close in zip(near.tolist(), market.close_of(near).tolist(), strict=True):
             settled = close.replace(tzinfo=dt.UTC) + dt.timedelta(minutes=market.settle_minutes)
             for moment, final in ((settled - SECONDS, False), (settled, True)):
-                intake = sort_bars(fetched, market, "simulated", near[0].item(), near[-1].item(), moment)
-                rows = intake.prices.to_pandas().set_index("session")
+                rows = validate(fetched, market, "simulated", moment).bars.to_pandas().set_index("session")
                 assert rows["final"][session] == final
                 assert not rows["final"][rows.index > session].any()
                 assert rows["final"][rows.index < session].all()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.indicators.catalogue import NAMES
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.indicators import NAMES
 
 BARS = 400
 DAYS = np.busday_offset(np.datetime64("2020-01-06"), np.arange(BARS))
@@ -194,14 +194,14 @@ def test_an_indicator_equals_its_definition(name: str, computed: dict[str, Grid]
 @settings(max_examples=25, deadline=None)
 def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
-    garbage = {
+    noise = {
         name: np.concatenate(
             [getattr(HISTORY, name)[:, : origin + 1], draw.uniform(1, 999, (2, BARS - origin - 1))], axis=1
         )
         for name in ("open", "high", "low", "close", "volume")
     }
     whole = compute_indicators(HISTORY)
-    with_future_noise = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, **garbage))
+    with_future_noise = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, **noise))
     cut = compute_indicators(HISTORY.until(HISTORY.sessions[origin].item()))
     for name in NAMES:
         np.testing.assert_array_equal(whole[name][:, : origin + 1], cut[name], err_msg=name)
@@ -210,14 +210,14 @@ def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
 
 @given(price=st.floats(1e-6, 1e6), shares=st.floats(1e-3, 1e6))
 @settings(max_examples=10, deadline=None)
-def test_indicators_know_no_scale(price: float, shares: float) -> None:
+def test_indicators_do_not_depend_on_the_scale(price: float, shares: float) -> None:
     prices = {name: getattr(HISTORY, name) * price for name in ("open", "high", "low", "close")}
     scaled = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, volume=HISTORY.volume * shares, **prices))
     for name, grid in compute_indicators(HISTORY).items():
         np.testing.assert_allclose(scaled[name], grid, rtol=1e-9, atol=1e-10, err_msg=name)
 
 
-def test_a_missing_bar_poisons_nothing_after_it(computed: dict[str, Grid]) -> None:
+def test_a_missing_bar_changes_no_value_after_it(computed: dict[str, Grid]) -> None:
     present = HISTORY.present[1]
     packed = {name: getattr(HISTORY, name)[1:, present] for name in ("open", "high", "low", "close", "volume")}
     alone = compute_indicators(History(("HOLED",), HISTORY.sessions[: present.sum()], **packed))
@@ -237,7 +237,7 @@ def test_an_unknown_volume_leaves_the_price_indicators_alone(computed: dict[str,
     assert np.isfinite(found["mfi_14"][0, 301:]).all()
 
 
-def test_a_price_that_stands_still_gives_no_infinity() -> None:
+def test_a_constant_price_gives_no_infinity() -> None:
     flat = np.full((1, 300), 7.0)
     for volume in (np.full((1, 300), 5.0), np.zeros((1, 300)), np.full((1, 300), np.nan)):
         grids = compute_indicators(History(("FLAT",), DAYS[:300], flat, flat, flat, flat, volume))

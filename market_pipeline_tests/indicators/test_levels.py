@@ -1,6 +1,4 @@
-"""The view of price levels, over tables shaped as in the mart: whatever the scale of adj_close, levels are on it."""
-
-from importlib.resources import files
+"""The view of price levels, over tables shaped as in the mart: levels are on the scale of adj_close, whatever it is."""
 
 import duckdb
 import numpy as np
@@ -10,6 +8,8 @@ import pytest
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Grid, to_rows
+from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
+from market_pipeline.storage.tables.mart import INDICATOR_LEVELS
 
 SESSIONS = 300
 DAYS = np.datetime64("2021-01-04") + np.arange(SESSIONS)
@@ -24,17 +24,18 @@ def walk() -> History:
 
 
 def levels_of(history: History) -> dict[str, Grid]:
-    room = files("market_pipeline") / "indicators"
     market = pa.array(["test"] * SESSIONS)
     with duckdb.connect() as connection:
-        connection.execute((room / "table.sql").read_text(encoding="utf-8"))
+        for statement in INDICATOR_VALUES.ddl():
+            connection.execute(statement)
         rows = to_rows(history.symbols, DAYS, compute_indicators(history), history.present)
         connection.register("arriving", rows.append_column("market", market))
         connection.execute("insert into indicators by name from arriving")
         closes = to_rows(history.symbols, DAYS, {"adj_close": history.close * SCALE}, history.present)
         connection.register("closes", closes.append_column("market", market))
         connection.execute("create table prices as from closes")
-        connection.execute((room / "levels.sql").read_text(encoding="utf-8"))
+        for statement in INDICATOR_LEVELS.ddl():
+            connection.execute(statement)
         found = connection.execute("from indicator_levels order by session").to_arrow_table()
     return {name: found[name].to_numpy().astype(float) for name in found.column_names[3:]}
 
@@ -79,7 +80,7 @@ TRUTHS = {
 
 
 @pytest.mark.parametrize("name", TRUTHS)
-def test_a_level_is_what_its_name_says_in_price_units(name: str, levels: dict[str, Grid]) -> None:
+def test_a_level_equals_its_definition_in_price_units(name: str, levels: dict[str, Grid]) -> None:
     assert levels[name][-1] == pytest.approx(TRUTHS[name], rel=1e-9)
 
 

@@ -53,7 +53,7 @@ def test_a_split_without_a_step_and_a_step_without_a_split(
 ) -> None:
     plant(pipeline, step=step, ratio=ratio)
     found = verdicts(pipeline)
-    assert found["a_step_like_a_split_has_its_split"] == told
+    assert found["no_unrecorded_splits"] == told
     assert found["every_split_moves_the_price"] == felt
     assert found["every_bar_is_possible"]
 
@@ -78,8 +78,6 @@ def test_a_missing_bar_is_a_warning_that_stops_nothing(pipeline: Pipeline) -> No
     vendor.missing |= vendor.where("SIM1", DAY)
     result = pipeline.materialise(("prices", "indicators"), FIRST, LAST)
     assert result.success
-    [complete] = [
-        found for found in result.get_asset_check_evaluations() if found.check_name == "every_session_is_complete"
-    ]
+    [complete] = [found for found in result.get_asset_check_evaluations() if found.check_name == "no_missing_bars"]
     assert not complete.passed
     assert complete.severity == dg.AssetCheckSeverity.WARN

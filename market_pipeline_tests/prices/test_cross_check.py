@@ -35,7 +35,7 @@ def at(exchange: LoopbackExchange) -> ExchangeSource:
 
 
 def opinion(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == "the_second_source_agrees"]
+    [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == "closes_agree_with_reference_source"]
     return found
 
 
@@ -46,7 +46,7 @@ def test_differences_are_recorded_and_flagged_and_the_stored_bars_stay(tmp_path:
     del other["ETH-USD"][WRONG]
     with running_exchange(held) as first, running_exchange(other) as second:
         pipeline = Pipeline(tmp_path, TOML, source=at(first))
-        with mock.patch("market_pipeline.prices.cross_check_assets.ExchangeSource", return_value=at(second)):
+        with mock.patch("market_pipeline.prices.assets.ExchangeSource", return_value=at(second)):
             pipeline.build(("prices",), FIRST, LAST)
             before = pipeline.digest("prices")
             result = pipeline.materialise(("cross_check",), FIRST, LAST)
@@ -66,7 +66,7 @@ def test_a_second_source_that_is_down_warns_and_fails_nothing(tmp_path: Path) ->
     with running_exchange(held) as first, running_exchange(held) as second:
         pipeline = Pipeline(tmp_path, TOML, source=at(first))
         second.faults = [(503, "down")] * 1000
-        with mock.patch("market_pipeline.prices.cross_check_assets.ExchangeSource", return_value=at(second)):
+        with mock.patch("market_pipeline.prices.assets.ExchangeSource", return_value=at(second)):
             pipeline.build(("prices",), FIRST, LAST)
             result = pipeline.materialise(("cross_check",), FIRST, LAST)
     assert result.success

@@ -9,10 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from market_pipeline.config.markets import Market
-from market_pipeline.prices import assets
-from market_pipeline.prices.intake import Intake
+from market_pipeline.prices import load
+from market_pipeline.prices.load import Run
+from market_pipeline.prices.restatements import Changes
+from market_pipeline.prices.validation import Batch
 from market_pipeline.sources.files import AT_ONCE, FilesSource
-from market_pipeline.sources.protocol import Fetched
+from market_pipeline.storage.warehouse import Transaction
 from market_pipeline_tests.pipeline import Pipeline
 
 NAMES = [f"S{number}" for number in range(6)]
@@ -41,7 +43,7 @@ def test_pieces_make_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyP
     write(tmp_path / "files")
     tables = []
     for at_once in (AT_ONCE, 70):
-        monkeypatch.setattr(assets, "AT_ONCE", at_once)
+        monkeypatch.setattr(load, "AT_ONCE", at_once)
         source = FilesSource(tmp_path / "files", at_once=at_once)
         pipeline = Pipeline(tmp_path / str(at_once), TOML, source=source)
         assert len(list(source.batches(pipeline.market, pipeline.market.symbols, FIRST, LAST))) == (
@@ -140,15 +142,15 @@ def test_files_by_date_or_by_symbol_in_any_pieces_make_the_same_tables(
     asked: str,
 ) -> None:
     stored = list[tuple[int, dt.date, dt.date]]()
-    plain = assets.sort_bars
+    plain = load.write
 
     def watched(
-        fetched: Fetched, market: Market, source: str, first: dt.date, last: dt.date, now: dt.datetime
-    ) -> Intake:
-        stored.append((len(fetched.outcomes), first, last))
-        return plain(fetched, market, source, first, last, now)
+        transaction: Transaction, market: Market, batch: Batch, changes: Changes, part: Run, now: dt.datetime
+    ) -> None:
+        stored.append((len(batch.outcomes), part.first, part.last))
+        plain(transaction, market, batch, changes, part, now)
 
-    monkeypatch.setattr(assets, "sort_bars", watched)
+    monkeypatch.setattr(load, "write", watched)
     found = tables_of(tmp_path, order, row_group, at_once)
     assert len(stored) > 8
     assert (len({symbols for symbols, _, _ in stored}) == 1) == (asked == "days")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.prices.restatements import FIELDS, NOISE, Reconciled, reconcile
+from market_pipeline.prices.restatements import FIELDS, NOISE, Changes, reconcile
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
@@ -32,8 +32,8 @@ def row(read: dt.datetime = THEN, *, final: bool = True, **values: float | None)
     )
 
 
-def against(stored: pa.Table, arriving: pa.Table) -> Reconciled:
-    """The two held against each other by a run that computes the next session."""
+def against(stored: pa.Table, arriving: pa.Table) -> Changes:
+    """The two compared by a run that computes the next session."""
     return reconcile(stored, arriving, np.array(["2024-01-09"], "datetime64[D]"), dt.date(2024, 1, 10), ["A"])
 
 
@@ -108,7 +108,7 @@ def test_a_restatement_before_the_asked_session_is_noticed_and_the_older_vintage
     result = pipeline.materialise(("prices",), LAST, LAST)
     assert result.success
     [shown] = [event.step_materialization_data for event in result.get_asset_materialization_events()]
-    assert shown.materialization.metadata["partitions to compute anew"].value == f"2023-03-23..{LAST}"
+    assert shown.materialization.metadata["partitions to compute again"].value == f"2023-03-23..{LAST}"
     rows = pipeline.warehouse.read("select field, cause, old, new from restatements order by field").to_pylist()
     assert [(r["field"], r["cause"]) for r in rows] == [("close", "vendor fix"), ("volume", "volume settling")]
     sql = "select close from prices_as_of($moment::timestamp) where symbol = 'SIM1' and session = '2023-03-24'"

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.config.markets import Market
-from market_pipeline.prices.history import COLUMNS, adjusted
+from market_pipeline.prices.history import adjusted
 from market_pipeline.prices.rules import broken_rule
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.simulated import PLANTED_AUTOCORRELATION, SimulatedSource, _path
 from market_pipeline.storage.grids import to_grids
+from market_pipeline.storage.tables.prices import BAR_VALUES
 
 SYMBOLS = ("AUTOREG", "WALK1", "SIM1", "SIM2", "SIM3", "SIM4", "SIM5", "SIM6", "SIM7")
 stocks = Market("stocks", "XNYS", dt.date(2010, 1, 4), SYMBOLS)
@@ -88,7 +89,7 @@ def good(bars: pd.DataFrame) -> pd.DataFrame:
 def test_real_looking_symbols_have_fat_tails_clustered_volatility_and_company(bars: pd.DataFrame) -> None:
     kept = good(bars)
     rows = pa.Table.from_pandas(kept, preserve_index=False)
-    history = adjusted(SYMBOLS, stocks.sessions, to_grids(rows, SYMBOLS, stocks.sessions, COLUMNS))
+    history = adjusted(SYMBOLS, stocks.sessions, to_grids(rows, SYMBOLS, stocks.sessions, BAR_VALUES))
     returns = pd.DataFrame(np.diff(np.log(history.close), axis=1).T, columns=SYMBOLS)[["SIM1", "SIM2", "SIM3"]]
     assert (returns.kurt() > 2).all()
     assert all(returns[name].abs().autocorr() > 0.1 for name in returns)

@@ -1,0 +1,219 @@
+"""How bars are loaded, step by step: fetch, validate, refuse another scale, reconcile with stored bars, write, count.
+
+What a step does is in the module that is named after it; this one holds their order and the SQL between them. Knows no
+Dagster and no clock.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from market_pipeline.config.markets import Market
+from market_pipeline.errors import SourceError
+from market_pipeline.prices.coverage import COUNTED, count_symbols, coverage_rows
+from market_pipeline.prices.restatements import Changes, reconcile, rescaled
+from market_pipeline.prices.rules import LOOKBACK
+from market_pipeline.prices.validation import Batch, validate
+from market_pipeline.sources.protocol import FAILED, Fetched, Outcome, Source, pieces_of
+from market_pipeline.storage.grids import Days
+from market_pipeline.storage.tables.prices import OUTCOMES
+from market_pipeline.storage.warehouse import Transaction, Warehouse
+
+OVERLAP = 10
+"""Sessions before the requested ones that are read again: vendors correct bars for about two weeks."""
+
+AT_ONCE = 2_000_000
+"""Bars whose coverage is counted at once."""
+
+DAY = dt.timedelta(days=1)
+
+COVERED = "select session, attempts from coverage where market = $market and session between $first and $last"
+WITHIN = "select distinct symbol from prices where market = $market and session between $first and $last"
+BEYOND = """
+select distinct symbol from prices where market = $market and session not between $first and $last and final
+"""
+STORED = """
+select * exclude (market) from prices
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last
+"""
+FINAL = """
+select symbol, session from prices
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last and final
+"""
+QUARANTINED = """
+select symbol, session from quarantine
+where market = $market and symbol in (select unnest($symbols)) and session between $first and $last
+"""
+ATTEMPTS = """
+select symbol, max(attempt) as attempt from outcomes
+where market = $market and first_session = $first and last_session = $last group by symbol
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The sessions that a run loads, and what was stored of them when it began."""
+
+    first: dt.date
+    last: dt.date
+    since: dt.date
+    """The first session that is read again."""
+    covered: Days
+    """The sessions from `since` that were requested before."""
+    sessions: Days
+    """Those that may be written: the covered ones and those of the run, so that any order of runs ends the same."""
+    compared_since: dt.date
+    """The first session whose stored bars are compared."""
+    within: tuple[str, ...]
+    """Symbols with a bar from `since` to `last`."""
+    beyond: tuple[str, ...]
+    """Symbols with a final bar outside of these."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run has written, but for the bars."""
+
+    coverage: pa.Table
+    """Rows of the run's sessions."""
+    restatements: pa.Table
+    outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...]
+    """What of the source could not be read."""
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Symbol to cause, for those whose stored bars stay as they are."""
+        return {one.symbol: f"{one.status}: {one.cause}" for one in self.outcomes if one.status in FAILED}
+
+
+def load_prices(
+    warehouse: Warehouse, source: Source, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date,
+    now: dt.datetime,
+) -> Loaded:  # fmt: skip
+    """Load the bars of `symbols` from `first` to `last`, as the source has them at `now` (UTC).
+
+    Each piece of the answer is written in one transaction, and judged by what was stored when the run began.
+    """
+    outcomes, notes, restatements = list[Outcome](), list[str](), list[pa.Table]()
+    with warehouse.transaction(market.name) as transaction:
+        run = begin(transaction, market, first, last)
+    for part, fetched in fetch(source, market, symbols, run):
+        batch = validate(fetched, market, source.name, now)
+        with warehouse.transaction(market.name) as transaction:
+            stored = transaction.read(STORED, rows_of(market, part.compared_since, part.last, batch.symbols))
+            batch = batch.without(rescaled(stored, batch.bars, run.beyond))
+            arriving = batch.bars_of(part.sessions)
+            changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
+            write(transaction, market, batch, changes, part, now)
+        outcomes.extend(batch.outcomes)
+        notes.extend(fetched.notes)
+        restatements.append(changes.restatements)
+    with warehouse.transaction(market.name) as transaction:
+        coverage = write_coverage(transaction, market, run, now)
+    return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))
+
+
+def require_arrivals(loaded: Loaded, market: Market, source: Source) -> None:
+    """Raise SourceError if no symbol arrived at all."""
+    if all(one.status in FAILED for one in loaded.outcomes):
+        raise SourceError(
+            f"{market.name}: no symbol arrived from {source.name}; what was stored stays as it was. "
+            + "; ".join(f"{symbol}: {cause}" for symbol, cause in list(loaded.failed.items())[:3])
+        )
+
+
+def begin(transaction: Transaction, market: Market, first: dt.date, last: dt.date) -> Run:
+    """A run of the sessions from `first` to `last`, and what is stored."""
+    since = sessions_before(market, first, OVERLAP)
+    span = rows_of(market, since, last)
+    covered = transaction.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+    sessions = np.union1d(covered, market.sessions_between(first, last))
+    within, beyond = (tuple(transaction.read(sql, span)["symbol"].to_pylist()) for sql in (WITHIN, BEYOND))
+    return Run(first, last, since, covered, sessions, since, within, beyond)
+
+
+def fetch(source: Source, market: Market, symbols: Sequence[str], run: Run) -> Iterator[tuple[Run, Fetched]]:
+    """The pieces of the source's answer, each with the part of the run that it is for.
+
+    Every piece has the LOOKBACK sessions before its own, by which the rules judge it.
+    """
+    past, notes = list[pd.DataFrame](), tuple[str, ...]()
+    for fetched in pieces_of(source, market, symbols, sessions_before(market, run.since, LOOKBACK), run.last):
+        if fetched.days is None:
+            yield run, fetched
+            continue
+        ends = fetched.days[1]
+        bars = pd.concat([*past, fetched.bars], ignore_index=True)
+        notes += fetched.notes
+        if ends < run.first:  # nobody requested these days on their own
+            past = [bars]
+            continue
+        yield part_of(run, market, *fetched.days), replace(fetched, bars=bars, notes=notes)
+        recent = sessions_before(market, ends + DAY, LOOKBACK)
+        past, notes = [bars[bars["session"] >= pd.Timestamp(recent)]], ()
+
+
+def part_of(run: Run, market: Market, begins: dt.date, ends: dt.date) -> Run:
+    """The part of a run for some of its days; the one with its first session has the covered ones before it."""
+    sessions = market.sessions_between(max(begins, run.first), min(ends, run.last))
+    first, last = sessions[0].item(), sessions[-1].item()
+    since = run.since if first == run.first else first
+    # A short piece alone could not show that a symbol is on another scale: bars of earlier pieces are compared as well.
+    compared_since = max(run.since, sessions_before(market, first, LOOKBACK))
+    covered, writable = (
+        days[(days >= np.datetime64(since)) & (days <= np.datetime64(last))] for days in (run.covered, run.sessions)
+    )
+    return Run(first, last, since, covered, writable, compared_since, run.within, run.beyond)
+
+
+def write(
+    transaction: Transaction, market: Market, batch: Batch, changes: Changes, part: Run, now: dt.datetime
+) -> None:
+    """Write new and changed bars, what was restated, the quarantine and the outcomes of one piece."""
+    transaction.upsert("prices", changes.bars)
+    transaction.append("restatements", changes.restatements)
+    # Rows on closed days belong to the session that follows them.
+    belongs = market.session_after(batch.quarantine["session"].to_numpy().astype("datetime64[D]"), 0)
+    quarantine = batch.quarantine.filter(pa.array(np.isin(belongs, part.sessions)))
+    earlier = market.sessions_between(market.start, part.since - DAY)
+    since = earlier[-1].item() + DAY if len(earlier) else market.start
+    transaction.replace("quarantine", quarantine, since, part.last, symbols=batch.answered)
+    counted = transaction.read(ATTEMPTS, rows_of(market, part.first, part.last)).to_pylist()
+    attempts = {row["symbol"]: row["attempt"] for row in counted}
+    requested = {"first_session": part.first, "last_session": part.last, "asked_at": now.replace(tzinfo=None)}
+    rows = [vars(one) | requested | {"attempt": attempts.get(one.symbol, 0) + 1} for one in batch.outcomes]
+    transaction.append("outcomes", pa.Table.from_pylist(rows, OUTCOMES.schema))
+
+
+def write_coverage(transaction: Transaction, market: Market, run: Run, now: dt.datetime) -> pa.Table:
+    """Count the stored bars of the run's sessions and of the covered ones before it; returns rows of the run's."""
+    before = transaction.read(COVERED, rows_of(market, run.since, run.last))
+    sessions = np.union1d(before["session"].to_numpy().astype("datetime64[D]"), run.sessions)
+    counts = np.zeros((len(COUNTED), len(sessions)), np.int32)
+    for symbols in np.array_split(market.symbols, 1 + len(market.symbols) * len(sessions) // AT_ONCE):
+        rows = rows_of(market, run.since, run.last, symbols.tolist())
+        final, quarantined = transaction.read(FINAL, rows), transaction.read(QUARANTINED, rows)
+        counts += count_symbols(market, symbols.tolist(), sessions, final, quarantined)
+    coverage = coverage_rows(sessions, counts, before, now)
+    transaction.replace("coverage", coverage, run.since, run.last)
+    return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+
+
+def rows_of(market: Market, first: dt.date, last: dt.date, symbols: Sequence[str] | None = None) -> dict[str, Any]:
+    """The parameters of a query for rows of a market from `first` to `last`, of all or of some symbols."""
+    rows: dict[str, Any] = {"market": market.name, "first": first, "last": last}
+    return rows if symbols is None else rows | {"symbols": list(symbols)}
+
+
+def sessions_before(market: Market, first: dt.date, count: int) -> dt.date:
+    """The session `count` sessions before `first`, or the market's first one."""
+    before = market.sessions_between(market.start, first)
+    start: dt.date = before[-min(count + 1, len(before))].item()
+    return start
