@@ -1,5 +1,6 @@
-"""docs/architecture.md names the packages, imports and tables that exist; pages name files that exist."""
+"""docs/architecture.md names existing packages, imports and tables; other pages name existing files and imports."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -73,3 +74,16 @@ def exists(name: str, folder: Path) -> bool:
     roots = (TOP, PACKAGE, TOP / "docs", TOP / "market_pipeline_tests", folder)
     anywhere = () if "/" in name else (*PACKAGE.rglob(name), *(TOP / "market_pipeline_tests").rglob(name))
     return bool(anywhere) or any((root / name).exists() for root in roots)
+
+
+def test_the_imports_of_the_changelog_exist() -> None:
+    rows = re.findall(
+        r"^\| `(market_pipeline[\w.]+)` \| `([\w.]+)` \| (.+) \|$",
+        (TOP / "CHANGELOG.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) > 10
+    for before, after, names in rows:
+        module = importlib.import_module(after)
+        assert before != after
+        assert all(hasattr(module, name) for name in re.findall(r"`(\w+)`", names)), after

@@ -3,6 +3,7 @@
 import ast
 import configparser
 import datetime as dt
+import doctest
 import json
 import re
 import shlex
@@ -17,6 +18,7 @@ import pytest
 
 from market_pipeline.cli.main import main
 from market_pipeline.config.markets_file import load_markets
+from market_pipeline.config.settings import variables
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report
@@ -36,7 +38,7 @@ SHELL = ("console", "bash", "sh", "shell")
 NOT_RUN = ("", "text", "csv", "mermaid", "diff")
 """Blocks without anything to run; test_recipes.py applies those of `diff`."""
 
-SETTINGS = {f"MARKET_PIPELINE_{name}" for name in ("HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS")}
+SETTINGS = set(variables())
 CHEAP = ("forecast", "verdicts", "doctor", "replay", "completion")
 """Commands that are run, not only parsed."""
 
@@ -92,6 +94,10 @@ PYTHON, CONSOLE = by_page("python"), by_page(*SHELL)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, here: Path) -> None:
     names: dict[str, Any] = {"__name__": "__page__"}
     for block in PYTHON[page]:
+        if block.text.startswith(">>> "):
+            session = doctest.DocTestParser().get_doctest(block.text, names, str(block), block.page, block.line)
+            assert doctest.DocTestRunner().run(session, clear_globs=False).failed == 0
+            continue
         code = compile(ast.parse(block.text), str(block), "exec")
         if not (block.reason_not_run or block.title):  # a block with a title is a file of a recipe
             exec(code, names)
