@@ -1,4 +1,4 @@
-"""The `forecasts` asset of a market: what every model says at each origin, month by month."""
+"""The `forecasts` asset of a market: what every model forecasts at each origin, month by month."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -16,13 +16,16 @@ from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.models.features.reading import read_panel
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.registry.training import Month, months_between
-from market_pipeline.orchestration.partitions import session_partitions, span_of
-from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, rows_by, table_metadata
+from market_pipeline.orchestration.decorator import market_asset
+from market_pipeline.orchestration.partitions import span_of
+from market_pipeline.orchestration.ui_metadata import record_metadata, rows_by
 from market_pipeline.storage.artifacts import load
-from market_pipeline.storage.tables.forecasts import FORECASTS
+from market_pipeline.storage.grids import Days
 from market_pipeline.storage.warehouse import Warehouse
 
-SAID_LIVE = """
+REGISTRY = "select model, month, path, sha256 from models where market = $market"
+LIVE = "mode = 'live'"
+ISSUED_LIVE = """
 exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
 """
 
@@ -30,42 +33,36 @@ exists (from forecasts f where f.market = ranks.market and f.origin = ranks.orig
 def forecasts_asset(market: Market) -> dg.AssetsDefinition:
     """The asset `<market>/forecasts`; a backtest is a backfill of it."""
 
-    @dg.asset(
-        key=[market.name, "forecasts"],
-        group_name=market.name,
-        partitions_def=session_partitions(market),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+    @market_asset(
+        market,
+        "forecasts",
         deps=[dg.AssetKey([market.name, "indicators"]), dg.AssetKey([market.name, "models"])],
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, FORECASTS),
-        tags=asset_tags(market.name, "session"),
     )
     def forecasts(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
         """Every model, symbol and horizon: the distribution of the log return from the origin's close; and ranks."""
         span = span_of(context)
-        origins = market.sessions_between(span.first, span.last)
+        sessions = market.sessions_between(span.first, span.last)
         months = months_between(market.sessions, span.first, span.last)
-        registry = registered(warehouse, market, months)
+        registry = registry_of(warehouse, market, months)
         panel = read_panel(warehouse, market, span.last, since=span.first)
         written, numbers = 0, dict[str, Mapping[str, float]]()
         for month in months:
-            mine = origins[origins.astype("datetime64[M]") == np.datetime64(month.first, "M")]
-            parameters = {
-                row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry[month.first]
-            }
-            known = panel.until(mine[-1])
-            now = dt.datetime.now(dt.UTC)
-            rows = issue(known, market, mine, parameters, np.datetime64(month.cutoff), now)
-            ranks = rank_rows(known.history, market, mine)
-            pins = ledger_rows(known.history, mine, registry[month.first], is_live(market, mine, now), now)
-            written += store(warehouse, market, rows, ranks, pins, mine)
+            origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(month.first, "M")]
+            fits = registry[month.first]
+            parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in fits}
+            known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
+            rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now)
+            ranks = rank_rows(known.history, market, origins)
+            ledger = ledger_rows(known.history, origins, fits, is_live(market, origins, now), now)
+            written += store(warehouse, market, rows, ranks, ledger, origins)
             numbers |= rows_by(rows, "origin")
-            context.log.info("%s: forecast at %d origins of %s", market.name, len(mine), f"{month.first:%Y-%m}")
-        untrained = int(len(origins) - _trained(origins, months))
+            context.log.info("%s: forecast at %d origins of %s", market.name, len(origins), f"{month.first:%Y-%m}")
+        untrained = int((sessions < np.datetime64(months[0].first)).sum()) if months else len(sessions)
         record_metadata(
             context, numbers, {"rows of the run": written, "origins before the first trained month": untrained}
         )
@@ -75,42 +72,31 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
 
 
 def store(
-    warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, pins: pa.Table, origins: np.ndarray
+    warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, ledger: pa.Table, origins: Days
 ) -> int:
-    """Replace the origins' rows; what was said live stays as it was said."""
+    """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written."""
     first, last = origins[0].item(), origins[-1].item()
     with warehouse.transaction(market.name) as transaction:
-        transaction.replace("ranks", ranks, first, last, keep=SAID_LIVE)
-        transaction.replace("ledger", pins, first, last, keep="mode = 'live'")
-        return transaction.replace("forecasts", rows, first, last, keep="mode = 'live'")
+        transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE)
+        transaction.replace("ledger", ledger, first, last, keep=LIVE)
+        return transaction.replace("forecasts", rows, first, last, keep=LIVE)
 
 
-def registered(
+def registry_of(
     warehouse: Warehouse, market: Market, months: tuple[Month, ...]
 ) -> Mapping[dt.date, list[dict[str, str]]]:
-    """The registry rows of each month; raises HistoryError when one has none, or lacks one of the forecasters."""
-    rows = warehouse.read(
-        "select model, month, path, sha256 from models where market = $market", {"market": market.name}
-    ).to_pylist()
-    by_month = {month.first: [row for row in rows if row["month"] == month.first] for month in months}
-    untrained = [month for month, found in by_month.items() if lacking(found)]
+    """The registry rows of each month; raises HistoryError if a month lacks one of the forecasters."""
+    rows = warehouse.read(REGISTRY, {"market": market.name}).to_pylist()
+    registry = {month.first: [row for row in rows if row["month"] == month.first] for month in months}
+    names = {forecaster.name for forecaster in FORECASTERS}
+    lacking = {month: sorted(names - {row["model"] for row in found}) for month, found in registry.items()}
+    untrained = [month for month in registry if lacking[month]]
     if untrained:
-        names = ", ".join(lacking(by_month[untrained[0]])) if by_month[untrained[0]] else "models"
-        all_of_them = f"{len(untrained)} month{'s' if len(untrained) > 1 else ''} in all"
+        missing = ", ".join(lacking[untrained[0]]) if registry[untrained[0]] else "models"
+        count = f"{len(untrained)} month{'s' if len(untrained) > 1 else ''} in all"
         raise HistoryError(
-            f"{market.name}: no {names} were trained for {untrained[0]:%Y-%m} ({all_of_them}). "
-            f"Train them first: materialise {market.name}/models from {untrained[0]} to {untrained[-1]}, or let "
-            f"market-pipeline backfill --market {market.name} do it with the rest."
+            f"{market.name}: no {missing} were trained for {untrained[0]:%Y-%m} ({count}). Train them first: "
+            f"materialise {market.name}/models from {untrained[0]} to {untrained[-1]}, or run market-pipeline backfill "
+            f"--market {market.name}, which trains them as well."
         )
-    return by_month
-
-
-def lacking(rows: list[dict[str, str]]) -> list[str]:
-    """The forecasters that a month's registry rows do not have, such as one that was added since."""
-    return sorted({forecaster.name for forecaster in FORECASTERS} - {row["model"] for row in rows})
-
-
-def _trained(origins: np.ndarray, months: tuple[Month, ...]) -> int:
-    """How many origins lie in a month that has models."""
-    starts = np.array([month.first for month in months], "datetime64[M]")
-    return int(np.isin(origins.astype("datetime64[M]"), starts).sum())
+    return registry

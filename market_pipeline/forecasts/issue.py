@@ -1,20 +1,20 @@
-"""What every model says at a range of origins within one month, as rows."""
+"""Issues the forecasts of every model at a range of origins within one month, as rows."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
-from market_pipeline.models.calibration.distribution import Distribution
-from market_pipeline.storage.tables.forecasts import HORIZONS, QUANTILES
-from market_pipeline.models.features.samples import Panel
-from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED, ensemble
-from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.models.calibration.distribution import Distribution, average
+from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.storage.artifacts import Parameters
-from market_pipeline.storage.grids import Days, Mask, to_rows
+from market_pipeline.storage.grids import Days, Grid, Mask, to_rows
+from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS, HORIZONS, QUANTILES
 
 
 def issue(
@@ -28,58 +28,69 @@ def issue(
 ) -> pa.Table:
     """Rows of `forecasts`: every model x symbol x horizon at each of `origins`, all of one month.
 
-    `known` ends at the last origin or later; the row of an origin depends on nothing after it. A symbol without a bar
-    at the origin, or whose past is too short for a model, has no row of it; nor of any where the random walk, beside
-    which every forecast is to be read, has none.
+    `known` ends at the last origin or later; the row of an origin depends on nothing after it. A model has no row for a
+    symbol without a bar at the origin or with too little history. No model has a row where the random walk has none,
+    because every forecast is compared with it.
     """
-    asked = Origins(
-        position=known.history.position_of(origins),
-        targets={horizon: market.session_after(origins, horizon) for horizon in HORIZONS},
+    targets = {horizon: market.session_after(origins, horizon) for horizon in HORIZONS}
+    asked = Origins(known.history.position_of(origins), targets)
+    issued = {one.name: one.forecast(parameters[one.name], known, asked) for one in forecasters}
+    issued[ENSEMBLE] = {horizon: average([issued[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
+    baseline = {horizon: is_complete(distribution) for horizon, distribution in issued[BASELINE].items()}
+    rows = pa.concat_tables(
+        distribution_rows(market, origins, horizon, model, distribution, baseline[horizon])
+        for model, by_horizon in issued.items()
+        for horizon, distribution in by_horizon.items()
     )
-    said = {
-        forecaster.name: forecaster.forecast(parameters[forecaster.name], known, asked) for forecaster in forecasters
+    live = is_live(market, origins, now)[_positions(origins, rows)]
+    cutoff = pa.scalar(trained_through.astype("datetime64[D]").item(), pa.date32())
+    refitted = pc.is_in(rows["model"], pa.array(REFITTED, pa.string()))
+    columns = {
+        "trained_through": pc.if_else(refitted, rows["origin"], cutoff),
+        "made_at": pa.repeat(pa.scalar(now.replace(tzinfo=None), pa.timestamp("us")), rows.num_rows),
+        "mode": pa.array(np.where(live, "live", "replayed"), pa.string()),
     }
-    said[ENSEMBLE] = {horizon: ensemble([said[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
-    live = is_live(market, origins, now)
-    baseline = {horizon: speaks(distribution) for horizon, distribution in said.get(BASELINE, {}).items()}
-    tables = []
-    for model, by_horizon in said.items():
-        through = origins if model in REFITTED else np.full(len(origins), trained_through)
-        for horizon, distribution in by_horizon.items():
-            rows = distribution_rows(market.symbols, origins, distribution, baseline.get(horizon))
-            place = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))
-            by_origin = {
-                "target_session": pa.array(asked.targets[horizon][place], pa.date32()),
-                "trained_through": pa.array(through.astype("datetime64[D]")[place], pa.date32()),
-                "mode": pa.array(np.where(live[place], "live", "replayed"), pa.string()),
-            }
-            constant = {"horizon": pa.scalar(horizon, pa.int32()), "model": pa.scalar(model)}
-            constant["made_at"] = pa.scalar(now.replace(tzinfo=None), pa.timestamp("us"))
-            for name, values in by_origin.items():
-                rows = rows.append_column(name, values)
-            for name, value in constant.items():
-                rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
-            tables.append(rows)
-    return pa.concat_tables(tables)
+    for name, values in columns.items():
+        rows = rows.append_column(name, values)
+    return rows.select(FORECASTS.schema.names)
 
 
 def is_live(market: Market, origins: Days, now: dt.datetime) -> np.ndarray:
-    """Whether what is said `now` of each origin is said before the next session closes; (origins,)."""
+    """Whether a forecast that is made `now` for each origin is live: before the next session closes; (origins,)."""
     live: np.ndarray = np.datetime64(now.replace(tzinfo=None), "s") < market.close_of(market.session_after(origins, 1))
     return live
 
 
-def speaks(distribution: Distribution) -> Mask:
-    """Where a distribution says something; (symbols, origins)."""
-    whole: Mask = np.isfinite(distribution.quantiles).all(axis=-1) & np.isfinite(distribution.mean)
-    return whole & np.isfinite(distribution.p_up)
+def is_complete(distribution: Distribution) -> Mask:
+    """Where all numbers of a distribution are finite; (symbols, origins)."""
+    complete: Mask = np.isfinite(distribution.quantiles).all(axis=-1) & np.isfinite(distribution.mean)
+    return complete & np.isfinite(distribution.p_up)
 
 
 def distribution_rows(
-    symbols: tuple[str, ...], origins: Days, distribution: Distribution, where: Mask | None = None
+    market: Market, origins: Days, horizon: int, model: str, distribution: Distribution, where: Mask | None = None
 ) -> pa.Table:
-    """One row per symbol and origin that the distribution says something about; only `where` that is True."""
+    """The key columns and numbers of `forecasts` where a distribution is complete; only `where` that is True."""
     grids = {"mean": distribution.mean, "p_up": distribution.p_up}
     grids |= {name: distribution.quantiles[..., place] for place, name in enumerate(QUANTILES)}
-    said = speaks(distribution)
-    return to_rows(symbols, origins, grids, said if where is None else said & where, day="origin")
+    complete = is_complete(distribution)
+    return keyed_rows(market, origins, horizon, model, grids, complete if where is None else complete & where)
+
+
+def keyed_rows(
+    market: Market, origins: Days, horizon: int, model: str, grids: Mapping[str, Grid], where: Mask
+) -> pa.Table:
+    """A row for each symbol and origin `where` (symbols, origins) is True, with its target session, horizon and model.
+
+    `grids` are (symbols, origins), one for each further column.
+    """
+    rows = to_rows(market.symbols, origins, grids, where, day="origin")
+    target = market.session_after(origins, horizon)[_positions(origins, rows)]
+    rows = rows.append_column("target_session", pa.array(target, pa.date32()))
+    rows = rows.append_column("horizon", pa.repeat(pa.scalar(horizon, pa.int32()), rows.num_rows))
+    return rows.append_column("model", pa.repeat(model, rows.num_rows))
+
+
+def _positions(origins: Days, rows: pa.Table) -> np.ndarray:
+    positions: np.ndarray = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))
+    return positions

@@ -1,6 +1,6 @@
-"""The pins of a forecast: the code, the fitted models and the bars that it was made from, as digests.
+"""The provenance of forecasts: digests of the code, the fitted models and the bars that they were made from.
 
-With the same pins it can be made again to the last bit; with other ones it can be said which differs.
+With the same provenance a forecast can be made again to the last bit; with another one, the ledger shows what differs.
 """
 
 import datetime as dt
@@ -13,18 +13,17 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline import __version__
-from market_pipeline.prices.history import History
+from market_pipeline.prices.history import ADJUSTED, History
 from market_pipeline.storage.grids import Days
 
-KEPT = 16
-"""Hexadecimal digits of a digest: 64 bits tell any two states of one warehouse apart."""
+DIGITS = 16
+"""Hexadecimal digits of a digest: 64 bits are enough to distinguish the states of one warehouse."""
 
 
 def ledger_rows(
-    known: History, origins: Days, models: Iterable[Mapping[str, str]], live: np.ndarray, now: dt.datetime
+    known: History, origins: Days, registry: Iterable[Mapping[str, str]], live: np.ndarray, now: dt.datetime
 ) -> pa.Table:
-    """Rows of `ledger` for forecasts made `now` from `known` at `origins`, `live` (origins,) telling which are."""
-    digests = data_digests(known)[known.position_of(origins)]
+    """Rows of `ledger` for forecasts made `now` from `known` and the models of `registry`; `live` is (origins,)."""
     count = len(origins)
     return pa.table(
         {
@@ -32,8 +31,8 @@ def ledger_rows(
             "mode": pa.array(np.where(live, "live", "replayed"), pa.string()),
             "made_at": pa.repeat(pa.scalar(now.replace(tzinfo=None), pa.timestamp("us")), count),
             "code": pa.repeat(code_version(), count),
-            "models": pa.repeat(models_digest(models), count),
-            "bars": pa.array(digests.tolist(), pa.string()),
+            "models": pa.repeat(models_digest(registry), count),
+            "bars": pa.array(bars_digests(known)[known.position_of(origins)].tolist(), pa.string()),
         }
     )
 
@@ -41,29 +40,28 @@ def ledger_rows(
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """The version and a digest of every source file of the package."""
-    found, root = hashlib.sha256(), Path(__file__).parents[1]
+    digest, root = hashlib.sha256(), Path(__file__).parents[1]
     for file in sorted(root.rglob("*.py")):
-        found.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
-    return f"{__version__}+{found.hexdigest()[:KEPT]}"
+        digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:DIGITS]}"
 
 
 def models_digest(registry: Iterable[Mapping[str, str]]) -> str:
-    """Of the artifacts in registry rows, each of which has a model's name and its file's SHA-256."""
+    """A digest of the artifacts in registry rows, from each model's name and its file's SHA-256."""
     named = sorted((row["model"], row["sha256"]) for row in registry)
-    return hashlib.sha256(repr(named).encode()).hexdigest()[:KEPT]
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:DIGITS]
 
 
-def data_digests(history: History) -> np.ndarray:
-    """For each session a digest of all bars up to it, as the models get them; (sessions,) of text.
+def bars_digests(history: History) -> np.ndarray:
+    """For each session a digest of all adjusted bars up to it; (sessions,) of text.
 
-    A chain: each session's digest is made of its bars and of the digest before, so all of them cost one pass.
+    Each digest continues the one before with the session's bars, so all of them together need one pass.
     """
-    grids = (history.open, history.high, history.low, history.close, history.volume)
-    by_session = np.ascontiguousarray(np.stack(grids).transpose(2, 0, 1))
+    by_session = np.ascontiguousarray(np.stack([getattr(history, name) for name in ADJUSTED]).transpose(2, 0, 1))
     by_session[np.isnan(by_session)] = np.nan  # one bit pattern for every missing value
-    chain = hashlib.sha256(repr(history.symbols).encode())
+    digest = hashlib.sha256(repr(history.symbols).encode())
     digests = []
     for bars in by_session:
-        chain.update(bars.data)
-        digests.append(chain.hexdigest()[:KEPT])
-    return np.array(digests, dtype=f"<U{KEPT}")
+        digest.update(bars.data)
+        digests.append(digest.hexdigest()[:DIGITS])
+    return np.array(digests, dtype=f"<U{DIGITS}")

@@ -1,16 +1,15 @@
-"""Rank forecasts at a range of origins, as rows: the joint simulation beside the baseline of a fifth in each."""
+"""Rank forecasts at a range of origins, as rows: the joint simulation beside the baseline of equal chances."""
 
 import numpy as np
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
+from market_pipeline.forecasts.issue import keyed_rows
 from market_pipeline.models.forecasters.catalogue import JOINT
-from market_pipeline.storage.tables.forecasts import BASELINE
-from market_pipeline.models.forecasters.ranking import FIFTHS, fifth_chances
+from market_pipeline.models.forecasters.ranking import quintile_chances
 from market_pipeline.prices.history import History
-from market_pipeline.storage.grids import Days, Mask, to_rows
-
-COLUMNS = ("p_q1", "p_q2", "p_q3", "p_q4", "p_q5")
+from market_pipeline.storage.grids import Days
+from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES
 
 
 def rank_rows(known: History, market: Market, origins: Days) -> pa.Table:
@@ -19,19 +18,8 @@ def rank_rows(known: History, market: Market, origins: Days) -> pa.Table:
     `known` ends at the last origin or later; the rows of an origin depend on nothing after it.
     """
     tables = []
-    for horizon, chances in fifth_chances(known, known.position_of(origins)).items():
-        said: Mask = np.isfinite(chances[..., 0])
-        targets = market.session_after(origins, horizon)
-        for model, values in ((BASELINE, np.full_like(chances, 1 / FIFTHS)), (JOINT, chances)):
-            grids = {name: values[..., place] for place, name in enumerate(COLUMNS)}
-            rows = to_rows(market.symbols, origins, grids, said, day="origin")
-            place = np.searchsorted(origins, rows["origin"].to_numpy().astype("datetime64[D]"))
-            named = {
-                "horizon": pa.repeat(pa.scalar(horizon, pa.int32()), rows.num_rows),
-                "target_session": pa.array(targets[place], pa.date32()),
-                "model": pa.repeat(pa.scalar(model), rows.num_rows),
-            }
-            for name, column in named.items():
-                rows = rows.append_column(name, column)
-            tables.append(rows)
+    for horizon, joint in quintile_chances(known, known.position_of(origins)).items():
+        for model, chances in ((BASELINE, np.full_like(joint, 1 / len(CHANCES))), (JOINT, joint)):
+            grids = {name: chances[..., place] for place, name in enumerate(CHANCES)}
+            tables.append(keyed_rows(market, origins, horizon, model, grids, np.isfinite(joint[..., 0])))
     return pa.concat_tables(tables)

@@ -1,28 +1,23 @@
-"""What must be true of scores, verdicts and signals."""
+"""What must be true of scores, verdicts and signals. Keys and required values are checked from the declared tables."""
 
 import dagster as dg
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 
-POSSIBLE = """
+IMPOSSIBLE = """
 select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores
 where market = $market and target_session between $first and $last and not (
     isfinite(realised) and abs_error >= 0 and squared_error >= 0 and crps >= 0 and brier between 0 and 1
 )
 """
-ONCE = """
-select symbol, origin, horizon, model, count(*) as rows from scores
-where market = $market and target_session between $first and $last
-group by symbol, origin, horizon, model having count(*) > 1
-"""
-AVERAGED = """
+NOT_AVERAGED = """
 select scored, averaged
 from (select count(*) as scored from scores where market = $market and model = 'random_walk'),
     (select coalesce(sum(symbols), 0) as averaged from daily_scores where market = $market and model = 'random_walk')
 where scored <> averaged
 """
-SCORED = """
+NOT_SCORED = """
 select f.symbol, f.origin, f.target_session, f.model from forecasts f
 semi join (from prices where final and session between $first and $last) p
     on p.market = f.market and p.symbol = f.symbol and p.session = f.target_session
@@ -30,14 +25,14 @@ semi join prices o on o.market = f.market and o.symbol = f.symbol and o.session 
 anti join (from scores where target_session between $first and $last) s using (market, symbol, origin, horizon, model)
 where f.market = $market and f.target_session between $first and $last
 """
-SIGNALS_ARE_FORECASTS = """
+NO_STORED_FORECAST = """
 select s.symbol, s.horizon, s.model from signals s
 left join forecasts f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
     and f.horizon = s.horizon and f.model = s.model
 where s.market = $market and (f.mean, f.q10, f.q90, f.p_up) is distinct from
     (s.expected_return, s.low_80, s.high_80, s.p_up)
 """
-PROVEN = """
+NO_CHAMPION = """
 select s.symbol, s.horizon, s.model from signals s
 where s.market = $market and s.model <> 'random_walk' and not exists (
     from (
@@ -46,50 +41,47 @@ where s.market = $market and s.model <> 'random_walk' and not exists (
     ) where model = s.model
 )
 """
-DEPOSABLE = """
+LOSING_CHAMPION = """
 select horizon, question, model, value as e_value, n_origins from tests
 where market = $market and test = 'e_value' and value >= 20
 """
 
+CONDITIONS = {
+    "scores": (
+        Condition(
+            "losses_possible", IMPOSSIBLE,
+            "Every outcome is a number, no loss is below zero and no Brier score above one.",
+        ),
+        Condition(
+            "daily_means_complete", NOT_AVERAGED,
+            "The daily means include every score of the random walk. A data directory that was scored before daily "
+            "means existed must be scored again over all its sessions.",
+        ),
+        Condition(
+            "closed_forecasts_scored", NOT_SCORED,
+            "Every forecast has a score if the bars of its origin and target session are final.", blocking=False,
+        ),
+    ),
+    "leaderboard": (
+        Condition(
+            "no_losing_champion", LOSING_CHAMPION,
+            "The e-value of no champion reaches 20. It would be evidence that the champion loses to the random walk on "
+            "most days; without such a loss, it is reached with a probability of at most 5 %.", blocking=False,
+        ),
+    ),
+    "signals": (
+        Condition(
+            "signals_equal_stored_forecasts", NO_STORED_FORECAST,
+            "Each signal has exactly the numbers of the model's stored forecast at that origin.",
+        ),
+        Condition(
+            "only_champions_selected", NO_CHAMPION,
+            "A model other than the random walk is champion of a question at its horizon.",
+        ),
+    ),
+}  # fmt: skip
+
 
 def scores_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/scores`, `<market>/leaderboard` and `<market>/signals`."""
-    conditions = {
-        "scores": (
-            Condition(
-                "every_loss_is_possible", POSSIBLE,
-                description="No loss below zero, no Brier score above one, and every outcome a number.",
-            ),
-            Condition(
-                "a_score_appears_once", ONCE,
-                description="One row for each symbol, origin, horizon and model, however often it was scored.",
-            ),
-            Condition(
-                "the_means_are_of_every_score", AVERAGED,
-                description="The daily means rest on as many scores of the random walk as there are. A home that was "
-                "scored before there were daily means has to be scored again, over all its sessions.",
-            ),
-            Condition(
-                "every_forecast_that_came_due_is_scored", SCORED, blocking=False,
-                description="Where the bars of origin and target session are final, there is a score.",
-            ),
-        ),
-        "leaderboard": (
-            Condition(
-                "no_champion_has_come_to_lose", DEPOSABLE, blocking=False,
-                description="A bet, ever since the first origin, that a champion loses to the walk on most days has "
-                "not grown twentyfold: while nothing is wrong it ever does with a chance of at most 5 %.",
-            ),
-        ),
-        "signals": (
-            Condition(
-                "every_signal_is_a_stored_forecast", SIGNALS_ARE_FORECASTS,
-                description="What is served is what the model forecast at that origin, digit for digit.",
-            ),
-            Condition(
-                "only_the_proven_replace_the_random_walk", PROVEN,
-                description="Whoever is served in its place is champion of a question at that horizon.",
-            ),
-        ),
-    }  # fmt: skip
-    return [conditions_hold(market, room, held) for room, held in conditions.items()]
+    return [conditions_hold(market, asset, conditions) for asset, conditions in CONDITIONS.items()]

@@ -1,12 +1,14 @@
-"""What other tests say beside the verdicts: whether there is skill at all, who may be best, who has come to lose."""
+"""Tests beside the verdicts: whether there is any skill, which models may be best, whether a champion now loses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from market_pipeline.models.forecasters.catalogue import claims_of
+from market_pipeline.scores.champions import newest_champions
 from market_pipeline.scores.significance import (
     clark_west,
     confidence_set,
@@ -14,86 +16,81 @@ from market_pipeline.scores.significance import (
     effective_origins,
     pesaran_timmermann,
 )
-from market_pipeline.scores.verdicts import Contest, contests_of
+from market_pipeline.scores.verdicts import Comparison, comparisons_of
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.scores import TESTS
 
 Row: TypeAlias = dict[str, object]
-Contests: TypeAlias = Mapping[tuple[int, str, str], Contest]
+Comparisons: TypeAlias = Mapping[tuple[int, str, str], Comparison]
 """By horizon, model and question."""
 
-CALLED = ("rose", "called_up", "called_up_and_rose")
-"""Shares of a day's symbols, by the names of `daily_scores`."""
 
-COLUMNS = pa.schema(
-    [
-        ("horizon", pa.int32()), ("model", pa.string()), ("question", pa.string()), ("test", pa.string()),
-        ("n_origins", pa.int32()), ("value", pa.float64()),
-    ]
-)  # fmt: skip
+def further_tests(losses: pa.Table, champions: pa.Table, daily: pa.Table, sessions: Days) -> pa.Table:
+    """Rows of `tests` for every comparison that has enough origins for a verdict.
 
-
-def other_tests(daily: pa.Table, titles: pa.Table, products: pa.Table, calls: pa.Table, sessions: Days) -> pa.Table:
-    """Rows of `tests` for every contest that has origins enough for a verdict.
-
-    `daily` are mean losses by origin beside the baseline's, `titles` rows of `champions`, `products` and `calls` the
-    series that the tests of Clark & West and of Pesaran & Timmermann need, by horizon, model and origin.
+    `losses` are those of `losses_by_question`, `champions` and `daily` rows of `champions` and `daily_scores`.
     """
-    contests = {(c.horizon, c.model, c.question): c for c in contests_of(daily, sessions) if c.enough}
-    rows = [*_worth(contests), *_skilled(contests, products, calls), *_reigning(contests, titles)]
-    return pa.Table.from_pylist(rows, COLUMNS)
+    every = comparisons_of(losses, sessions)
+    comparisons = {(one.horizon, one.model, one.question): one for one in every if one.sufficient}
+    days = daily.sort_by([(name, "ascending") for name in ("horizon", "model", "origin")]).to_pandas()
+    rows = [*_origins(comparisons), *_skill(comparisons, days), *_champions(comparisons, newest_champions(champions))]
+    return pa.Table.from_pylist(rows, TESTS.schema)
 
 
-def _told(contest: Contest, test: str, count: int, value: float) -> Row:
-    key = {"horizon": contest.horizon, "model": contest.model, "question": contest.question}
+def _row(comparison: Comparison, test: str, count: int, value: float) -> Row:
+    key = {name: getattr(comparison, name) for name in ("horizon", "model", "question")}
     return {**key, "test": test, "n_origins": count, "value": value}
 
 
-def _worth(contests: Contests) -> Iterator[Row]:
-    for contest in contests.values():
-        count = len(contest.loss)
-        yield _told(contest, "effective_origins", count, effective_origins(count, contest.overlap))
+def _origins(comparisons: Comparisons) -> Iterator[Row]:
+    for comparison in comparisons.values():
+        count = len(comparison.loss)
+        yield _row(comparison, "effective_origins", count, effective_origins(count, comparison.overlap))
 
 
-def _skilled(contests: Contests, products: pa.Table, calls: pa.Table) -> Iterator[Row]:
-    """Whether there is skill at all, though it may be too little to beat the walk."""
-    for (horizon, model), frame in products.to_pandas().groupby(["horizon", "model"]):
-        if contest := contests.get((int(horizon), str(model), "return")):
-            found = clark_west(frame["product"].to_numpy(), contest.overlap)
-            yield _told(contest, "clark_west", len(frame), found.p_value)
-    for (horizon, model), frame in calls.to_pandas().groupby(["horizon", "model"]):
-        if contest := contests.get((int(horizon), str(model), "direction")):
-            rose, called, both = (frame[name].to_numpy(np.float64) for name in CALLED)
-            found = pesaran_timmermann(rose, called, both, contest.overlap)
-            yield _told(contest, "pesaran_timmermann", len(frame), found.p_value)
+def _skill(comparisons: Comparisons, days: pd.DataFrame) -> Iterator[Row]:
+    """Whether there is skill at all, though it may be too little to beat the random walk."""
+    series = dict(iter(days.groupby(["horizon", "model"])))
+    for (horizon, model, question), comparison in comparisons.items():
+        if question == "return":
+            products = series[horizon, model]["product"].dropna().to_numpy(np.float64)
+            if len(products):
+                yield _row(comparison, "clark_west", len(products), clark_west(products, comparison.overlap))
+        elif question == "direction" and question in claims_of(model):
+            shares = series[horizon, model][["rose", "called_up", "called_up_and_rose"]].to_numpy(np.float64)
+            p_value = pesaran_timmermann(shares, comparison.overlap)
+            yield _row(comparison, "pesaran_timmermann", len(shares), p_value)
 
 
-def _reigning(contests: Contests, titles: pa.Table) -> Iterator[Row]:
-    """Where something has beaten the walk: who may be best, and whether the champion has come to lose."""
-    newest = {(row["horizon"], row["question"]): row["model"] for row in titles.sort_by("since").to_pylist()}
-    for (horizon, question), model in newest.items():
-        rivals = [c for c in contests.values() if (c.horizon, c.question) == (horizon, question)]
-        rivals = [c for c in rivals if question in claims_of(c.model)]
-        # One that speaks once a month would leave the others but a month's first days to be compared on.
-        rivals = [c for c in rivals if 2 * len(c.loss) >= max(len(rival.loss) for rival in rivals)]
+def _champions(comparisons: Comparisons, champions: Mapping[tuple[int, str], str]) -> Iterator[Row]:
+    """Where a model has beaten the random walk: which may be best, and whether the champion now loses."""
+    for (horizon, question), model in champions.items():
+        rivals = [
+            one
+            for one in comparisons.values()
+            if (one.horizon, one.question) == (horizon, question) and question in claims_of(one.model)
+        ]
+        # A model with one origin a month would leave only those origins to compare the others on.
+        most = max((len(rival.loss) for rival in rivals), default=0)
+        rivals = [rival for rival in rivals if 2 * len(rival.loss) >= most]
         if model == BASELINE or not rivals:
             continue
-        for contest, value, count in _sets(rivals):
-            yield _told(contest, "model_confidence_set", count, value)
-        if holder := contests.get((horizon, model, question)):
-            apart = slice(None, None, holder.overlap + 1)
-            differences = (holder.loss - holder.baseline_loss)[apart]
-            yield _told(holder, "e_value", len(differences), e_value(differences))
+        yield from _confidence_set(rivals)
+        if champion := comparisons.get((horizon, model, question)):
+            differences = (champion.loss - champion.baseline_loss)[:: champion.overlap + 1]
+            yield _row(champion, "e_value", len(differences), e_value(differences))
 
 
-def _sets(rivals: list[Contest]) -> list[tuple[Contest, float, int]]:
-    """Each rival with its p-value for the model confidence set, the walk among them, on the origins all have."""
+def _confidence_set(rivals: Sequence[Comparison]) -> Iterator[Row]:
+    """Each rival's p-value for the model confidence set, with the random walk, at the origins that all have."""
     common = rivals[0].position
     for rival in rivals[1:]:
         common = np.intersect1d(common, rival.position)
     if len(common) <= max(rivals[0].horizon, 20):
-        return []
+        return
     columns = [rival.loss[np.searchsorted(rival.position, common)] for rival in rivals]
     walk = rivals[0].baseline_loss[np.searchsorted(rivals[0].position, common)]
     values = confidence_set(np.column_stack([*columns, walk]), rivals[0].horizon)
-    return [(rival, float(value), len(common)) for rival, value in zip(rivals, values[:-1], strict=True)]
+    for rival, value in zip(rivals, values[:-1].tolist(), strict=True):
+        yield _row(rival, "model_confidence_set", len(common), value)

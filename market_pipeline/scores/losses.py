@@ -1,8 +1,9 @@
-"""How wrong a forecast was, once its target session has closed. Each loss is paired with what it rewards honestly.
+"""How far each forecast was from what happened: losses, and whether the ranges contained it.
 
-The squared error is minimised by the mean, the absolute error by the median, the CRPS by the whole distribution, the
-Brier score by the probability (Gneiting 2011, "Making and Evaluating Point Forecasts"; Gneiting & Raftery 2007).
-Knows forecasts and what happened: no baseline, no verdict, no database.
+Each loss is proper for one part of a forecast: the squared error for the mean, the absolute error for the median, the
+CRPS for the distribution, the Brier score for the probability, the RPS for the chances of the quintiles (Gneiting 2011,
+"Making and Evaluating Point Forecasts"; Gneiting & Raftery 2007). Knows forecasts and outcomes: no baseline, no
+verdict, no database.
 """
 
 from typing import TypeAlias
@@ -11,65 +12,85 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from market_pipeline.models.forecasters.ranking import LEAST_SYMBOLS, quintile_of
 from market_pipeline.storage.grids import Grid
-from market_pipeline.storage.tables.forecasts import LEVELS, QUANTILES
+from market_pipeline.storage.tables.forecasts import CHANCES, LEVELS, QUANTILES, RANGES
+from market_pipeline.storage.tables.scores import RANK_SCORES, SCORES
 
-Ranks: TypeAlias = npt.NDArray[np.int64]
+Quintiles: TypeAlias = npt.NDArray[np.int64]
 
-FIFTHS = np.arange(1, 6)
-"""Fifths of a market's cross-section of returns, lowest first, as in p_q1 to p_q5."""
-
-KEPT = ("symbol", "origin", "horizon", "target_session", "model")
-
+_quintiles = np.arange(1, len(CHANCES) + 1)
 _levels = np.array(LEVELS)
 # Trapezoid over the levels; the outer pieces reach to 0 and 1, where the pinball loss is 0.
 _borders = np.concatenate([[0.0], _levels, [1.0]])
 WEIGHTS = (_borders[2:] - _borders[:-2]) / 2
 
 
-def score(due: pa.Table, realised: Grid) -> pa.Table:
-    """Rows of `scores` for the forecasts of `due` whose realised log return (n,) is known."""
-    known = np.isfinite(realised)
-    due, realised = due.filter(pa.array(known)), realised[known]
-    quantiles = np.column_stack([due[name].to_numpy() for name in QUANTILES]).reshape(-1, len(QUANTILES))
+def score(forecasts: pa.Table) -> pa.Table:
+    """Rows of `scores`, one for each of `forecasts`, in their order.
+
+    `forecasts` are rows of `forecasts` with their log return as `realised`, as `with_outcomes` gives them.
+    """
+    columns = {name: forecasts[name] for name in SCORES.schema.names if name in forecasts.column_names}
+    realised, quantiles = forecasts["realised"].to_numpy(), quantiles_of(forecasts)
     named = dict(zip(QUANTILES, quantiles.T, strict=True))
-    losses = {
-        "realised": realised,
-        "abs_error": np.abs(realised - named["q50"]),
-        "squared_error": (realised - due["mean"].to_numpy()) ** 2,
-        "crps": crps(quantiles, realised),
-        "brier": (due["p_up"].to_numpy() - (realised > 0)) ** 2,
+    columns |= {
+        "abs_error": pa.array(np.abs(realised - named["q50"])),
+        "squared_error": pa.array((realised - forecasts["mean"].to_numpy()) ** 2),
+        "crps": pa.array(crps(quantiles, realised)),
+        "brier": pa.array((forecasts["p_up"].to_numpy() - (realised > 0)) ** 2),
     }
-    ranges = {"covered_50": ("q25", "q75"), "covered_80": ("q10", "q90"), "covered_95": ("q025", "q975")}
-    held = {name: (named[low] <= realised) & (realised <= named[high]) for name, (low, high) in ranges.items()}
-    return pa.table({name: due[name] for name in KEPT} | {name: pa.array(v) for name, v in (losses | held).items()})
+    for percent, (low, high) in RANGES.items():
+        columns[f"covered_{percent}"] = pa.array((named[low] <= realised) & (realised <= named[high]))
+    return pa.table(columns)
+
+
+def score_ranks(forecasts: pa.Table) -> pa.Table:
+    """Rows of `rank_scores`: the mean RPS over the symbols of `forecasts`, rows of `ranks` with `realised` returns.
+
+    The quintiles of the returns are those among these symbols, with ties as in the forecasts.
+    """
+    frame = forecasts.to_pandas().sort_values(["horizon", "origin", "model", "symbol"])
+    rows = []
+    for (horizon, origin, model), group in frame.groupby(["horizon", "origin", "model"], sort=False):
+        if len(group) < LEAST_SYMBOLS:
+            continue
+        quintile = 1 + quintile_of(group["realised"].to_numpy()[:, None])[:, 0]
+        loss = float(ranked_probability_score(group[list(CHANCES)].to_numpy(), quintile).mean())
+        rows.append({"origin": origin, "horizon": horizon, "model": model, "rps": loss})
+    return pa.Table.from_pylist(rows, RANK_SCORES.schema)
+
+
+def quantiles_of(forecasts: pa.Table) -> Grid:
+    """The quantiles of each forecast; (n, 9) at LEVELS."""
+    return np.column_stack([forecasts[name].to_numpy() for name in QUANTILES])
 
 
 def crps(quantiles: Grid, realised: Grid) -> Grid:
     """Continuous ranked probability score of each forecast (n,), in log return, from its quantiles (n, 9) at LEVELS.
 
     CRPS = 2 x the integral over the levels of the pinball loss (Laio & Tamea 2007, eq. 9; Gneiting & Ranjan 2011),
-    here by the trapezoid rule. Nine levels understate a true normal's mean CRPS by about 3 %, and a sum of pinball
-    losses is proper whatever the weights, as long as none is negative.
+    here by the trapezoid rule. Nine levels understate a true normal's mean CRPS by about 3 %. A sum of pinball losses
+    is proper with any weights that are not negative.
     """
-    off = realised[:, None] - quantiles
-    pinball = np.maximum(_levels * off, (_levels - 1) * off)
-    summed: Grid = 2 * (pinball * WEIGHTS).sum(axis=1)
-    return summed
+    error = realised[:, None] - quantiles  # (n, 9)
+    pinball = np.maximum(_levels * error, (_levels - 1) * error)
+    score_of_each: Grid = 2 * (pinball * WEIGHTS).sum(axis=1)
+    return score_of_each
 
 
-def ranked_probability_score(chances: Grid, fifth: Ranks) -> Grid:
-    """RPS of each forecast (n,): `chances` (n, 5) of ending in each fifth, lowest first; `fifth` (n,) is 1 to 5.
+def ranked_probability_score(chances: Grid, quintile: Quintiles) -> Grid:
+    """RPS of each forecast (n,): `chances` (n, 5) of each quintile, lowest first; `quintile` (n,) is 1 to 5.
 
     The mean over the five classes of (F - O) squared, F and O the cumulative forecast and outcome (Epstein 1969; Murphy
     1971), divided by 5 as in the M6 competition: 0 is perfect, 0.8 the worst, and 0.2 in each gives 0.16 on average
-    over the fifths. A row with a NaN chance is NaN; raises ValueError for a fifth that is none.
+    over the quintiles. A row with a NaN chance is NaN. Raises ValueError for a quintile outside 1 to 5.
 
     >>> ranked_probability_score(np.full((5, 5), 0.2), np.arange(1, 6)).round(2).tolist()
     [0.24, 0.12, 0.08, 0.12, 0.24]
     """
-    if not np.isin(fifth, FIFTHS).all():
-        raise ValueError(f"The fifths of the realised returns must be 1 to 5, but they reach {np.unique(fifth)}.")
-    reached = fifth[:, None] <= FIFTHS
+    if not np.isin(quintile, _quintiles).all():
+        raise ValueError(f"The quintiles of realised returns must be 1 to 5, but they are {np.unique(quintile)}.")
+    reached = quintile[:, None] <= _quintiles
     score_of_each: Grid = ((chances.cumsum(axis=1) - reached) ** 2).mean(axis=1)
     return score_of_each

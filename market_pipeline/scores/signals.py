@@ -1,7 +1,6 @@
-"""Which model is served at each horizon, and what it says of each symbol now.
+"""Which model is selected at each horizon, and what it forecasts now.
 
-The random walk is served unless a model has become champion of what it claims: a model with a mean of its own of
-`return` or `direction`, one without of `range`.
+A champion of return, direction or range is selected; where there is none, the random walk is.
 """
 
 from dataclasses import dataclass
@@ -10,71 +9,66 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
-
-ASKED = ("return", "direction", "range")
-"""Questions that a signal answers; ranks have a table of their own."""
+from market_pipeline.scores.champions import newest_champions
+from market_pipeline.scores.verdicts import INSUFFICIENT_DATA, NO_EVIDENCE
+from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS, RANGES
+from market_pipeline.storage.tables.scores import SIGNALS, TRENDS
 
 RISE = 0.55
-"""Probability of a rise from which, with a positive mean, the trend is called up; 1 - RISE calls it down."""
+"""Probability of a rise from which, with a positive mean, the trend is up; with a negative one, 1 - RISE is down."""
+
+REPEATED = {name: name for name in ("symbol", "horizon", "p_up", "model")}
+REPEATED |= {"as_of": "origin", "expected_return": "mean", "low_80": RANGES[80][0], "high_80": RANGES[80][1]}
+"""Columns of `signals` that repeat a column of `forecasts`."""
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model served at a horizon and the verdict that stands behind it."""
+class Selected:
+    """The model of a horizon, with its verdict."""
 
     horizon: int
     model: str
     verdict: str
 
 
-def served(titles: pa.Table, leaderboard: pa.Table, newest: pa.Table) -> tuple[Champion, ...]:
-    """One model per horizon: of the champions of return, direction and range, the one of the greatest skill.
+def selected_models(champions: pa.Table, leaderboard: pa.Table, newest: pa.Table) -> tuple[Selected, ...]:
+    """One model per horizon: of the champions of return, direction and range, the one with the greatest skill.
 
-    `titles` has a row for every change of hands; only models that speak at the newest origin can be served.
+    `champions` and `leaderboard` are rows of these tables, `newest` the forecasts of the newest origin: a champion
+    without a forecast there is not selected.
     """
-    speaking = set(newest["model"].unique().to_pylist()) - {BASELINE}
-    holders = {(row["horizon"], row["question"]): row["model"] for row in titles.sort_by("since").to_pylist()}
-    chosen = []
+    present = set(newest["model"].unique().to_pylist()) - {BASELINE}
+    champion = newest_champions(champions)
+    selected = []
     for horizon in HORIZONS:
-        rows = [row for row in leaderboard.to_pylist() if row["horizon"] == horizon and row["model"] in speaking]
+        rows = [row for row in leaderboard.to_pylist() if row["horizon"] == horizon and row["model"] in present]
         proven = [
-            row for row in rows if row["question"] in ASKED and holders.get((horizon, row["question"])) == row["model"]
+            row
+            for row in rows
+            if row["question"] != "rank" and champion.get((horizon, row["question"])) == row["model"]
         ]
         if proven:
             best = max(proven, key=lambda row: (row["skill"], row["model"]))
-            chosen.append(Champion(horizon, best["model"], best["verdict"]))
+            selected.append(Selected(horizon, best["model"], best["verdict"]))
         else:
-            tested = any(row["verdict"] != "insufficient_data" for row in rows)
-            chosen.append(Champion(horizon, BASELINE, "no_evidence" if tested else "insufficient_data"))
-    return tuple(chosen)
+            tested = any(row["verdict"] != INSUFFICIENT_DATA for row in rows)
+            selected.append(Selected(horizon, BASELINE, NO_EVIDENCE if tested else INSUFFICIENT_DATA))
+    return tuple(selected)
 
 
-def signal_rows(newest: pa.Table, champions: tuple[Champion, ...]) -> pa.Table:
+def signal_rows(newest: pa.Table, selected: tuple[Selected, ...]) -> pa.Table:
     """Rows of `signals` from the forecasts of the newest origin; the numbers are those of the forecast itself."""
     tables = []
-    for champion in champions:
-        chosen = newest.filter((pc.field("horizon") == champion.horizon) & (pc.field("model") == champion.model))
-        mean, p_up = chosen["mean"].to_numpy(), chosen["p_up"].to_numpy()
-        tables.append(
-            pa.table(
-                {
-                    "symbol": chosen["symbol"],
-                    "as_of": chosen["origin"],
-                    "horizon": chosen["horizon"],
-                    "trend": pa.array(_trend(mean, p_up), pa.string()),
-                    "p_up": chosen["p_up"],
-                    "expected_return": chosen["mean"],
-                    "low_80": chosen["q10"],
-                    "high_80": chosen["q90"],
-                    "model": chosen["model"],
-                    "verdict": pa.repeat(champion.verdict, chosen.num_rows),
-                }
-            )
-        )
+    for one in selected:
+        rows = newest.filter((pc.field("horizon") == one.horizon) & (pc.field("model") == one.model))
+        trends = np.array(TRENDS)[1 - trend(rows["mean"].to_numpy(), rows["p_up"].to_numpy())]
+        columns = {name: rows[source] for name, source in REPEATED.items()}
+        columns |= {"trend": pa.array(trends, pa.string()), "verdict": pa.repeat(one.verdict, rows.num_rows)}
+        tables.append(pa.table(columns).select(SIGNALS.schema.names))
     return pa.concat_tables(tables)
 
 
-def _trend(mean: np.ndarray, p_up: np.ndarray) -> np.ndarray:
-    """A direction needs a mean and a probability that agree; a driftless walk is always flat."""
-    return np.select([(mean > 0) & (p_up >= RISE), (mean < 0) & (p_up <= 1 - RISE)], ["up", "down"], default="flat")
+def trend(mean: Grid, p_up: Grid) -> np.ndarray:
+    """1 for up, -1 for down, 0 for flat: a direction needs a mean and a probability that agree."""
+    return np.where((mean > 0) & (p_up >= RISE), 1, np.where((mean < 0) & (p_up <= 1 - RISE), -1, 0))

@@ -1,4 +1,4 @@
-"""What the UI shows of scores, leaderboard and signals. Knows their rows; computes no verdict and stores nothing."""
+"""What the Dagster UI shows of scores, leaderboard and signals. Knows their rows; stores nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,109 +7,108 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.orchestration.plots import Way, fans, reliability, skill_over_time
+from market_pipeline.orchestration.plots import RangeChart, range_charts, reliability, skill_over_time
 from market_pipeline.orchestration.ui_metadata import Numbers, image, table
 from market_pipeline.prices.history import History
-from market_pipeline.scores.signals import Champion
-from market_pipeline.scores.verdicts import SURVIVORSHIP
+from market_pipeline.scores.signals import Selected
+from market_pipeline.scores.verdicts import BEATS_BASELINE, SURVIVORSHIP, WORSE
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.tables.forecasts import BASELINE, LEVELS
 from market_pipeline.storage.tables.scores import PIECES
 
-FELL = f"""
-select horizon, model, {", ".join(f"sum({piece})::double as {piece}" for piece in PIECES)}
-from pit where market = $market group by horizon, model order by horizon, model
-"""  # noqa: S608  the names are those of PIECES
 RANGE = ("q025", "q10", "q25", "q50", "q75", "q90", "q975")
-DRAWN_SYMBOLS, DRAWN_SESSIONS = 6, 60
+"""The quantiles of a range chart."""
+
+CHARTS, PAST_SESSIONS = 6, 60
+"""Symbols with a range chart, and how much of their past it shows."""
 
 
-def numbers_of(scored: pa.Table) -> Numbers:
-    """For each target session the rows, how far the 80 % ranges were from holding 80 %, and the skill of the ranges.
+def session_numbers(scores: pa.Table) -> Numbers:
+    """For each target session the rows, the coverage of the 80 % ranges less 0.8, and the skill of the ranges.
 
-    Over all models and horizons that came due; skill is 1 less their mean CRPS over the random walk's.
+    Over all models and horizons; the skill is 1 less the mean CRPS of the models over that of the random walk.
     """
-    shown = {}
-    for day, rows in scored.to_pandas().groupby("target_session"):
+    numbers = {}
+    for day, rows in scores.to_pandas().groupby("target_session"):
         walk = rows["model"] == BASELINE
-        others, ours = rows.loc[~walk, "crps"].mean(), rows.loc[walk, "crps"].mean()
-        shown[str(day)] = {
+        models, baseline = rows.loc[~walk, "crps"].mean(), rows.loc[walk, "crps"].mean()
+        numbers[str(day)] = {
             "dagster/partition_row_count": len(rows),
             "coverage of 80 % ranges, less 0.8": float(rows["covered_80"].mean() - 0.8),
-            "skill of ranges": float(1 - others / ours) if ours > 0 else float("nan"),
+            "skill of ranges": float(1 - models / baseline) if baseline > 0 else float("nan"),
         }
-    return shown
+    return numbers
 
 
-def leaderboard_shown(rows: pa.Table, titles: pa.Table, daily: pa.Table, fell: pa.Table) -> Mapping[str, Any]:
-    """Verdicts, champions, and pictures of calibration and of how skill came about; `fell` is the answer to FELL."""
-    pictures = {
-        f"skill over time: {question}": image(skill_over_time(came, question), f"Skill so far by origin, {question}")
+def leaderboard_metadata(rows: pa.Table, champions: pa.Table, losses: pa.Table, pit: pa.Table) -> Mapping[str, Any]:
+    """Verdicts, champions, and plots of calibration and of skill over time."""
+    plots = {
+        f"skill over time: {question}": image(skill_over_time(skill, question), f"Skill so far by origin, {question}")
         for question in ("range", "return")
-        if (came := skill_so_far(daily, question))
+        if (skill := skill_so_far(losses, question))
     }
-    if held := shares_below(fell):
-        pictures["reliability"] = image(reliability(held, LEVELS), "Share of outcomes below each quantile")
+    if below := shares_below(pit):
+        plots["reliability"] = image(reliability(below, LEVELS), "Share of outcomes below each quantile")
     best = pc.max(rows["skill"]).as_py() if rows.num_rows else None
     verdicts = rows["verdict"].to_pylist()
     return {
         "dagster/row_count": rows.num_rows,
-        "contests won": verdicts.count("beats_baseline"),
-        "contests lost": verdicts.count("worse"),
+        "comparisons won": verdicts.count(BEATS_BASELINE),
+        "comparisons lost": verdicts.count(WORSE),
         **({"best skill": best} if best is not None else {}),
         "verdicts": table(rows),
-        "champions": table(titles),
-        **pictures,
+        "champions": table(champions),
+        **plots,
         "survivorship": SURVIVORSHIP,
     }
 
 
-def signals_shown(
-    rows: pa.Table, earned: pa.Table, champions: tuple[Champion, ...], newest: pa.Table, history: History
+def signals_metadata(
+    rows: pa.Table, backtest: pa.Table, selected: tuple[Selected, ...], newest: pa.Table, history: History
 ) -> Mapping[str, Any]:
-    """Who is served, what following them earned, and a fan for the first symbols of the market."""
-    ways = ways_of(champions, newest, history)
-    names = f"{len(ways)} of {len(history.symbols)} symbols"
+    """The selected models, the signal backtest, and a range chart for the first symbols of the market."""
+    charts = charts_of(selected, newest, history)
+    names = f"{len(charts)} of {len(history.symbols)} symbols"
     return {
         "dagster/row_count": rows.num_rows,
-        **{f"champion at {champion.horizon}": champion.model for champion in champions},
-        **({"newest forecasts": image(fans(ways), f"Ranges ahead for {names}")} if ways else {}),
+        **{f"champion at {one.horizon}": one.model for one in selected},
+        **({"newest forecasts": image(range_charts(charts), f"Forecast ranges of {names}")} if charts else {}),
         "signals": table(rows.slice(0, 60)),
-        "following them": table(earned, digits=3),
+        "signal backtest": table(backtest, digits=3),
     }
 
 
-def skill_so_far(daily: pa.Table, question: str) -> dict[int, dict[str, tuple[Days, Grid]]]:
-    """For each horizon and model its origins, and the skill on all of them up to each; `daily` as `daily_losses`."""
-    asked = daily.filter(pc.field("question") == question).sort_by([("horizon", "ascending"), ("origin", "ascending")])
-    came: dict[int, dict[str, tuple[Days, Grid]]] = {}
-    for (horizon, model), rows in asked.to_pandas().groupby(["horizon", "model"]):
+def skill_so_far(losses: pa.Table, question: str) -> dict[int, dict[str, tuple[Days, Grid]]]:
+    """For each horizon and model its origins, and the skill on all of them up to each; from `losses_by_question`."""
+    chosen = losses.filter(pc.field("question") == question)
+    skill: dict[int, dict[str, tuple[Days, Grid]]] = {}
+    for (horizon, model), rows in chosen.sort_by("origin").to_pandas().groupby(["horizon", "model"]):
         loss, baseline = rows["loss"].to_numpy().cumsum(), rows["baseline_loss"].to_numpy().cumsum()
         origins = rows["origin"].to_numpy().astype("datetime64[D]")
-        came.setdefault(int(horizon), {})[str(model)] = (origins, 1 - loss / np.where(baseline > 0, baseline, np.nan))
-    return came
+        skill.setdefault(int(horizon), {})[str(model)] = (origins, 1 - loss / np.where(baseline > 0, baseline, np.nan))
+    return skill
 
 
-def shares_below(fell: pa.Table) -> dict[int, dict[str, Grid]]:
+def shares_below(pit: pa.Table) -> dict[int, dict[str, Grid]]:
     """For each horizon and model the share of outcomes at or below each of the quantiles; shape (9,)."""
-    held: dict[int, dict[str, Grid]] = {}
-    for row in fell.to_pylist():
-        counts = np.array([row[piece] for piece in PIECES])
-        held.setdefault(row["horizon"], {})[row["model"]] = np.cumsum(counts)[:-1] / counts.sum()
-    return held
+    below: dict[int, dict[str, Grid]] = {}
+    for (horizon, model), rows in pit.to_pandas().groupby(["horizon", "model"]):
+        counts = rows[list(PIECES)].to_numpy().sum(axis=0)
+        below.setdefault(int(horizon), {})[str(model)] = np.cumsum(counts)[:-1] / counts.sum()
+    return below
 
 
-def ways_of(champions: tuple[Champion, ...], newest: pa.Table, history: History) -> list[Way]:
-    """What is served of the first symbols, each after the way that it came; a symbol without a bar is left out."""
-    model_at = {champion.horizon: champion.model for champion in champions}
-    served = [row for row in newest.sort_by("horizon").to_pylist() if model_at.get(row["horizon"]) == row["model"]]
-    ways = []
+def charts_of(selected: tuple[Selected, ...], newest: pa.Table, history: History) -> list[RangeChart]:
+    """The newest forecasts of the selected models, for the first symbols that have a bar at the origin."""
+    model_at = {one.horizon: one.model for one in selected}
+    forecasts = [row for row in newest.sort_by("horizon").to_pylist() if model_at.get(row["horizon"]) == row["model"]]
+    charts = []
     for symbol, closes in zip(history.symbols, history.close, strict=True):
-        ahead = [row for row in served if row["symbol"] == symbol]
-        past = np.log(closes[-DRAWN_SESSIONS:])
+        ahead = [row for row in forecasts if row["symbol"] == symbol]
+        past = np.log(closes[-PAST_SESSIONS:])
         if not ahead or not np.isfinite(past[-1]):
             continue
         ranges = np.array([[row[level] for level in RANGE] for row in ahead])
         title = f"{symbol}, {ahead[0]['origin']}: " + ", ".join(dict.fromkeys(row["model"] for row in ahead))
-        ways.append(Way(title, past - past[-1], np.array([row["horizon"] for row in ahead], float), ranges))
-    return ways[:DRAWN_SYMBOLS]
+        charts.append(RangeChart(title, past - past[-1], np.array([row["horizon"] for row in ahead], float), ranges))
+    return charts[:CHARTS]

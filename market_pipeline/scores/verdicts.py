@@ -1,6 +1,6 @@
-"""The leaderboard: each model's skill against the random walk, and whether to believe it.
+"""The leaderboard: each model's skill against the random walk, and whether it is more than luck.
 
-Knows losses by origin: not how a loss is computed, nor what a model is made of, nor who is served.
+Knows losses by origin: not how a loss is computed, what a model is made of, or which model is selected.
 """
 
 from dataclasses import dataclass, replace
@@ -10,56 +10,52 @@ import pyarrow as pa
 
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
-from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.scores import LEADERBOARD, VERDICTS
 
 LEAST_ORIGINS = 60
-"""Origins below which nothing is said: a quarter of daily ones."""
+"""Origins that a verdict needs: a quarter of daily ones."""
 
 LEAST_APART = 24
-"""Origins that do not overlap (a horizon or more apart) that suffice as well: two years of month ends."""
+"""Origins that do not overlap (a horizon or more apart) that are enough as well: two years of month ends."""
 
 SURVIVORSHIP = (
     "A universe chosen today holds only what survived until today: returns of the past look better in it than they "
     "were for anyone. The random walk is scored on the same symbols, so the comparison stands."
 )
-"""What whoever shows scores says beside them."""
+"""Shown beside all scores."""
 
 ROUNDING = 1e-9
-"""Share of the baseline's loss up to which a difference is none: whoever echoes the walk differs in the last bits."""
+"""Share of the baseline's loss up to which a difference counts as rounding: a copy of the walk differs in last bits."""
 
 LEVEL = 0.05
 """Adjusted p-value below which a verdict is given."""
 
-COLUMNS = pa.schema(
-    [
-        ("horizon", pa.int32()), ("model", pa.string()), ("question", pa.string()), ("n_origins", pa.int32()),
-        ("loss", pa.float64()), ("baseline_loss", pa.float64()), ("skill", pa.float64()), ("p_value", pa.float64()),
-        ("p_adjusted", pa.float64()), ("verdict", pa.string()),
-    ]
-)  # fmt: skip
+BEATS_BASELINE, NO_EVIDENCE, WORSE, INSUFFICIENT_DATA = VERDICTS
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """One model on one question at one horizon: a loss per origin beside the baseline's, in order of origins."""
 
     horizon: int
     model: str
     question: str
     position: np.ndarray
-    """Of each origin among the market's sessions."""
+    """Of each origin among the market's sessions; (origins,)."""
     loss: Grid
     baseline_loss: Grid
     overlap: int
+    """How many earlier origins share target sessions with each."""
 
-    def due(self, session: int) -> "Contest":
-        """What of it was known at the close of a session, by position."""
+    def known_at(self, session: int) -> "Comparison":
+        """The origins whose target session had closed at a session, given by position."""
         count = int(np.searchsorted(self.position + self.horizon, session, side="right"))
         parts = {name: getattr(self, name)[:count] for name in ("position", "loss", "baseline_loss")}
         return replace(self, **parts)
 
     @property
-    def enough(self) -> bool:
+    def sufficient(self) -> bool:
+        """Whether there are enough origins for a verdict."""
         count = len(self.loss)
         return count >= LEAST_ORIGINS or (count >= LEAST_APART and self.overlap == 0 and self.horizon > 1)
 
@@ -69,66 +65,67 @@ class Contest:
         baseline = float(self.baseline_loss.mean())
         return 1 - float(self.loss.mean()) / baseline if baseline > 0 else None
 
+    @property
+    def p_value(self) -> float:
+        """One-sided, that the loss is smaller than the baseline's."""
+        return diebold_mariano(self.loss - self.baseline_loss, self.overlap)
 
-def leaderboard(daily: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
+    @property
+    def p_value_worse(self) -> float:
+        """One-sided, that the loss is larger than the baseline's."""
+        return diebold_mariano(self.baseline_loss - self.loss, self.overlap)
+
+
+def leaderboard(losses: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
     """Rows of `leaderboard` from the mean losses of each origin over the symbols that both forecast.
 
-    `daily` has horizon, model, question, origin, loss, baseline_loss; `sessions` are the market's, in order. Each
-    one-sided p-value is adjusted over all contests of the market that have origins enough, and over `retired` ones of
-    settings that were tried before.
+    `losses` are those of `losses_by_question`; `sessions` are the market's, in order. Each one-sided p-value is
+    adjusted over all comparisons of the market that have enough origins, and over `retired` ones of settings that were
+    tried before.
     """
-    contests = [contest for contest in contests_of(daily, sessions) if contest.model != BASELINE]
-    judged = [contest for contest in contests if contest.enough]
-    better = [diebold_mariano(c.loss - c.baseline_loss, c.overlap).p_value for c in judged]
-    worse = [diebold_mariano(c.baseline_loss - c.loss, c.overlap).p_value for c in judged]
-    adjusted = benjamini_hochberg(np.array(better), retired)
-    adjusted_worse = benjamini_hochberg(np.array(worse), retired)
-    found = {
-        id(contest): (p, float(up), _verdict(float(up), float(down)))
-        for contest, p, up, down in zip(judged, better, adjusted, adjusted_worse, strict=True)
-    }
-    rows = [_row(contest, *found.get(id(contest), (None, None, "insufficient_data"))) for contest in contests]
-    return pa.Table.from_pylist(rows, COLUMNS)
+    comparisons = comparisons_of(losses, sessions)
+    tested = [comparison for comparison in comparisons if comparison.sufficient]
+    better = [comparison.p_value for comparison in tested]
+    worse = [comparison.p_value_worse for comparison in tested]
+    adjusted = (benjamini_hochberg(p_values, retired) for p_values in (better, worse))
+    results = iter(zip(better, *adjusted, strict=True))
+    rows = []
+    for comparison in comparisons:
+        p_value, p_adjusted, verdict = None, None, INSUFFICIENT_DATA
+        if comparison.sufficient:
+            p_value, p_adjusted, p_worse = next(results)
+            verdict = BEATS_BASELINE if p_adjusted < LEVEL else WORSE if p_worse < LEVEL else NO_EVIDENCE
+        rows.append(
+            {
+                **{name: getattr(comparison, name) for name in ("horizon", "model", "question", "skill")},
+                "n_origins": len(comparison.loss),
+                "loss": float(comparison.loss.mean()),
+                "baseline_loss": float(comparison.baseline_loss.mean()),
+                "p_value": p_value,
+                "p_adjusted": p_adjusted,
+                "verdict": verdict,
+            }
+        )
+    return pa.Table.from_pylist(rows, LEADERBOARD.schema)
 
 
-def contests_of(daily: pa.Table, sessions: Days) -> list[Contest]:
-    """The contests that mean losses by origin hold."""
-    contests = []
-    frame = daily.to_pandas().sort_values(["horizon", "question", "model", "origin"])
+def comparisons_of(losses: pa.Table, sessions: Days) -> list[Comparison]:
+    """The comparisons in losses by origin, ordered by horizon, question and model."""
+    comparisons = []
+    frame = losses.to_pandas().sort_values(["horizon", "question", "model", "origin"])
     for (horizon, question, model), rows in frame.groupby(["horizon", "question", "model"], sort=False):
         position = np.searchsorted(sessions, rows["origin"].to_numpy().astype("datetime64[D]"))
         spacing = int(np.median(np.diff(position))) if len(position) > 1 else int(horizon)
         loss, baseline_loss = (rows[name].to_numpy(np.float64) for name in ("loss", "baseline_loss"))
-        contest = Contest(
+        comparison = Comparison(
             horizon=int(horizon),
             model=str(model),
             question=str(question),
             position=position,
             loss=np.where(np.abs(loss - baseline_loss) <= ROUNDING * baseline_loss, baseline_loss, loss),
             baseline_loss=baseline_loss,
-            # Origins that lie nearer than the horizon have target sessions in common.
+            # Origins that are nearer than the horizon have target sessions in common.
             overlap=-(-int(horizon) // max(spacing, 1)) - 1,
         )
-        contests.append(contest)
-    return contests
-
-
-def _verdict(p_better: float, p_worse: float) -> str:
-    if p_better < LEVEL:
-        return "beats_baseline"
-    return "worse" if p_worse < LEVEL else "no_evidence"
-
-
-def _row(contest: Contest, p_value: float | None, p_adjusted: float | None, verdict: str) -> dict[str, object]:
-    return {
-        "horizon": contest.horizon,
-        "model": contest.model,
-        "question": contest.question,
-        "n_origins": len(contest.loss),
-        "loss": float(contest.loss.mean()),
-        "baseline_loss": float(contest.baseline_loss.mean()),
-        "skill": contest.skill,
-        "p_value": p_value,
-        "p_adjusted": p_adjusted,
-        "verdict": verdict,
-    }
+        comparisons.append(comparison)
+    return comparisons

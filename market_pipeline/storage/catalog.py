@@ -17,12 +17,10 @@ from market_pipeline.storage.tables.prices import (
 )
 from market_pipeline.storage.tables.scores import (
     CHAMPIONS,
-    DAILY_LOSSES,
     DAILY_SCORES,
     LEADERBOARD,
     PIT,
     RANK_SCORES,
-    SCORED_DAYS,
     SCORES,
     SIGNALS,
     STRATEGIES,
@@ -40,7 +38,7 @@ WAREHOUSE: dict[str, Table] = {
 }  # fmt: skip
 """The tables of the warehouse by name."""
 
-WAREHOUSE_VIEWS: tuple[View, ...] = (PRICE_STEPS, PRICES_AS_OF, SCORED_DAYS, DAILY_LOSSES)
+WAREHOUSE_VIEWS: tuple[View, ...] = (PRICE_STEPS, PRICES_AS_OF)
 
 PUBLISHED = (
     INDICATOR_VALUES, FORECASTS, RANKS, LEDGER, SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS, TESTS,

@@ -5,7 +5,7 @@ import pytest
 
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
-from market_pipeline.models.features.samples import Panel
+from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, MEMBERS
 from market_pipeline.prices.history import History
 from market_pipeline_tests.panels import history_of, walk_panel
@@ -28,7 +28,7 @@ def rows_at(panel: Panel, origins: np.ndarray, now: dt.datetime = NOW) -> list[d
     return issue(panel, MARKET, origins, daily, cutoff, now).to_pylist()
 
 
-def test_every_daily_model_speaks_of_every_bar_at_every_horizon(panel: Panel) -> None:
+def test_every_daily_model_forecasts_every_bar_at_every_horizon(panel: Panel) -> None:
     origins = panel.history.sessions[360:364]
     rows = rows_at(panel, origins)
     bars = int(panel.history.present[:, 360:364].sum())
@@ -37,7 +37,7 @@ def test_every_daily_model_speaks_of_every_bar_at_every_horizon(panel: Panel) ->
     assert {row["mode"] for row in rows} == {"replayed"}
 
 
-def test_what_too_few_errors_cannot_support_is_not_said(panel: Panel) -> None:
+def test_too_few_errors_give_no_forecast(panel: Panel) -> None:
     one = Panel(history_of(panel.history.close[:1], panel.history.sessions), panel.recent[:, :1], panel.feature_names)
     market = Market("stocks", "XNYS", dt.date(2020, 1, 6), ("S0",))
     origins = panel.history.sessions[360:361]
@@ -48,12 +48,12 @@ def test_what_too_few_errors_cannot_support_is_not_said(panel: Panel) -> None:
     assert {row["horizon"] for row in rows if row["model"] == "ewma"} == {1, 5}
 
 
-def test_no_model_speaks_where_the_random_walk_is_silent(panel: Panel) -> None:
+def test_no_model_has_a_forecast_where_the_random_walk_has_none(panel: Panel) -> None:
     origins = panel.history.sessions[360:362]
     past = panel.until(panel.history.sessions[345])
     daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
-    silent = daily["random_walk"]["residuals_20"] * np.nan
-    daily["random_walk"] = {**daily["random_walk"], "residuals_20": silent}
+    unknown = daily["random_walk"]["residuals_20"] * np.nan
+    daily["random_walk"] = {**daily["random_walk"], "residuals_20": unknown}
     rows = issue(panel, MARKET, origins, daily, past.history.sessions[-1], NOW).to_pylist()
     assert {row["horizon"] for row in rows} == {1, 5}
     assert {row["model"] for row in rows} >= {*MEMBERS, "ensemble"}

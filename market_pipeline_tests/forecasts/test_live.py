@@ -1,4 +1,4 @@
-"""What was said live stays as it was said, whatever the vendor changes afterwards; what was replayed follows."""
+"""Forecasts issued live stay as they are, whatever the vendor changes later; replayed ones are computed again."""
 
 import datetime as dt
 from pathlib import Path
@@ -19,12 +19,12 @@ EVENING = dt.datetime(2024, 2, 6, 9, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "replayed"])
-def test_only_what_was_replayed_follows_a_changed_price(tmp_path: Path, *, live: bool) -> None:
+def test_only_replayed_forecasts_follow_a_changed_price(tmp_path: Path, *, live: bool) -> None:
     pipeline = Pipeline(tmp_path, FIVE)
     pipeline.compute(("prices", "indicators"), START, DAY)
     pipeline.compute(("models",), MONTH, MONTH)
-    said = clock_at(EVENING) if live else dt
-    with mock.patch("market_pipeline.forecasts.assets.dt", said):
+    clock = clock_at(EVENING) if live else dt
+    with mock.patch("market_pipeline.forecasts.assets.dt", clock):
         pipeline.compute(("forecasts",), DAY, DAY)
     before = {table: pipeline.digest(table) for table in ("forecasts", "ranks")}
     with pipeline.warehouse.transaction("stocks") as transaction:

@@ -1,4 +1,4 @@
-"""A stored forecast comes out again bit by bit, or the missing pin is named."""
+"""A stored forecast is issued again bit by bit, or what has changed since is named."""
 
 import datetime as dt
 from pathlib import Path
@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from market_pipeline.cli.main import main
 from market_pipeline.errors import HistoryError
-from market_pipeline.forecasts.ledger import data_digests
-from market_pipeline.forecasts.replay import Replayed, replay
+from market_pipeline.forecasts.ledger import bars_digests
+from market_pipeline.forecasts.replay import Replay, replay
 from market_pipeline.prices.history import read_history
 from market_pipeline_tests.pipeline import Pipeline
 
@@ -25,13 +25,13 @@ def pipeline(tmp_path: Path) -> Pipeline:
     return pipeline
 
 
-def replayed(pipeline: Pipeline, origin: dt.date = FIRST) -> Replayed:
+def replayed(pipeline: Pipeline, origin: dt.date = FIRST) -> Replay:
     return replay(pipeline.warehouse, pipeline.market, origin, pipeline.settings.models)
 
 
-def test_a_forecast_comes_out_the_same_in_every_bit(pipeline: Pipeline) -> None:
+def test_a_forecast_is_issued_again_the_same_in_every_bit(pipeline: Pipeline) -> None:
     again = replayed(pipeline)
-    assert (again.differing, again.missing) == (0, ())
+    assert (again.differing, again.changed) == (0, ())
     assert again.rows >= 40
 
 
@@ -57,15 +57,15 @@ def test_bars_that_were_restated_are_read_as_they_were_known(pipeline: Pipeline)
             "update prices set close = close * 0.999 where symbol = 'SIM1' and session = $session", {"session": session}
         )
     again = replayed(pipeline)
-    assert (again.differing, again.missing) == (0, ())
+    assert (again.differing, again.changed) == (0, ())
 
 
-def test_each_missing_pin_is_named(pipeline: Pipeline) -> None:
+def test_everything_that_changed_is_named(pipeline: Pipeline) -> None:
     with pipeline.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute("update ledger set code = '0.0.1+old', models = 'other', bars = 'gone'")
-    missing = " ".join(replayed(pipeline).missing)
+    changed = " ".join(replayed(pipeline).changed)
     for words in ("the code: it was 0.0.1+old", "the models", "the bars"):
-        assert words in missing
+        assert words in changed
 
 
 def test_what_was_never_forecast_cannot_be_replayed(pipeline: Pipeline) -> None:
@@ -80,17 +80,17 @@ def test_a_lost_model_file_is_named(pipeline: Pipeline) -> None:
         replayed(pipeline)
 
 
-def test_the_command_says_identical(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_identical(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(pipeline.settings.home))
     monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "simulated")
     monkeypatch.setenv("MARKET_PIPELINE_CONFIG", str(pipeline.settings.config))
-    said = CliRunner().invoke(main, ["replay", "--market", "stocks", "--origin", FIRST.isoformat()])
-    assert said.exit_code == 0, said.output
-    assert said.output.startswith("identical")
+    result = CliRunner().invoke(main, ["replay", "--market", "stocks", "--origin", FIRST.isoformat()])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("identical")
 
 
-def test_the_digest_of_a_session_does_not_know_what_follows(pipeline: Pipeline) -> None:
+def test_the_digest_of_a_session_does_not_depend_on_later_bars(pipeline: Pipeline) -> None:
     whole = read_history(pipeline.warehouse, pipeline.market, DAY)
     cut = read_history(pipeline.warehouse, pipeline.market, FIRST)
-    assert data_digests(whole)[: len(cut.sessions)].tolist() == data_digests(cut).tolist()
-    assert len(set(data_digests(whole).tolist())) == len(whole.sessions)
+    assert bars_digests(whole)[: len(cut.sessions)].tolist() == bars_digests(cut).tolist()
+    assert len(set(bars_digests(whole).tolist())) == len(whole.sessions)

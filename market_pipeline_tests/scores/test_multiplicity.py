@@ -1,30 +1,31 @@
-"""What was tried counts, also when it is no longer there."""
+"""What was tried counts, also when it is no longer used."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
-from market_pipeline.scores.multiplicity import retired_contests, settings_of
+from market_pipeline.scores.multiplicity import retired_comparisons, settings_of
 from market_pipeline.scores.significance import benjamini_hochberg, effective_origins
 
 
-def test_the_settings_of_a_model_are_all_there_and_the_same_in_every_process() -> None:
-    spelt = settings_of(["boosting", "joint"]).to_pylist()
-    assert spelt[1] == {"model": "joint", "settings": "joint"}
-    assert "window=750" in spelt[0]["settings"]
+def test_the_settings_of_a_model_are_complete_and_the_same_in_every_process() -> None:
+    settings = settings_of(["boosting", "joint"]).to_pylist()
+    assert settings[1] == {"model": "joint", "settings": "joint"}
+    assert "window=750" in settings[0]["settings"]
     assert not any(" at 0x" in repr(forecaster) for forecaster in FORECASTERS)
 
 
-def test_a_changed_setting_leaves_its_contests_behind() -> None:
+def test_comparisons_of_a_changed_setting_are_retired() -> None:
     now = settings_of(["har", "linear"])
-    assert retired_contests(now, now) == 0
-    old = pa.Table.from_pylist([{"model": "har", "settings": "Har(window=500)"}, {"model": "linear", "settings": "x"}])
-    assert retired_contests(pa.concat_tables([now, old]), now) == 3 * 1 + 3 * 2
+    assert retired_comparisons(now, now) == 0
+    rows = [{"model": "har", "settings": "Har(window=500)"}, {"model": "linear", "settings": "x"}]
+    old = pa.Table.from_pylist(rows, now.schema)
+    assert retired_comparisons(pa.concat_tables([now, old]), now) == 3 * 1 + 3 * 2
 
 
-def test_each_contest_that_was_tried_makes_the_others_harder() -> None:
-    p_values = np.array([0.01, 0.2])
+def test_each_retired_comparison_raises_the_adjusted_p_values() -> None:
+    p_values = [0.01, 0.2]
     np.testing.assert_allclose(benjamini_hochberg(p_values), [0.02, 0.2])
     np.testing.assert_allclose(benjamini_hochberg(p_values, retired=8), [0.1, 1.0])
 

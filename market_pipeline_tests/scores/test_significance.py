@@ -22,39 +22,39 @@ def by_hand(differences: np.ndarray, overlap: int) -> float:
 @pytest.mark.parametrize("overlap", [0, 4, 19])
 def test_the_p_value_equals_the_formula_term_by_term(overlap: int) -> None:
     differences = np.random.default_rng(3).normal(-0.1, 1, 250)
-    assert diebold_mariano(differences, overlap).p_value == pytest.approx(by_hand(differences, overlap), rel=1e-9)
+    assert diebold_mariano(differences, overlap) == pytest.approx(by_hand(differences, overlap), rel=1e-9)
 
 
 @pytest.mark.parametrize(("horizon", "at_most"), [(1, 0.065), (5, 0.09), (20, 0.09)])
 def test_equal_forecasters_rarely_pass(horizon: int, at_most: float) -> None:
     draw = np.random.default_rng(5)
     sums = [np.convolve(draw.normal(size=500 + horizon - 1), np.ones(horizon), "valid") for _ in range(2000)]
-    passed = np.mean([diebold_mariano(differences, horizon - 1).p_value < 0.05 for differences in sums])
+    passed = np.mean([diebold_mariano(differences, horizon - 1) < 0.05 for differences in sums])
     assert 0.02 < passed < at_most
 
 
 def test_short_overlapping_series_rarely_pass_by_far() -> None:
     draw = np.random.default_rng(5)
     sums = [np.convolve(draw.normal(size=79), np.ones(20), "valid") for _ in range(2000)]
-    assert np.mean([diebold_mariano(differences, 19).p_value < 0.001 for differences in sums]) < 0.01
+    assert np.mean([diebold_mariano(differences, 19) < 0.001 for differences in sums]) < 0.01
 
 
 def test_without_the_lags_overlapping_targets_would_pass_far_too_often() -> None:
     draw = np.random.default_rng(5)
     sums = [np.convolve(draw.normal(size=519), np.ones(20), "valid") for _ in range(300)]
-    assert np.mean([diebold_mariano(differences, 0).p_value < 0.05 for differences in sums]) > 0.2
+    assert np.mean([diebold_mariano(differences, 0) < 0.05 for differences in sums]) > 0.2
 
 
 def test_a_better_forecaster_is_found() -> None:
     differences = np.random.default_rng(7).normal(-0.3, 1, 250)
-    assert diebold_mariano(differences, 0).p_value < 0.01
-    assert diebold_mariano(-differences, 0).p_value > 0.99
+    assert diebold_mariano(differences, 0) < 0.01
+    assert diebold_mariano(-differences, 0) > 0.99
 
 
 def test_differences_that_are_all_the_same_need_no_variance() -> None:
-    assert diebold_mariano(np.zeros(100), 4).p_value == 1.0
-    assert diebold_mariano(np.full(100, -0.1), 4).p_value == 0.0
-    assert diebold_mariano(np.full(100, 0.1), 4).p_value == 1.0
+    assert diebold_mariano(np.zeros(100), 4) == 1.0
+    assert diebold_mariano(np.full(100, -0.1), 4) == 0.0
+    assert diebold_mariano(np.full(100, 0.1), 4) == 1.0
 
 
 def test_a_loss_that_is_no_number_is_refused() -> None:
@@ -63,5 +63,5 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
 
 
 def test_benjamini_hochberg_by_hand() -> None:
-    np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
-    assert len(benjamini_hochberg(np.array([]))) == 0
+    np.testing.assert_allclose(benjamini_hochberg([0.01, 0.04, 0.03, 0.5]), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert benjamini_hochberg([]) == []

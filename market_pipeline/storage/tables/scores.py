@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from market_pipeline.storage.schema import Column, Table, View
-from market_pipeline.storage.tables.forecasts import BASELINE, QUANTILES, RANGES
+from market_pipeline.storage.schema import Column, Table
+from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
 from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
 
@@ -234,47 +234,4 @@ SIGNALS = Table(
         Column("verdict", "varchar", "Verdict on the champion", sources=("leaderboard.verdict",)),
     ),
     key=("symbol", "horizon"),
-)
-
-_MEANS = ("squared_error", "brier", "crps")
-
-SCORED_DAYS = View(
-    "scored_days",
-    # Decimals add up to the same in any order; the order of rows is an accident of how they were computed.
-    f"""
-select
-    s.market, s.target_session, s.origin, s.horizon, s.model, count(*)::integer as symbols,
-    {", ".join(f"avg(s.{loss}::decimal(38, 15)) as {loss}" for loss in _MEANS)},
-    {", ".join(f"avg(b.{loss}::decimal(38, 15)) as baseline_{loss}" for loss in _MEANS)},
-    {", ".join(f"avg(s.covered_{percent}::integer) as covered_{percent}" for percent in RANGES)},
-    avg((s.realised > 0)::integer) as rose,
-    avg((f.p_up > 0.5)::integer) as called_up,
-    avg((s.realised > 0 and f.p_up > 0.5)::integer) as called_up_and_rose,
-    avg((2 * s.realised * f.mean)::decimal(38, 15)) filter (f.mean <> 0) as product
-from scores s
-join scores b on b.model = '{BASELINE}' and b.market = s.market and b.target_session = s.target_session
-    and b.symbol = s.symbol and b.origin = s.origin and b.horizon = s.horizon
-join forecasts f on f.market = s.market and f.target_session = s.target_session and f.symbol = s.symbol
-    and f.origin = s.origin and f.horizon = s.horizon and f.model = s.model
-group by all
-""",
-    "The means that daily_scores stores.",
-)
-
-DAILY_LOSSES = View(
-    "daily_losses",
-    " union all ".join(
-        f"select market, horizon, model, '{question}' as question, origin, {loss} as loss, "
-        f"baseline_{loss} as baseline_loss from daily_scores where model <> '{BASELINE}'"
-        for question, loss in LOSSES.items()
-        if loss in _MEANS
-    )
-    + f"""
-union all
-select s.market, s.horizon, s.model, 'rank' as question, s.origin, s.rps as loss, b.rps as baseline_loss
-from rank_scores s
-join rank_scores b on b.model = '{BASELINE}' and b.market = s.market and b.origin = s.origin and b.horizon = s.horizon
-where s.model <> '{BASELINE}'
-""",
-    "Mean losses by origin, with the question that each answers, beside the random walk's.",
 )
