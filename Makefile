@@ -1,4 +1,4 @@
-# Five words: demo, test, ui, docs, bench. Each makes the environment first when there is none.
+# Targets: demo, test, ui, docs, bench. Each first creates the environment if there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -30,14 +30,14 @@ bench: $(READY) $(PEERS)
 	@$(BIN)/python benchmarks/bench.py --size $(SIZE) --peers .venv-bench/bin/python --write docs/benchmarks.md
 
 $(PEERS): benchmarks/peers.lock $(READY)
-	@echo "Making the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."
+	@echo "Creating the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."
 	@$(BIN)/python -m venv --clear .venv-bench
 	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
 	@touch $@
 
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or say which: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Making the environment in .venv (once, about two minutes) ..."
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or set its path: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Creating the environment in .venv (once, about two minutes) ..."
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
 	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
