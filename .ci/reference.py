@@ -4,13 +4,11 @@ Reads the package's commands, settings, tables, assets, checks and indicators; d
 """
 
 import inspect
-import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import isinf
 from pathlib import Path
-from typing import Any
 
 import click
 import dagster as dg
@@ -18,7 +16,7 @@ import dagster as dg
 from market_pipeline import mart
 from market_pipeline.cli.main import main
 from market_pipeline.config.markets import Market
-from market_pipeline.config.markets_file import keys, load_markets, packaged_config
+from market_pipeline.config.markets_file import example_of, keys, load_markets, packaged_config, wanted
 from market_pipeline.config.settings import Settings, variables
 from market_pipeline.definitions import assets_of, build_definitions, checks_of
 from market_pipeline.mart.assets import mart_asset
@@ -66,7 +64,9 @@ def commands() -> str:
 def settings_page() -> str:
     """The variables of the environment and the keys of the markets file."""
     settings = [(f"`{name}`", meaning) for name, meaning in variables().items()]
-    market_keys = [(f"`{name}`", key.get("description", ""), _example(key)) for name, key in keys().items()]
+    market_keys = [
+        (f"`{name}`", key["description"], wanted(key), f"`{example_of(key)}`") for name, key in keys().items()
+    ]
     return _joined(
         [
             "# Settings",
@@ -75,7 +75,7 @@ def settings_page() -> str:
             "## The markets file",
             "`MARKET_PIPELINE_CONFIG` names a TOML file. Each table in it is a market, with its own assets, "
             "partitions, checks, schedules and sensors. The [tutorial](../tutorials/own-universe.md) creates one.",
-            _table(("key", "what", "default or example"), market_keys),
+            _table(("key", "what", "takes", "default or example"), market_keys),
             "## The packaged universe",
             f"```toml\n{packaged_config('yahoo').read_text(encoding='utf-8')}```",
         ]
@@ -187,12 +187,6 @@ def reading() -> str:
         signature = str(inspect.signature(function)).replace("'", "").replace("pd.DataFrame", "DataFrame")
         parts += [f"## {name}", f"```text\nmart.{name}{signature}\n```", inspect.cleandoc(function.__doc__ or "")]
     return _joined(parts)
-
-
-def _example(key: Mapping[str, Any]) -> str:
-    """The first example of a key of the markets file, or its default."""
-    examples = key.get("examples") or [json.dumps(key["default"])]
-    return f"`{examples[0]}`"
 
 
 def _description(model: Forecaster) -> str:

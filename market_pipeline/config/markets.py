@@ -76,7 +76,7 @@ class Market:
     accepted_holes: Annotated[Mapping[str, Days], Field(examples=['{"SAP.DE" = [2020-07-01]}'])] = field(
         default_factory=dict
     )
-    """Sessions of a symbol that no vendor will ever have; they are not requested again."""
+    """Sessions of a symbol that no vendor has; they are not requested again."""
 
     @cached_property
     def calendar(self) -> "xc.ExchangeCalendar":

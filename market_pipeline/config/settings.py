@@ -17,9 +17,9 @@ SOURCES = ("yahoo", "files", "simulated", "exchange")
 MART = "mart.duckdb"
 
 READ_ELSEWHERE = {
-    "models": "Forecasters of yours, each `my_module:MODEL` or `/path/to/file.py:MODEL`, separated by spaces. "
+    "models": "Forecasters to add, each `my_module:MODEL` or `/path/to/file.py:MODEL`, separated by spaces. "
     "Unset: the built-in models only.",
-    "traceback": "Set to 1, an error of the program itself shows where it happened. Unset: it does not.",
+    "traceback": "Set to 1, a bug of the program is shown with its traceback. Unset: in one paragraph.",
 }
 """Variables that are no field of Settings."""
 
@@ -45,9 +45,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the MARKET_PIPELINE_* variables; an empty variable counts as unset."""
-        home = data_directory(environment)
+
+        def path(name: str) -> Path | None:
+            value = environment.get(PREFIX + name)
+            return Path(value).absolute() if value else None
+
+        home, files = data_directory(environment), path("FILES")
         source = environment.get("MARKET_PIPELINE_SOURCE") or remembered_source(home) or "yahoo"
-        files, config, alerts = (environment.get(PREFIX + name, "") for name in ("FILES", "CONFIG", "ALERTS"))
         if source not in SOURCES:
             raise ConfigurationError(
                 f"MARKET_PIPELINE_SOURCE is {source!r}, but the sources are {', '.join(SOURCES)}. "
@@ -58,13 +62,8 @@ class Settings:
                 "MARKET_PIPELINE_SOURCE is 'files', but MARKET_PIPELINE_FILES is not set. "
                 "Set it to the folder that holds the CSV or Parquet files."
             )
-        return cls(
-            home=home,
-            source=source,
-            files=Path(files).absolute() if files else None,
-            config=Path(config).absolute() if config else None,
-            alerts=tuple(map(SecretStr, alerts.split())),
-        )
+        alerts = tuple(map(SecretStr, environment.get("MARKET_PIPELINE_ALERTS", "").split()))
+        return cls(home, source, files, path("CONFIG"), alerts)
 
     @property
     def warehouse(self) -> Path:
