@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from joblib import Parallel, delayed
 
@@ -23,13 +22,14 @@ from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.features.panel import Panel
-from market_pipeline.models.features.returns import realised_returns
 from market_pipeline.models.forecasters.catalogue import FORECASTERS, REFITTED, claims_of
 from market_pipeline.prices.history import History
+from market_pipeline.scores.daily_means import daily_means, losses_by_question
 from market_pipeline.scores.losses import score
+from market_pipeline.scores.outcomes import with_outcomes
 from market_pipeline.scores.verdicts import leaderboard
 from market_pipeline.storage.grids import Grid
-from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.scores import RANK_SCORES
 
 SYMBOLS = tuple(f"S{number}" for number in range(8))
 HISTORY = 500
@@ -38,7 +38,6 @@ FEW, MANY = 125, 1000
 REFIT = {FEW: 125, MANY: 250}
 MARKET = Market("simulated", "24/7", dt.date(2018, 1, 1), SYMBOLS)
 MODELS = tuple(forecaster for forecaster in FORECASTERS if forecaster.name not in REFITTED)
-LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps"}
 SHARE = 0.5
 """Of each symbol's variance that all symbols share."""
 
@@ -86,33 +85,18 @@ def verdicts(
     """Horizon, model, question and verdict of every comparison of one market."""
     draw = np.random.default_rng([seed, 20261124])
     panel = panel_of(returns_of(draw, HISTORY + origins_in_all + 21), draw)
-    sessions, scored = panel.history.sessions, []
+    sessions, daily = panel.history.sessions, []
     for start in range(HISTORY, HISTORY + origins_in_all, REFIT[origins_in_all]):
         past = panel.until(sessions[start - 1])
         fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
         origins = sessions[start : start + REFIT[origins_in_all]]
         known = panel.until(origins[-1])
         rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS)
-        symbol = pd.Index(SYMBOLS).get_indexer(rows["symbol"].to_pandas())
-        days = [rows[name].to_numpy().astype("datetime64[D]") for name in ("origin", "target_session")]
-        scored.append(score(rows, realised_returns(panel.history, symbol, *days)).to_pandas())
-    board = leaderboard(pa.Table.from_pandas(daily_losses(pd.concat(scored)), preserve_index=False), sessions)
+        forecasts = with_outcomes(rows, panel.history)
+        daily.append(daily_means(forecasts, score(forecasts)))
+    losses = losses_by_question(pa.concat_tables(daily), RANK_SCORES.schema.empty_table())
+    board = leaderboard(losses, sessions)
     return [(row["horizon"], row["model"], row["question"], row["verdict"]) for row in board.to_pylist()]
-
-
-def daily_losses(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the view daily_losses: losses beside the baseline's, the mean over the symbols of each origin."""
-    key = ["symbol", "origin", "horizon"]
-    baseline = scores[scores["model"] == BASELINE][[*key, *LOSSES.values()]]
-    paired = scores[scores["model"] != BASELINE].merge(baseline, on=key, suffixes=("", "_baseline"))
-    means = paired.groupby(["horizon", "model", "origin"], as_index=False).mean(numeric_only=True)
-    parts = [
-        means[["horizon", "model", "origin"]].assign(
-            question=question, loss=means[loss], baseline_loss=means[f"{loss}_baseline"]
-        )
-        for question, loss in LOSSES.items()
-    ]
-    return pd.concat(parts)
 
 
 def main(walks: int, others: int) -> None:
