@@ -1,4 +1,4 @@
-"""Publish the mart: a new file, complete, then one rename. A reader of the old file keeps its view undisturbed."""
+"""Publish the mart: a new file, complete, then one rename. A reader of the old file keeps it."""
 
 import datetime as dt
 import os
@@ -13,10 +13,11 @@ import pyarrow as pa
 from market_pipeline import __version__
 from market_pipeline.config.markets import Market
 from market_pipeline.mart.changes import COMPARED, ROWS, changes
+from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
-from market_pipeline.storage.grids import to_grids, to_rows
-from market_pipeline.storage.schema import Table, comments
+from market_pipeline.storage.grids import to_rows
+from market_pipeline.storage.schema import Table, comments, quoted
 from market_pipeline.storage.tables.mart import PUBLISHED_PRICES
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline.storage.warehouse import Warehouse
@@ -32,6 +33,10 @@ select $now::timestamp as published_at, $before::timestamp as compared_with, $so
     $version as code_version, $schema_version::integer as schema_version, market, max(session) as newest_session
 from prices where final group by market order by market
 """
+NEWEST_BARS = """
+select symbol, max(session) as session, max_by(close, session) as close from prices
+where market = $market and final and session in (select unnest($sessions)) group by symbol order by symbol
+"""
 
 
 def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt.datetime) -> dict[str, int]:
@@ -43,39 +48,39 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
     adjusted = pa.concat_tables([adjusted_closes(warehouse, market, now.date()) for market in markets])
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
+    values = {
+        "now": now.replace(tzinfo=None),
+        "before": earlier and earlier[0],
+        "source": warehouse.source,
+        "version": __version__,
+        "schema_version": SCHEMA_VERSION,
+    }
     try:
         with warehouse.connect() as connection:
-            connection.execute(f"attach '{_quoted(new)}' as mart (read_write, storage_version '{STORAGE_VERSION}')")
+            connection.execute(f"attach {quoted(str(new))} as mart (read_write, storage_version '{STORAGE_VERSION}')")
             connection.register("adjusted", adjusted)
             for table in (PUBLISHED_PRICES, *PUBLISHED):
                 columns = ", ".join(column.name for column in table.columns if column.published)
-                rows_of = PRICES if table is PUBLISHED_PRICES else f"select {columns} from {table.name}"
-                connection.execute(f"create table mart.{table.name} as {rows_of} order by {order_of(table)}")
-            now_there = _compared(connection, "mart.")
-            found = ROWS.empty_table() if earlier is None else changes(earlier[1], now_there)
+                rows = PRICES if table is PUBLISHED_PRICES else f"select {columns} from {table.name}"
+                connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
+            found = changes(earlier[1], _compared(connection, "mart.")) if earlier else ROWS.empty_table()
             connection.register("found", found)
             connection.execute("create table mart.changes as from found")
-            values = {
-                "now": now.replace(tzinfo=None),
-                "before": earlier and earlier[0],
-                "source": warehouse.source,
-                "version": __version__,
-                "schema_version": SCHEMA_VERSION,
-            }
             connection.execute(f"create table mart.meta as {META_ROWS}", values)
             connection.execute("use mart")
             describe(connection)
-            rows = {name: len(connection.table(name)) for name in MART if name != "meta"}
+            counts = {name: len(connection.table(name)) for name in MART if name != "meta"}
             connection.execute("checkpoint mart")
         _flush(new)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
-    return rows
+    return counts
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put the descriptions beside tables and columns, and make the views."""
+    """Put the descriptions beside tables and columns, and make the views; in one transaction, which is faster."""
+    connection.execute("begin")
     for table in MART.values():
         columns = tuple(column for column in table.columns if column.published)
         for statement in comments("table", table.name, table.description, columns):
@@ -83,10 +88,11 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
     for view in MART_VIEWS:
         for statement in view.ddl():
             connection.execute(statement)
+    connection.execute("commit")
 
 
 def order_of(table: Table) -> str:
-    """How a table's rows lie in the mart. A key sorts sooner than all columns, and to the same."""
+    """The order of a table's rows in the mart. Sorting by a key is faster than by all columns, and unique as well."""
     key = table.order or table.key
     return ", ".join(("market", *key)) if key else "all"
 
@@ -102,27 +108,24 @@ def earlier_tables(path: Path) -> tuple[dt.datetime, Mapping[str, pa.Table]] | N
         with duckdb.connect(str(path), read_only=True) as connection:
             published = connection.execute("select max(published_at) from meta").fetchone()
             return (published[0], _compared(connection)) if published and published[0] else None
-    except duckdb.Error:  # it is about to be replaced, and meta.compared_with will say that nothing was compared
+    except duckdb.Error:  # it is about to be replaced, and meta.compared_with shows that nothing was compared
         return None
 
 
 def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:
     """Closes adjusted backwards from each symbol's newest bar: market, symbol, session, adj_close.
 
-    Symbols that left the configuration are among them: what was published of them stays.
+    Symbols that left the configuration are included: what was published of them stays.
     """
-    held = warehouse.read("select distinct symbol from prices where market = $market", {"market": market.name})
-    left = sorted(set(held["symbol"].to_pylist()) - set(market.symbols))
-    market = replace(market, symbols=(*market.symbols, *left))
-    history = read_history(warehouse, market, until)
-    raw = warehouse.read(
-        "select symbol, session, close from prices where market = $market and final", {"market": market.name}
-    )
-    close = to_grids(raw, market.symbols, history.sessions, ("close",))["close"]
-    newest = np.array([bars[-1] if len(bars := np.flatnonzero(row)) else 0 for row in history.present])
-    each = np.arange(len(newest))
-    scale = close[each, newest] / history.close[each, newest]
-    rows = to_rows(market.symbols, history.sessions, {"adj_close": history.close * scale[:, None]}, history.present)
+    sessions = market.sessions_between(market.start, until).tolist()
+    newest = warehouse.read(NEWEST_BARS, {"market": market.name, "sessions": sessions})
+    closes = dict(zip(newest["symbol"].to_pylist(), newest["close"].to_pylist(), strict=True))
+    symbols = tuple(dict.fromkeys((*market.symbols, *closes)))
+    # Up to the newest bar, as the other steps of a run read it: they share one history.
+    until = max(newest["session"].to_pylist(), default=until)
+    history = read_history(warehouse, replace(market, symbols=symbols), until)
+    adjusted = backward_adjusted(history.close, np.array([closes.get(symbol, np.nan) for symbol in symbols]))
+    rows = to_rows(symbols, history.sessions, {"adj_close": adjusted}, history.present)
     return rows.append_column("market", pa.repeat(market.name, rows.num_rows))
 
 
@@ -133,11 +136,7 @@ def _compared(connection: duckdb.DuckDBPyConnection, mart: str = "") -> dict[str
     }
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
 def _flush(path: Path) -> None:
-    """Put the file on the disk before its name, so that a power cut leaves the old mart or the new one."""
+    """Write the file to disk before its name, so that a power cut leaves the old mart or the new one."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
 """Forward adjustment: what one share bought at the first bar has become, dividends reinvested.
 
-Yahoo re-bases the whole past on each split and dividend, so its past changes with the future. Anchored at the first
-bar instead, a session's factor depends on that session and earlier ones only, and log returns are the same.
+Yahoo adjusts the whole past for each split and dividend, so its past changes with the future. With the first bar as
+the anchor, a session's factor depends on that session and earlier ones only, and log returns are the same.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def forward_factors(close: Grid, dividend: Grid, split_ratio: Grid) -> Grid:
 
     On an ex-session, one share of yesterday became `split_ratio` shares that each paid `dividend`:
     F_t = F_{t-1} * split_t / (1 - dividend_t * split_t / close_{t-1}), the CRSP price adjustment
-    (CRSP Calculations, "Adjusted Data") run forwards. A dividend of at least the last close is left out of the
+    (CRSP Calculations, "Adjusted Data") applied forwards. A dividend of at least the last close is left out of the
     factor: it cannot be one.
     """
     previous = last_known(close, before=True)
@@ -24,7 +24,7 @@ def forward_factors(close: Grid, dividend: Grid, split_ratio: Grid) -> Grid:
         step = split_ratio / (1 - paid)
     present = ~np.isnan(close)
     step = np.where(present, step, 1.0)
-    # A split before the first bar belongs to no one who could have held it.
+    # Nobody owns a share before its first bar: what happens there changes nothing.
     step = np.where(np.isnan(previous), 1.0, step)
     return np.where(present, np.cumprod(step, axis=1), np.nan)
 

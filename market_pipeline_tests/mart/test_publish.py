@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -7,11 +8,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from market_pipeline import __version__
 from market_pipeline.cli.tables import print_signals, print_verdicts
 from market_pipeline.errors import MarketPipelineError
-from market_pipeline.mart.publish import TABLES, adjusted_closes, publish
-from market_pipeline.mart.read import query, read_forecast, read_signals, read_verdicts
+from market_pipeline.mart.publish import adjusted_closes, publish
+from market_pipeline.mart.read import query, read_forecast, read_rows
 from market_pipeline.models.forecasters.catalogue import claims_of
+from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
+from market_pipeline.storage.schema import Table, View
+from market_pipeline.storage.tables.keys import MARKET
+from market_pipeline.storage.upgrade import SCHEMA_VERSION
+from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
@@ -66,17 +73,22 @@ def test_views_and_indicators_are_there(pipeline: Pipeline) -> None:
     assert (levels["bollinger_upper"].iloc[30:] > levels["bollinger_lower"].iloc[30:]).all()
 
 
-def test_meta_says_what_was_published(pipeline: Pipeline) -> None:
+def test_meta_has_the_source_the_time_and_the_versions(pipeline: Pipeline) -> None:
     row = query(pipeline.settings.mart, "from meta").to_pylist()[0]
+    assert tuple(row) == MART["meta"].names
+    assert (row["code_version"], row["schema_version"]) == (__version__, SCHEMA_VERSION)
     assert (row["source"], row["newest_session"], row["published_at"]) == ("simulated", LAST, NOW.replace(tzinfo=None))
 
 
-def test_columns_carry_their_descriptions(pipeline: Pipeline) -> None:
-    described = query(
+@pytest.mark.parametrize("table", [*MART.values(), *MART_VIEWS], ids=lambda table: table.name)
+def test_every_column_has_its_declared_description(pipeline: Pipeline, table: Table | View) -> None:
+    comments = query(
         pipeline.settings.mart,
-        "select count(*) as columns, count(comment) as described from duckdb_columns() where table_name = 'forecasts'",
-    ).to_pylist()[0]
-    assert described["described"] >= described["columns"] - 3
+        "select column_name, comment from duckdb_columns() where table_name = $table order by column_index",
+        {"table": table.name},
+    )
+    declared = [(column.name, column.description) for column in table.columns if column.published]
+    assert [tuple(row.values()) for row in comments.to_pylist()] == declared
 
 
 def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(pipeline: Pipeline) -> None:
@@ -91,6 +103,20 @@ def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(pipeline:
     assert adjusted_closes(pipeline.warehouse, pipeline.market, LAST).num_rows
 
 
+def test_a_symbol_that_left_the_configuration_stays_published(pipeline: Pipeline, tmp_path: Path) -> None:
+    smaller = replace(pipeline.market, symbols=("WALK1", "SIM2"))
+    publish(pipeline.warehouse, [smaller], tmp_path / "mart.duckdb", NOW)
+    marts = [query(mart, "from prices") for mart in (pipeline.settings.mart, tmp_path / "mart.duckdb")]
+    assert marts[0].num_rows
+    assert marts[0] == marts[1]
+
+
+def test_a_warehouse_without_bars_makes_an_empty_mart(pipeline: Pipeline, tmp_path: Path) -> None:
+    rows = publish(Warehouse(tmp_path / "new.duckdb", "simulated"), [pipeline.market], tmp_path / "mart.duckdb", NOW)
+    assert set(rows) == set(MART) - {"meta"}
+    assert not any(rows.values())
+
+
 def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(pipeline: Pipeline) -> None:
     with duckdb.connect(str(pipeline.settings.mart), read_only=True) as reader:
         publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW + dt.timedelta(days=1))
@@ -99,7 +125,7 @@ def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(pipeline: Pipe
     assert newer == NOW.replace(tzinfo=None) + dt.timedelta(days=1)
 
 
-def test_a_mart_says_what_the_one_before_had_not(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_mart_lists_what_the_one_before_had_not(pipeline: Pipeline, tmp_path: Path) -> None:
     mart = tmp_path / "mart.duckdb"
     publish(pipeline.warehouse, [pipeline.market], mart, NOW)
     assert query(mart, "from changes").num_rows == 0
@@ -130,18 +156,18 @@ def test_a_mart_that_cannot_be_compared_with_is_replaced(pipeline: Pipeline, tmp
     assert query(mart, "from changes").num_rows == 0
 
 
-def test_a_publication_that_fails_leaves_the_old_mart_and_no_scrap(
+def test_a_publication_that_fails_leaves_the_old_mart_and_no_other_file(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = pipeline.settings.mart.read_bytes()
-    monkeypatch.setattr("market_pipeline.mart.publish.TABLES", (*TABLES, "no_such_table"))
+    monkeypatch.setattr("market_pipeline.mart.publish.PUBLISHED", (*PUBLISHED, Table("no_such_table", "", (MARKET,))))
     with pytest.raises(duckdb.CatalogException):
         publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
     assert pipeline.settings.mart.read_bytes() == before
     assert not list(pipeline.settings.home.glob("*.new"))
 
 
-def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_missing_mart_and_an_unknown_symbol_are_errors_with_the_fix(pipeline: Pipeline, tmp_path: Path) -> None:
     with pytest.raises(MarketPipelineError, match="make demo"):
         query(tmp_path / "mart.duckdb", "from meta")
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
@@ -152,14 +178,14 @@ def test_a_missing_mart_and_an_unknown_symbol_say_what_to_do(pipeline: Pipeline,
 def test_a_terminal_shows_every_verdict_on_one_line_each(pipeline: Pipeline) -> None:
     written = StringIO()
     console = Console(file=written, width=110)
-    verdicts = read_verdicts(pipeline.settings.mart)
+    verdicts = read_rows(pipeline.settings.mart, "leaderboard")
     print_verdicts(console, verdicts)
-    print_signals(console, read_signals(pipeline.settings.mart))
+    print_signals(console, read_rows(pipeline.settings.mart, "signals"))
     lines = [line for line in written.getvalue().splitlines() if line.startswith("stocks")]
     judged = [row for row in verdicts.to_pylist() if row["question"] in claims_of(row["model"])]
     claimed = {(row["model"], row["question"]) for row in judged}
     assert "holds only what survived until today" in written.getvalue()
     assert {tuple(line.split()[1:3]) for line in lines} >= claimed
     assert not any(line.split()[1:3] == ["har", "return"] for line in lines)
-    assert "in which a model says what the random walk says" in written.getvalue()
-    assert all("too early" in line for line in lines)
+    assert "in which a model forecasts as the random walk does" in written.getvalue()
+    assert all("insufficient" in line for line in lines)

@@ -1,4 +1,4 @@
-"""What a notebook gets: tables as pandas frames, clear words when there are none, and never an error of timing."""
+"""A notebook gets tables as pandas frames, clear errors when there are none, and never an error of timing."""
 
 import datetime as dt
 import subprocess
@@ -30,19 +30,21 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 @pytest.fixture(autouse=True)
-def at_home(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def data_directory(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(pipeline.settings.home))
-    monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "bloomberg")  # what is wrong for a run stops no reader
+    monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "bloomberg")  # a setting that fails a run stops no reader
 
 
-def test_the_mart_is_that_of_the_home(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_mart_is_that_of_the_data_directory(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert mart.path() == pipeline.settings.mart
     monkeypatch.setenv("MARKET_PIPELINE_HOME", "")
     monkeypatch.chdir(tmp_path)
     assert mart.path() == tmp_path / "data" / "mart.duckdb"
 
 
-def test_a_table_is_a_frame_of_the_rows_that_were_asked_for() -> None:
+def test_a_table_is_a_frame_of_the_rows_that_were_requested() -> None:
     everything = mart.forecasts()
     assert everything["symbol"].nunique() == 3
     of_one = mart.forecasts("autoreg", horizon=5, model="ewma", since="2024-03-04", until=dt.date(2024, 3, 8))
@@ -71,21 +73,21 @@ def test_the_newest_forecasts_are_those_of_the_newest_origin_and_can_be_prices()
 def test_signals_are_all_of_them_or_those_of_one_symbol_with_prices() -> None:
     assert len(mart.signals()) == 3 * 2
     one = mart.signals("sim2")
-    assert one["horizon"].tolist() == [1, 5]  # nothing came due at 20
+    assert one["horizon"].tolist() == [1, 5]  # no target date at 20 is reached
     assert (one["low_price"] < one["expected_price"]).all()
 
 
-def test_any_query_may_be_asked_and_none_may_write() -> None:
+def test_any_query_can_read_and_none_can_write() -> None:
     counted = mart.sql("select count(*) as bars from prices where symbol = $symbol", symbol="SIM1")
     assert counted["bars"].item() == len(mart.prices("SIM1"))
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
         mart.sql("delete from prices")
 
 
-def test_what_is_not_there_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for ask in (mart.forecasts, mart.prices, mart.scores, mart.ranks):
+def test_what_is_missing_is_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for read in (mart.forecasts, mart.prices, mart.scores, mart.ranks):
         with pytest.raises(MarketPipelineError, match=r"has no symbol 'SIM'. Did you mean SIM"):
-            ask("SIM")
+            read("SIM")
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
         mart.signals("AUTOREGG")
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(tmp_path))
@@ -115,13 +117,13 @@ def test_reading_never_fails_while_the_pipeline_publishes(pipeline: Pipeline) ->
             while not over.is_set():
                 assert len(mart.forecasts()) == rows
                 counted[0] += 1
-        except BaseException as error:  # noqa: BLE001  whatever it was, the test is to show it
+        except BaseException as error:  # noqa: BLE001  the test shows any error
             failures.append(error)
 
     reader = threading.Thread(target=read_on)
     reader.start()
     try:
-        for other in others:  # from here on renames meet readers
+        for other in others:  # from here on, files are renamed while others read
             assert other.stdout is not None
             assert other.stdout.readline() == "read\n", other.communicate()[1]
         for _ in range(300):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_pipeline.prices.adjustment import forward_factors, last_known, split_factors
+from market_pipeline.prices.adjustment import backward_adjusted, forward_factors, last_known, split_factors
 
 NAN = np.nan
 
@@ -23,6 +23,14 @@ def test_a_split_and_a_dividend_on_one_day() -> None:
     factor = forward_factors(row(100, 49), row(0, 1), row(1, 2))
     np.testing.assert_allclose(factor, row(1, 2 / 0.98))
     np.testing.assert_allclose(np.log(49 * factor[0, 1] / 100), 0, atol=1e-15)
+
+
+def test_backward_adjusted_closes_end_at_the_close_as_traded_and_move_alike() -> None:
+    close, factor = np.array([[100, 50, 49, NAN], [7, NAN, NAN, NAN], [NAN] * 4]), np.array([[1, 2, 2.04, 1]])
+    adjusted = backward_adjusted(close * factor, np.array([49, 7, NAN]))
+    np.testing.assert_allclose(adjusted[:2], [[100 / 2.04, 100 / 2.04, 49, NAN], [7, NAN, NAN, NAN]])
+    assert np.isnan(adjusted[2]).all()
+    assert backward_adjusted(np.empty((2, 0)), np.array([1.0, 2.0])).shape == (2, 0)
 
 
 def test_a_hole_carries_the_factor_and_has_none() -> None:
