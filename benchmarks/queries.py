@@ -28,6 +28,7 @@ def mart(folder: Path, size: float) -> None:
 
     from market_pipeline.mart.publish import STORAGE_VERSION, order_of
     from market_pipeline.storage.tables.forecasts import QUANTILES
+    from market_pipeline.storage.tables.scores import SCORES
 
     models = ", ".join(f"'{name}'" for name in MODELS)
     quantiles = ", ".join(f"random() as {name}" for name in (*QUANTILES, "p_up"))
@@ -47,7 +48,7 @@ def mart(folder: Path, size: float) -> None:
         connection.execute(f"""
             create table scores as select *, random() as realised, random() as abs_error, random() as squared_error,
                 random() as crps, random() as brier, random() < 0.5 as covered_50, random() < 0.8 as covered_80,
-                random() < 0.95 as covered_95 from keys order by {order_of("scores")}""")
+                random() < 0.95 as covered_95 from keys order by {order_of(SCORES)}""")
         connection.execute("""
             create table signals as select market, symbol, horizon,
                 case when random() < 0.3 then 'up' else 'flat' end as trend,
