@@ -1,4 +1,4 @@
-"""The command line: every command, in the order in which a person meets them."""
+"""The command line: all commands, in the order of `--help`."""
 
 import warnings
 

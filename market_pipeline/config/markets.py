@@ -45,7 +45,7 @@ class Market:
     """One exchange calendar and the symbols that follow it. All days are sessions of that calendar.
 
     The fields declare each key's meaning, type, bounds and example. A value that does not fit raises pydantic's
-    ValidationError; markets_file.py turns it into words, and checks what concerns several keys.
+    ValidationError; markets_file.py translates it, and checks what concerns several keys.
     """
 
     name: str

@@ -103,7 +103,7 @@ def wanted(schema: Mapping[str, Any]) -> str:
 def _market(path: Path, name: str, table: Any) -> Market:
     where = f"[{name}] in {path}"
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: {name!r} stands outside a market. Put it below a table such as [stocks].")
+        raise ConfigurationError(f"{path}: {name!r} is outside a market. Move it below a table such as [stocks].")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise ConfigurationError(
             f"{where}: a market's name is letters, digits and '_', because it names assets. It begins with a letter."
@@ -120,16 +120,16 @@ def _market(path: Path, name: str, table: Any) -> Market:
 
 
 def _out_of_bounds(error: ErrorDetails) -> str:
-    """One of pydantic's errors in words: the key, what came, what is wanted."""
+    """One of pydantic's errors as a message: the key, its value, what it must be."""
     key, *inside = error["loc"]
     schema = keys()[str(key)]
     example = f", such as {example_of(schema)}."
     if error["type"] == "missing":
         return f"{key!r} is missing. It is {wanted(schema)}{example}"
     for part in inside:
-        key = f"{key}[{_shown(part)}]"
+        key = f"{key}[{_printed(part)}]"
         schema = schema.get("items") or schema["additionalProperties"]
-    return f"{key} is {_shown(error['input'])}, but must be {wanted(schema)}{example}"
+    return f"{key} is {_printed(error['input'])}, but must be {wanted(schema)}{example}"
 
 
 def _contradictions(market: Market) -> Iterator[str]:
@@ -138,8 +138,8 @@ def _contradictions(market: Market) -> Iterator[str]:
         if times > 1:
             yield f"symbols has {symbol!r} twice. Remove one."
     for key in ("listed", "delisted", "accepted_holes"):
-        for stranger in sorted(set(getattr(market, key)) - set(market.symbols)):
-            yield f"{key} names {stranger!r}, which is not among the symbols."
+        for unknown in sorted(set(getattr(market, key)) - set(market.symbols)):
+            yield f"{key} names {unknown!r}, which is not among the symbols."
     for symbol, day in market.listed.items():
         if day > market.delisted.get(symbol, day):
             yield f"listed has {symbol!r} from {day}, but delisted has it until {market.delisted[symbol]}."
@@ -170,7 +170,7 @@ def _calendar_problems(market: Market) -> Iterator[str]:
         )
 
 
-def _shown(value: object) -> str:
+def _printed(value: object) -> str:
     try:
         text = value.isoformat() if isinstance(value, dt.date | dt.time) else repr(value)
     except ValueError:  # Python prints no number of thousands of digits

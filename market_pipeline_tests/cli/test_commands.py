@@ -29,7 +29,7 @@ symbols = ["AUTOREG", "SIM1"]
 """
 
 
-def command(folder: Path, *words: str, config: str = SMALL, **settings: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *arguments: str, config: str = SMALL, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run market-pipeline in a process of its own, on the simulated source unless `settings` name another."""
     folder.mkdir(parents=True, exist_ok=True)
     toml = folder / "markets.toml"
@@ -42,7 +42,7 @@ def command(folder: Path, *words: str, config: str = SMALL, **settings: str) -> 
         "COLUMNS": "200",
         **settings,
     }
-    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", *words]
+    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", *arguments]
     return subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -50,10 +50,10 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     """The one paragraph of an error; fails for a traceback or a success."""
     assert result.returncode == 1, result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
-    words = result.stderr.strip()
-    assert words.startswith("Error: ")
-    assert "\n\n" not in words
-    return " ".join(words.split())
+    message = result.stderr.strip()
+    assert message.startswith("Error: ")
+    assert "\n\n" not in message
+    return " ".join(message.split())
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_json_is_all_that_is_printed_for_a_script(filled: Path) -> None:
     assert {row["symbol"] for row in json.loads(command(filled, "forecast", "--json").stdout)} == {"AUTOREG", "SIM1"}
     judged = json.loads(command(filled, "verdicts", "--json", "--market", "stocks").stdout)
     assert {row["verdict"] for row in judged} == {"insufficient_data"}
-    words = ("--market", "stocks", "--start", "2025-03-10", "--end", "2025-03-10", "--assets", "mart", "--json")
-    ended = command(filled, "backfill", *words)
+    arguments = ("--market", "stocks", "--start", "2025-03-10", "--end", "2025-03-10", "--assets", "mart", "--json")
+    ended = command(filled, "backfill", *arguments)
     result = json.loads(ended.stdout)
     assert result["runs"][0] | {"seconds": 0} == {
         "market": "stocks", "assets": ["mart"], "first": "2025-03-10", "last": "2025-03-10", "seconds": 0,
@@ -120,10 +120,10 @@ def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path:
         **os.environ, "MARKET_PIPELINE_HOME": str(tmp_path / "data"), "MARKET_PIPELINE_SOURCE": "simulated",
         "MARKET_PIPELINE_CONFIG": str(tmp_path / "markets.toml"),
     }  # fmt: skip
-    words = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
+    arguments = ("backfill", "--market", "stocks", "--start", "2023-02-01", "--end", "2025-03-10")
     # A background job of a shell ignores the signal, and so do its child processes.
-    respected = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    line = [sys.executable, "-c", f"{respected}; from market_pipeline.cli.main import main; main()", *words]
+    allow_sigint = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", f"{allow_sigint}; from market_pipeline.cli.main import main; main()", *arguments]
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while "models" not in (line_read := process.stdout.readline()):  # the first run has ended, the long one has begun
@@ -159,9 +159,9 @@ def test_the_source_is_remembered_and_another_is_refused(filled: Path) -> None:
     assert command(filled, "forecast", "SIM1", MARKET_PIPELINE_SOURCE="").returncode == 0
     other = {"MARKET_PIPELINE_SOURCE": "files", "MARKET_PIPELINE_FILES": str(filled)}
     day = ("--start", "2025-03-10", "--end", "2025-03-10")
-    words = refused(command(filled, "backfill", "--market", "stocks", *day, **other))
-    assert "holds simulated data, but the source is now files" in words
-    assert "MARKET_PIPELINE_HOME" in words
+    message = refused(command(filled, "backfill", "--market", "stocks", *day, **other))
+    assert "holds simulated data, but the source is now files" in message
+    assert "MARKET_PIPELINE_HOME" in message
 
 
 def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (("--start", "2024-05-25", "--end", "2024-05-27"), "has no session from 2024-05-25 to 2024-05-27"),
         (("--start", "2099-01-02", "--end", "2099-01-03"), "the newest closed session is"),
@@ -196,8 +196,8 @@ def test_a_locked_warehouse_names_its_holder(filled: Path, monkeypatch: pytest.M
         (("--start", "2024-02-01", "--end", "2024-02-02", "--assets", "pricse"), "There is no asset 'pricse'"),
     ],
 )
-def test_an_impossible_range_is_refused(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
-    assert expected in refused(command(tmp_path, "backfill", "--market", "stocks", *words))
+def test_an_impossible_range_is_refused(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(command(tmp_path, "backfill", "--market", "stocks", *arguments))
     assert not (tmp_path / "data" / "warehouse.duckdb").exists()
 
 
@@ -212,8 +212,8 @@ def test_an_impossible_range_is_refused(tmp_path: Path, words: tuple[str, ...], 
     ],
 )
 def test_an_impossible_configuration_is_refused(tmp_path: Path, config: str, expected: str) -> None:
-    words = ("backfill", "--market", "stocks", "--start", "2024-02-01", "--end", "2024-02-02")
-    assert expected in refused(command(tmp_path, *words, config=config))
+    arguments = ("backfill", "--market", "stocks", "--start", "2024-02-01", "--end", "2024-02-02")
+    assert expected in refused(command(tmp_path, *arguments, config=config))
 
 
 def test_other_impossible_settings_are_refused(tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ def test_other_impossible_settings_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_in_an_empty_data_directory_names_what_to_load_first(tmp_path: Path) -> None:
-    words = refused(command(tmp_path, "run"))
-    assert "were never loaded, the first 2024-01-02" in words
-    assert "market-pipeline backfill --market stocks --start 2024-01-02" in words
+    message = refused(command(tmp_path, "run"))
+    assert "were never loaded, the first 2024-01-02" in message
+    assert "market-pipeline backfill --market stocks --start 2024-01-02" in message
 
 
 def test_an_unknown_symbol_is_recorded_and_stops_no_other(tmp_path: Path) -> None:
     config = SMALL.replace('"SIM1"', '"APPLE"')
-    words = ("backfill", "--market", "stocks", "--start", "2024-01-02", "--end", "2024-01-31", "--assets", "prices")
-    assert command(tmp_path, *words, config=config).returncode == 0
+    arguments = ("backfill", "--market", "stocks", "--start", "2024-01-02", "--end", "2024-01-31", "--assets", "prices")
+    assert command(tmp_path, *arguments, config=config).returncode == 0
     with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("select symbol, status from outcomes order by 1").fetchall() == [
             ("APPLE", "unknown_symbol"), ("AUTOREG", "ok"),
@@ -251,8 +251,8 @@ def test_a_run_is_the_newest_session_from_prices_to_the_mart(tmp_path: Path) -> 
     coins = f'[crypto]\ncalendar = "24/7"\nstart = {start}\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
     coins += "settle_minutes = 0\n"  # in the hour after midnight the newest settled session's first target is past
     newest = load_markets_newest(coins, tmp_path)
-    words = ("--start", str(start), "--end", str(newest - dt.timedelta(days=1)), "--assets", "prices,indicators")
-    assert command(tmp_path, "backfill", "--market", "crypto", *words, config=coins).returncode == 0
+    arguments = ("--start", str(start), "--end", str(newest - dt.timedelta(days=1)), "--assets", "prices,indicators")
+    assert command(tmp_path, "backfill", "--market", "crypto", *arguments, config=coins).returncode == 0
     result = command(tmp_path, "run", config=coins)
     assert result.returncode == 0, result.stdout + result.stderr
     rows = query(tmp_path / "data" / "mart.duckdb", "select distinct origin, mode from forecasts").to_pylist()
@@ -268,3 +268,13 @@ def load_markets_newest(toml: str, folder: Path) -> dt.date:
     newest = load_markets(path)[0].newest_closed(dt.datetime.now(dt.UTC))
     assert newest is not None
     return newest
+
+
+def test_a_replay_reproduces_the_stored_forecasts(filled: Path) -> None:
+    result = command(filled, "replay", "--market", "stocks", "--origin", "2025-03-07")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("identical")
+    assert "forecasts of stocks at 2025-03-07" in result.stdout
+    assert "no rows differ" in result.stdout
+    message = refused(command(filled, "replay", "--market", "stocks", "--origin", "2025-03-08"))
+    assert "no forecast of 2025-03-08 is in the ledger" in message

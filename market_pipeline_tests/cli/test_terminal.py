@@ -26,14 +26,14 @@ def test_the_help_of_every_command_has_examples(name: str) -> None:
 
 
 def test_the_help_documents_the_exit_status() -> None:
-    words = CliRunner().invoke(main, ["--help"]).output
+    text = CliRunner().invoke(main, ["--help"]).output
     for expected in ("Exit status:", "0  success", "1  an error", "2  a command", "NO_COLOR", "MARKET_PIPELINE_HOME"):
-        assert expected in words
+        assert expected in text
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["backfill"], ["ui", "--port", "x"], ["run", "--nonsense"]])
-def test_an_impossible_command_line_ends_with_status_2(words: list[str]) -> None:
-    assert CliRunner().invoke(main, words).exit_code == 2
+@pytest.mark.parametrize("arguments", [["nonsense"], ["backfill"], ["ui", "--port", "x"], ["run", "--nonsense"]])
+def test_an_impossible_command_line_ends_with_status_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
 
 
 def test_every_error_is_one_paragraph_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,15 +72,15 @@ def test_completion_is_printed_for_each_shell(shell: str, expected: str) -> None
     assert "_MARKET_PIPELINE_COMPLETE" in result.output
 
 
-def completed(folder: Path, *words: str) -> list[str]:
+def completed(folder: Path, *arguments: str) -> list[str]:
     """What a shell completes the last word to, called as by the script of `completion bash`."""
     environment = {
         **os.environ,
         "MARKET_PIPELINE_HOME": str(folder),
         "MARKET_PIPELINE_SOURCE": "simulated",
         "_MARKET_PIPELINE_COMPLETE": "bash_complete",
-        "COMP_WORDS": " ".join(("market-pipeline", *words)),
-        "COMP_CWORD": str(len(words)),
+        "COMP_WORDS": " ".join(("market-pipeline", *arguments)),
+        "COMP_CWORD": str(len(arguments)),
     }
     line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main(prog_name='market-pipeline')"]
     output = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout

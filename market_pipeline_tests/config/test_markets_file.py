@@ -1,4 +1,4 @@
-"""The markets file: what is read, and what is refused in which words."""
+"""The markets file: what is read, and what is refused with which message."""
 
 import datetime as dt
 import json
@@ -39,7 +39,7 @@ def refused(folder: Path, toml: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("toml", "words"),
+    ("toml", "message"),
     [
         (GOOD.replace("XNYS", "NYSE2"), "calendar is 'NYSE2', which is not a calendar of exchange_calendars"),
         (
@@ -73,15 +73,15 @@ def refused(folder: Path, toml: str) -> str:
             GOOD + "listed = {AAPL = 2020-01-02}\ndelisted = {AAPL = 2020-01-01}\n",
             "listed has 'AAPL' from 2020-01-02, but delisted",
         ),
-        ("start = 3\n" + GOOD, "'start' stands outside a market"),
+        ("start = 3\n" + GOOD, "'start' is outside a market"),
         ("[stocks", "is not valid TOML"),
         ("a = " + "[" * 100_000, "is not valid TOML"),
         ("a = " + "1" * 5000, "is not valid TOML"),
         ("", "declares no market"),
     ],
 )
-def test_an_impossible_file_is_refused_with_place_cause_and_fix(tmp_path: Path, toml: str, words: str) -> None:
-    assert words in refused(tmp_path, toml)
+def test_an_impossible_file_is_refused_with_place_cause_and_fix(tmp_path: Path, toml: str, message: str) -> None:
+    assert message in refused(tmp_path, toml)
 
 
 @pytest.mark.parametrize(

@@ -233,19 +233,19 @@ def test_the_schema_versions_of_warehouse_mart_and_program_are_shown_and_nothing
 
 
 class Page(BaseHTTPRequestHandler):
-    words = b"something else"
+    body = b"something else"
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(self.words)
+        self.wfile.write(self.body)
 
     def log_message(self, *_: object) -> None:
         """Nothing on stderr."""
 
 
 class DagsterPage(Page):
-    words = b'{"dagster_webserver_version": "1.13"}'
+    body = b'{"dagster_webserver_version": "1.13"}'
 
 
 @pytest.mark.parametrize("page", [Page, DagsterPage])
