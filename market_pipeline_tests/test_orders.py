@@ -11,7 +11,7 @@ START = dt.date(2023, 1, 3)
 BEFORE = dt.date(2024, 2, 23)
 FIRST, LAST = dt.date(2024, 2, 26), dt.date(2024, 3, 4)
 MONTHS = (dt.date(2024, 2, 1), dt.date(2024, 3, 1))
-"""The last days cross a month's end, where one month's models hand over to the next's and Prophet speaks."""
+"""The last days cross a month's end, where the next month's models begin and Prophet forecasts."""
 
 FIVE = """
 [stocks]
@@ -51,14 +51,14 @@ def day_by_day(folder: Path) -> Pipeline:
 def backwards(folder: Path) -> Pipeline:
     pipeline = with_history(folder)
     days = pipeline.market.sessions_between(FIRST, LAST).tolist()[::-1]
-    for room in ("prices", "indicators"):
+    for asset in ("prices", "indicators"):
         for day in days:
-            pipeline.build((room,), day, day)
+            pipeline.build((asset,), day, day)
     for month in MONTHS[::-1]:
         pipeline.build(("models",), month, month)
-    for room in ("forecasts", "scores"):
+    for asset in ("forecasts", "scores"):
         for day in days:
-            pipeline.build((room,), day, day)
+            pipeline.build((asset,), day, day)
     return pipeline
 
 

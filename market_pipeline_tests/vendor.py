@@ -1,4 +1,4 @@
-"""A vendor in memory whose answers a test spoils on purpose: holes, noise, restatements, outages."""
+"""A vendor in memory with switches for faults: holes, noise, restatements, outages."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outc
 
 
 class Vendor:
-    """Knows every bar of a market; says what its switches let it say."""
+    """Has every bar of a market; its switches decide what it returns."""
 
     name = "simulated"
 
@@ -51,8 +51,8 @@ class Vendor:
             pd.Timestamp(first), pd.Timestamp(last)
         )
         bars = self.bars[asked & ~self.missing].reset_index(drop=True)
-        wobble = 1 + self.noise * self.draw.uniform(-1, 1, (len(bars), 5))
-        bars[["open", "high", "low", "close", "volume"]] *= wobble
+        factor = 1 + self.noise * self.draw.uniform(-1, 1, (len(bars), 5))
+        bars[["open", "high", "low", "close", "volume"]] *= factor
         days = {name: found.to_numpy().astype("datetime64[D]") for name, found in bars.groupby("symbol")["session"]}
         none = np.zeros(0, "datetime64[D]")
         return Fetched(bars, tuple(outcome_of(market, s, days.get(s, none), first, last) for s in symbols))

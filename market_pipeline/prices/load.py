@@ -22,7 +22,7 @@ from market_pipeline.prices.rules import LOOKBACK
 from market_pipeline.prices.validation import Batch, validate
 from market_pipeline.sources.protocol import FAILED, Fetched, Outcome, Source, pieces_of
 from market_pipeline.storage.grids import Days
-from market_pipeline.storage.tables.prices import OUTCOMES
+from market_pipeline.storage.tables.prices import OUTCOMES, RESTATEMENTS
 from market_pipeline.storage.warehouse import Transaction, Warehouse
 
 OVERLAP = 10
@@ -99,22 +99,18 @@ def load_prices(
 ) -> Loaded:  # fmt: skip
     """Load the bars of `symbols` from `first` to `last`, as the source has them at `now` (UTC).
 
-    Each piece of the answer is written in one transaction, and judged by what was stored when the run began.
+    Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote.
     """
-    outcomes, notes, restatements = list[Outcome](), list[str](), list[pa.Table]()
+    outcomes, notes, restatements = list[Outcome](), list[str](), [RESTATEMENTS.schema.empty_table()]
     with warehouse.transaction(market.name) as transaction:
         run = begin(transaction, market, first, last)
     for part, fetched in fetch(source, market, symbols, run):
         batch = validate(fetched, market, source.name, now)
         with warehouse.transaction(market.name) as transaction:
-            stored = transaction.read(STORED, rows_of(market, part.compared_since, part.last, batch.symbols))
-            batch = batch.without(rescaled(stored, batch.bars, run.beyond))
-            arriving = batch.bars_of(part.sessions)
-            changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
-            write(transaction, market, batch, changes, part, now)
-        outcomes.extend(batch.outcomes)
+            ended, restated = store(transaction, market, batch, run, part, now)
+        outcomes.extend(ended)
+        restatements.append(restated)
         notes.extend(fetched.notes)
-        restatements.append(changes.restatements)
     with warehouse.transaction(market.name) as transaction:
         coverage = write_coverage(transaction, market, run, now)
     return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))
@@ -142,7 +138,7 @@ def begin(transaction: Transaction, market: Market, first: dt.date, last: dt.dat
 def fetch(source: Source, market: Market, symbols: Sequence[str], run: Run) -> Iterator[tuple[Run, Fetched]]:
     """The pieces of the source's answer, each with the part of the run that it is for.
 
-    Every piece has the LOOKBACK sessions before its own, by which the rules judge it.
+    Every piece has the LOOKBACK sessions before its own, which the rules need.
     """
     past, notes = list[pd.DataFrame](), tuple[str, ...]()
     for fetched in pieces_of(source, market, symbols, sessions_before(market, run.since, LOOKBACK), run.last):
@@ -171,6 +167,18 @@ def part_of(run: Run, market: Market, begins: dt.date, ends: dt.date) -> Run:
         days[(days >= np.datetime64(since)) & (days <= np.datetime64(last))] for days in (run.covered, run.sessions)
     )
     return Run(first, last, since, covered, writable, compared_since, run.within, run.beyond)
+
+
+def store(
+    transaction: Transaction, market: Market, batch: Batch, run: Run, part: Run, now: dt.datetime
+) -> tuple[tuple[Outcome, ...], pa.Table]:
+    """Refuse another scale, reconcile with the stored bars, write; returns the outcomes and what was restated."""
+    stored = transaction.read(STORED, rows_of(market, part.compared_since, part.last, batch.symbols))
+    batch = batch.without(rescaled(stored, batch.bars, run.beyond))
+    arriving = batch.bars_of(part.sessions)
+    changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
+    write(transaction, market, batch, changes, part, now)
+    return batch.outcomes, changes.restatements
 
 
 def write(

@@ -1,8 +1,7 @@
-"""The rules that a bar must meet to be stored: each is a sentence that is false for a bad bar.
+"""The rules for a bar that is to be stored: each is a sentence that is false for a bad bar.
 
-A rule looks at a bar and at most the LOOKBACK sessions before it, so the result does not depend on the batch.
-Rules about a single bar's values are declared with the table (`BAR_RULES`); those that need the calendar or other
-bars are here.
+A rule uses a bar and at most the LOOKBACK sessions before it, so the result does not depend on the batch. Rules for
+the values of one bar are declared with the table (`BAR_RULES`); those that need the calendar or other bars are here.
 """
 
 import datetime as dt
@@ -28,7 +27,7 @@ def broken_rule(bars: pd.DataFrame, market: Market, now: dt.datetime) -> np.ndar
     numbers = bars[list(BAR_VALUES)].astype(np.float64)
     values = {rule: ~np.asarray(numbers.eval(condition, engine="python")) for rule, condition in BAR_RULES.items()}
     broken: dict[str, Mask] = {
-        **dict(list(values.items())[:2]),  # a row without prices is reported as such, whatever its day
+        **dict(list(values.items())[:2]),  # a row without prices is named as such, whatever its day
         "the session has begun": session > today,
         "the day is a session of the calendar": ~np.isin(session, market.sessions),
         **values,

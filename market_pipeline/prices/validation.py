@@ -43,7 +43,7 @@ class Batch:
         return bars.filter(pc.is_in(bars["symbol"], pa.array(self.answered, pa.string())))
 
     def without(self, rescaled: Mapping[str, float]) -> "Batch":
-        """The batch without symbols that arrived on another scale, given as symbol to factor; their outcome says so."""
+        """The batch without symbols that arrived on another scale, given as symbol to factor; they end as rejected."""
         if not rescaled:
             return self
         outcomes = [

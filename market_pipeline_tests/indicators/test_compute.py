@@ -1,4 +1,4 @@
-"""Each indicator against its published definition in plain numpy, and what must hold for all of them."""
+"""Each indicator against its published definition in plain numpy, and what is true of all of them."""
 
 from collections.abc import Callable
 

@@ -23,21 +23,21 @@ def warehouse_with_bars(folder: Path) -> Warehouse:
     draw = np.random.default_rng(3)
     moment = pa.scalar(dt.datetime(2024, 6, 1), pa.timestamp("us"))  # noqa: DTZ001  stored as UTC without a zone
     for symbol in MARKET.symbols:
-        held = days[40:] if symbol == "C" else np.delete(days, 50) if symbol == "D" else days
-        close = 100 * np.exp(np.cumsum(draw.normal(0, 0.02, len(held))))
+        dates = days[40:] if symbol == "C" else np.delete(days, 50) if symbol == "D" else days
+        close = 100 * np.exp(np.cumsum(draw.normal(0, 0.02, len(dates))))
         columns = {
-            "symbol": pa.repeat(symbol, len(held)),
-            "session": pa.array(held, pa.date32()),
+            "symbol": pa.repeat(symbol, len(dates)),
+            "session": pa.array(dates, pa.date32()),
             "open": close,
             "high": close * 1.01,
             "low": close * 0.99,
             "close": close,
             "volume": close * 1e4,
-            "dividend": np.zeros(len(held)),
-            "split_ratio": np.ones(len(held)),
-            "source": pa.repeat("simulated", len(held)),
-            **{name: pa.repeat(moment, len(held)) for name in ("fetched_at", "known_at")},
-            "final": pa.repeat(pa.scalar(value=True), len(held)),
+            "dividend": np.zeros(len(dates)),
+            "split_ratio": np.ones(len(dates)),
+            "source": pa.repeat("simulated", len(dates)),
+            **{name: pa.repeat(moment, len(dates)) for name in ("fetched_at", "known_at")},
+            "final": pa.repeat(pa.scalar(value=True), len(dates)),
         }
         with warehouse.transaction("m") as transaction:
             transaction.append("prices", pa.table(columns))

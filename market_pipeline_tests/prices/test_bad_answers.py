@@ -1,4 +1,4 @@
-"""Every bad answer of Yahoo, through the real client into the warehouse: named, kept out, and healed when it passes."""
+"""Every bad answer of Yahoo, through the real client into the warehouse: named, not stored, corrected afterwards."""
 
 import datetime as dt
 import shutil
@@ -29,7 +29,7 @@ start = {FIRST}
 symbols = {[instrument.symbol for instrument in INSTRUMENTS]}
 """
 
-HELD = {
+QUARANTINED = {
     "onenull": "every price is a number",
     "x100": "the close is within 5 times its recent median",
     "zero": "every price is positive",
@@ -39,10 +39,10 @@ HELD = {
     "minusvolume": "no volume is negative",
     "saturday": "the day is a session of the calendar",
 }
-"""Bars that arrive and are held back, with the rule."""
+"""Bars that arrive and are quarantined, with the rule."""
 
 NAMED = {
-    "ok": {*HELD, "dup", "future", "backwards", "noise", "revolume", "adjinf", "unadjusted"},
+    "ok": {*QUARANTINED, "dup", "future", "backwards", "noise", "revolume", "adjinf", "unadjusted"},
     "partial": {"nulls", "lastnull", "volume_only", "missing", "stale"},
     "hole": {"nodata"},
     "unknown_symbol": {"delisted"},
@@ -66,14 +66,14 @@ def yahoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackYahoo]:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory, yahoo: LoopbackYahoo) -> Path:
-    """A home that knows January and February."""
+    """A data directory with January and February."""
     return ask(tmp_path_factory.mktemp("known"), FIRST, KNOWN).folder
 
 
 @pytest.fixture(scope="module")
-def spoiled(tmp_path_factory: pytest.TempPathFactory, yahoo: LoopbackYahoo, known: Path) -> Path:
-    """That home after it met a bad answer of each kind, again and again, for March."""
-    folder = tmp_path_factory.mktemp("spoiled")
+def with_bad_answers(tmp_path_factory: pytest.TempPathFactory, yahoo: LoopbackYahoo, known: Path) -> Path:
+    """The same after bad answers of each kind, again and again, for March."""
+    folder = tmp_path_factory.mktemp("bad")
     shutil.copytree(known, folder, dirs_exist_ok=True)
     for kind, symbol in SYMBOLS.items():
         yahoo.fault(kind, symbol, times=10**6)
@@ -117,33 +117,33 @@ def assert_complete(pipeline: Pipeline) -> None:
     assert_no_bad_row(pipeline)
 
 
-def test_a_lasting_bad_answer_is_named_and_no_bad_row_is_stored(spoiled: Path) -> None:
-    pipeline = Pipeline(spoiled, TOML)
+def test_a_lasting_bad_answer_is_named_and_no_bad_row_is_stored(with_bad_answers: Path) -> None:
+    pipeline = Pipeline(with_bad_answers, TOML)
     found = statuses(pipeline)
     named = {status: {kind for kind, symbol in SYMBOLS.items() if found[symbol] == status} for status in NAMED}
     assert named == NAMED
     rows = pipeline.warehouse.read("select symbol, rule from quarantine").to_pylist()
-    assert {row["symbol"]: row["rule"] for row in rows} == {SYMBOLS[kind]: rule for kind, rule in HELD.items()}
+    assert {row["symbol"]: row["rule"] for row in rows} == {SYMBOLS[kind]: rule for kind, rule in QUARANTINED.items()}
     assert_no_bad_row(pipeline)
     assert len(stored(pipeline, "GOOD")) == len(pipeline.market.sessions_between(FIRST, LAST))
 
 
-def test_when_it_has_passed_the_same_process_heals_it(tmp_path: Path, spoiled: Path) -> None:
-    shutil.copytree(spoiled, tmp_path, dirs_exist_ok=True)
-    healed = ask(tmp_path, NEXT, LAST)
-    assert set(statuses(healed).values()) == {"ok"}
-    assert_complete(healed)
+def test_when_it_has_passed_the_same_process_corrects_it(tmp_path: Path, with_bad_answers: Path) -> None:
+    shutil.copytree(with_bad_answers, tmp_path, dirs_exist_ok=True)
+    corrected = ask(tmp_path, NEXT, LAST)
+    assert set(statuses(corrected).values()) == {"ok"}
+    assert_complete(corrected)
 
 
-def test_when_it_has_passed_another_process_heals_it(tmp_path: Path, spoiled: Path) -> None:
-    shutil.copytree(spoiled, tmp_path, dirs_exist_ok=True)
+def test_when_it_has_passed_another_process_corrects_it(tmp_path: Path, with_bad_answers: Path) -> None:
+    shutil.copytree(with_bad_answers, tmp_path, dirs_exist_ok=True)
     days = ", ".join(f"dt.date.fromisoformat('{day}')" for day in (NEXT, LAST))
     code = f"import datetime as dt, pathlib; from {__name__} import ask; ask(pathlib.Path({str(tmp_path)!r}), {days})"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert_complete(Pipeline(tmp_path, TOML))
 
 
-def test_what_passes_at_once_is_healed_within_the_fetch_or_the_next(
+def test_a_short_fault_is_corrected_within_the_fetch_or_the_next(
     tmp_path: Path, yahoo: LoopbackYahoo, known: Path
 ) -> None:
     shutil.copytree(known, tmp_path, dirs_exist_ok=True)

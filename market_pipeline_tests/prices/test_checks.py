@@ -1,4 +1,4 @@
-"""What the checks of prices see that no rule about a single bar can."""
+"""What the checks of prices find that no rule about a single bar can."""
 
 import datetime as dt
 from pathlib import Path
@@ -37,7 +37,7 @@ def plant(pipeline: Pipeline, *, step: float, ratio: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "ratio", "told", "felt"),
+    ("step", "ratio", "recorded", "moved"),
     [
         (1.0, 1.0, True, True),
         (0.5, 2.0, True, True),
@@ -49,27 +49,27 @@ def plant(pipeline: Pipeline, *, step: float, ratio: float) -> None:
     ],
 )
 def test_a_split_without_a_step_and_a_step_without_a_split(
-    pipeline: Pipeline, step: float, ratio: float, *, told: bool, felt: bool
+    pipeline: Pipeline, step: float, ratio: float, *, recorded: bool, moved: bool
 ) -> None:
     plant(pipeline, step=step, ratio=ratio)
     found = verdicts(pipeline)
-    assert found["no_unrecorded_splits"] == told
-    assert found["every_split_moves_the_price"] == felt
+    assert found["no_unrecorded_splits"] == recorded
+    assert found["every_split_moves_the_price"] == moved
     assert found["every_bar_is_possible"]
 
 
-def test_prices_in_pence_or_another_currency_for_a_day_are_held_back(pipeline: Pipeline) -> None:
+def test_prices_in_pence_or_another_currency_for_a_day_are_quarantined(pipeline: Pipeline) -> None:
     plant(pipeline, step=1.0, ratio=1.0)
     vendor = pipeline.source
     assert isinstance(vendor, Vendor)
     vendor.bars.loc[vendor.where("SIM1", DAY), PRICES] *= 100
     vendor.bars.loc[vendor.where("SIM2", DAY), PRICES] /= 150
     verdicts(pipeline)
-    held = pipeline.warehouse.read(
+    quarantined = pipeline.warehouse.read(
         "select symbol, session::varchar as day, rule from quarantine order by 1"
     ).to_pylist()
     rule = "the close is within 5 times its recent median"
-    assert held == [{"symbol": symbol, "day": DAY, "rule": rule} for symbol in ("SIM1", "SIM2")]
+    assert quarantined == [{"symbol": symbol, "day": DAY, "rule": rule} for symbol in ("SIM1", "SIM2")]
 
 
 def test_a_missing_bar_is_a_warning_that_stops_nothing(pipeline: Pipeline) -> None:

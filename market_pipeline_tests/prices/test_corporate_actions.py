@@ -1,4 +1,4 @@
-"""Splits, dividends and a change of name, met day by day as they happen, end as a fresh reading of everything would."""
+"""Splits, dividends and a change of name, loaded day by day as they happen, end as one fresh load of everything."""
 
 import datetime as dt
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a second source says otherwise is recorded and flagged, and nothing of it is taken over."""
+"""Closes that differ in a reference source are recorded and flagged, and nothing of it replaces a stored bar."""
 
 import datetime as dt
 from pathlib import Path
@@ -34,44 +34,44 @@ def at(exchange: LoopbackExchange) -> ExchangeSource:
     return ExchangeSource("coinbaseexchange", interval=0, timeout=3, manners=QUICK, address=exchange.address)
 
 
-def opinion(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+def agreement(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == "closes_agree_with_reference_source"]
     return found
 
 
 def test_differences_are_recorded_and_flagged_and_the_stored_bars_stay(tmp_path: Path) -> None:
-    held = {"BTC-USD": steady(FIRST, 60, 100), "ETH-USD": steady(FIRST, 60, 10)}
-    other = {name: dict(candles) for name, candles in held.items()}
+    candles = {"BTC-USD": steady(FIRST, 60, 100), "ETH-USD": steady(FIRST, 60, 10)}
+    other = {name: dict(values) for name, values in candles.items()}
     other["BTC-USD"][WRONG] = (103.0, 106.0, 102.0, 105.0, 1.0)
     del other["ETH-USD"][WRONG]
-    with running_exchange(held) as first, running_exchange(other) as second:
+    with running_exchange(candles) as first, running_exchange(other) as second:
         pipeline = Pipeline(tmp_path, TOML, source=at(first))
         with mock.patch("market_pipeline.prices.assets.ExchangeSource", return_value=at(second)):
             pipeline.build(("prices",), FIRST, LAST)
             before = pipeline.digest("prices")
             result = pipeline.materialise(("cross_check",), FIRST, LAST)
             assert result.success
-            assert not opinion(result).passed
+            assert not agreement(result).passed
             assert pipeline.digest("prices") == before
             rows = pipeline.warehouse.read("select symbol, session, close, other_close from disagreements").to_pylist()
             assert [(row["symbol"], row["session"], row["other_close"]) for row in rows] == [("BTC-USD", WRONG, 105.0)]
-            # The second source mends its value: the disagreement goes.
-            second.candles["BTC-USD"][WRONG] = held["BTC-USD"][WRONG]
-            assert opinion(pipeline.materialise(("cross_check",), FIRST, LAST)).passed
+            # The second source corrects its value, and the disagreement is removed.
+            second.candles["BTC-USD"][WRONG] = candles["BTC-USD"][WRONG]
+            assert agreement(pipeline.materialise(("cross_check",), FIRST, LAST)).passed
             assert not pipeline.warehouse.read("select * from disagreements").num_rows
 
 
 def test_a_second_source_that_is_down_warns_and_fails_nothing(tmp_path: Path) -> None:
-    held = {"BTC-USD": steady(FIRST, 60, 100), "ETH-USD": steady(FIRST, 60, 10)}
-    with running_exchange(held) as first, running_exchange(held) as second:
+    candles = {"BTC-USD": steady(FIRST, 60, 100), "ETH-USD": steady(FIRST, 60, 10)}
+    with running_exchange(candles) as first, running_exchange(candles) as second:
         pipeline = Pipeline(tmp_path, TOML, source=at(first))
         second.faults = [(503, "down")] * 1000
         with mock.patch("market_pipeline.prices.assets.ExchangeSource", return_value=at(second)):
             pipeline.build(("prices",), FIRST, LAST)
             result = pipeline.materialise(("cross_check",), FIRST, LAST)
     assert result.success
-    assert not opinion(result).passed
-    assert "unavailable" in str(opinion(result).metadata["did not answer"].value)
+    assert not agreement(result).passed
+    assert "unavailable" in str(agreement(result).metadata["did not answer"].value)
 
 
 @given(

@@ -76,7 +76,7 @@ VINTAGES = {
 
 
 def bars_by_day() -> pd.DataFrame:
-    """Bars of all days, with those that are judged by bars before them, or by the session after a closed day."""
+    """Bars of all days, with some whose rule depends on bars before them, or on the session after a closed day."""
     days = pd.bdate_range(START, END).union([pd.Timestamp("2024-02-17")])  # a Saturday
     rows = pd.MultiIndex.from_product([days, NAMES], names=["date", "symbol"]).to_frame(index=False)
     rows = rows.assign(close=10 + rows.index / 100)
@@ -95,12 +95,12 @@ def vintages() -> list[tuple[pd.DataFrame, dt.date, dt.date]]:
     """What the file has when a run comes, and the sessions that the run asks for."""
     good = bars_by_day()
     early = good[~of(good, "S5", "2024-01-01") & ~of(good, "S3", "2024-02-06")]
-    changed, rebased, strange = good.copy(), good.copy(), good.copy()
+    changed, doubled, tripled = good.copy(), good.copy(), good.copy()
     changed.loc[of(good, "S0", "2024-02-14", "2024-02-15"), "close"] += 0.5
     prices = ["open", "high", "low", "close"]
-    rebased.loc[of(good, "S1", "2024-01-01"), prices] *= 2
-    strange.loc[of(good, "S2", "2024-01-01"), prices] *= 3
-    return [(early, *FEBRUARY), (changed, START, END), (rebased, START, END), (strange, FEBRUARY[0], END)]
+    doubled.loc[of(good, "S1", "2024-01-01"), prices] *= 2
+    tripled.loc[of(good, "S2", "2024-01-01"), prices] *= 3
+    return [(early, *FEBRUARY), (changed, START, END), (doubled, START, END), (tripled, FEBRUARY[0], END)]
 
 
 @pytest.fixture(scope="module")

@@ -66,10 +66,10 @@ def test_noise_changes_nothing_at_all(noise: list[float]) -> None:
     assert not found.restatements.num_rows
 
 
-def test_a_provisional_bar_gives_way_silently_and_never_takes_the_place_of_a_final_one() -> None:
-    given_way = against(row(final=False), row(LATER, close=10.6))
-    assert given_way.bars["close"].to_pylist() == [10.6]
-    assert not given_way.restatements.num_rows
+def test_a_provisional_bar_is_replaced_silently_and_never_replaces_a_final_one() -> None:
+    replaced = against(row(final=False), row(LATER, close=10.6))
+    assert replaced.bars["close"].to_pylist() == [10.6]
+    assert not replaced.restatements.num_rows
     kept = against(row(), row(LATER, final=False, close=10.6))
     assert not kept.bars.num_rows
     assert not kept.restatements.num_rows
@@ -107,21 +107,21 @@ def test_a_restatement_before_the_asked_session_is_noticed_and_the_older_vintage
     vendor.bars.loc[vendor.where("SIM1", "2023-01-17"), "volume"] *= 1.02  # before the overlap
     result = pipeline.materialise(("prices",), LAST, LAST)
     assert result.success
-    [shown] = [event.step_materialization_data for event in result.get_asset_materialization_events()]
-    assert shown.materialization.metadata["partitions to compute again"].value == f"2023-03-23..{LAST}"
+    [data] = [event.step_materialization_data for event in result.get_asset_materialization_events()]
+    assert data.materialization.metadata["partitions to compute again"].value == f"2023-03-23..{LAST}"
     rows = pipeline.warehouse.read("select field, cause, old, new from restatements order by field").to_pylist()
     assert [(r["field"], r["cause"]) for r in rows] == [("close", "vendor fix"), ("volume", "volume settling")]
     sql = "select close from prices_as_of($moment::timestamp) where symbol = 'SIM1' and session = '2023-03-24'"
     noticed = pipeline.warehouse.read("select known_at from restatements limit 1")["known_at"][0].as_py()
     for moment, close in ((noticed - dt.timedelta(seconds=1), old), (noticed, old * 0.999)):
         assert pipeline.warehouse.read(sql, {"moment": moment})["close"].to_pylist() == [pytest.approx(close)]
-    unborn = pipeline.warehouse.read(
+    known = pipeline.warehouse.read(
         "select max(session) as newest from prices_as_of('2023-02-14 12:00'::timestamp)"
     )["newest"][0].as_py()  # fmt: skip
-    assert unborn == dt.date(2023, 2, 13)
+    assert known == dt.date(2023, 2, 13)
 
 
-def test_what_does_not_arrive_again_stays_and_a_bad_bar_takes_no_good_ones_place(pipeline: Pipeline) -> None:
+def test_a_bar_that_does_not_arrive_again_stays_and_a_bad_bar_replaces_no_good_one(pipeline: Pipeline) -> None:
     vendor = vendor_of(pipeline)
     pipeline.compute(("prices",), FIRST, LAST)
     before = pipeline.digest("prices")
@@ -129,14 +129,14 @@ def test_what_does_not_arrive_again_stays_and_a_bad_bar_takes_no_good_ones_place
     vendor.bars.loc[vendor.where("SIM2", DAY), "close"] = -1.0
     pipeline.compute(("prices",), DAY, DAY)
     assert pipeline.digest("prices") == before
-    held = pipeline.warehouse.read("select symbol, session from quarantine").to_pylist()
-    assert held == [{"symbol": "SIM2", "session": DAY}]
+    quarantined = pipeline.warehouse.read("select symbol, session from quarantine").to_pylist()
+    assert quarantined == [{"symbol": "SIM2", "session": DAY}]
     row = pipeline.warehouse.read("select * from coverage where session = $day", {"day": DAY}).to_pylist()[0]
     assert (row["present"], row["rejected"], row["missing"]) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_planted_holes_are_found_and_healed_and_none_is_invented(pipeline: Pipeline, seed: int) -> None:
+def test_planted_holes_are_found_and_filled_and_none_is_invented(pipeline: Pipeline, seed: int) -> None:
     vendor = vendor_of(pipeline)
     draw = np.random.default_rng(seed)
     vendor.missing[draw.choice(len(vendor.missing), 7, replace=False)] = True
@@ -155,7 +155,7 @@ def test_planted_holes_are_found_and_healed_and_none_is_invented(pipeline: Pipel
     assert pipeline.warehouse.read("from prices").num_rows == len(vendor.bars)
 
 
-def test_a_late_split_and_a_late_dividend_heal_what_was_appended_day_by_day(tmp_path: Path) -> None:
+def test_a_late_split_and_a_late_dividend_correct_what_was_appended_day_by_day(tmp_path: Path) -> None:
     split, paid = dt.date(2023, 3, 15), dt.date(2023, 3, 22)
     late, fresh = Pipeline(tmp_path / "late"), Pipeline(tmp_path / "fresh")
     for pipeline in (late, fresh):

@@ -27,10 +27,10 @@ def bars(count: int = 30) -> pd.DataFrame:
 
 
 def rule_of(row: int, **values: object) -> str:
-    spoiled = bars()
+    changed = bars()
     for name, value in values.items():
-        spoiled.loc[row, name] = value
-    rules = broken_rule(spoiled, MARKET, NOW)
+        changed.loc[row, name] = value
+    rules = broken_rule(changed, MARKET, NOW)
     assert (np.delete(rules, row) == "").all()
     return str(rules[row])
 
@@ -148,8 +148,8 @@ def test_declared_rules_equal_the_plain_ones_in_the_same_order(seed: int) -> Non
 def test_the_check_finds_and_the_table_refuses_what_the_rules_find(seed: int) -> None:
     bars = odd_bars(seed)
     bars = bars[bars.drop(columns="volume").notna().all(axis=1)]  # in SQL an unknown number is NULL, not NaN
-    met = {rule: np.asarray(bars.eval(condition, engine="python")) for rule, condition in BAR_RULES.items()}
-    possible, accepted = np.all([*met.values()], axis=0), np.all([met[rule] for rule in CHECKED_RULES], axis=0)
+    true = {rule: np.asarray(bars.eval(condition, engine="python")) for rule, condition in BAR_RULES.items()}
+    possible, accepted = np.all([*true.values()], axis=0), np.all([true[rule] for rule in CHECKED_RULES], axis=0)
     rows = bars.assign(market="m", source="files", fetched_at=NOW, known_at=NOW, final=True)
     with duckdb.connect() as free, duckdb.connect() as checked:
         for connection, constraints in ((free, False), (checked, True)):
