@@ -1,1 +1,1 @@
-"""Forecasts that came due against what happened, and the verdicts that follow."""
+"""Forecasts against what happened, verdicts on the models, and the published signals."""

@@ -79,11 +79,12 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
             forecasts = with_outcomes(warehouse.read(FORECASTS_FOR, days), history)
             ranks = warehouse.read(RANKS_FOR, days)
             rows, rank_rows = score(forecasts), score_ranks(with_outcomes(ranks, history))
+            tables = {"scores": rows, "daily_scores": daily_means(forecasts, rows), "pit": pit_counts(forecasts)}
             with warehouse.transaction(market.name) as transaction:
-                written += transaction.replace("scores", rows, month.first, month.last)
-                transaction.replace("daily_scores", daily_means(forecasts, rows), month.first, month.last)
-                transaction.replace("pit", pit_counts(forecasts), month.first, month.last)
+                for name, table in tables.items():
+                    transaction.replace(name, table, month.first, month.last)
                 replace_rank_scores(transaction, ranks, rank_rows)
+            written += rows.num_rows
             numbers |= session_numbers(rows)
         record_metadata(context, numbers, {"rows of the run": written} | lineage_of(market.name, SCORES))
         return dg.MaterializeResult()

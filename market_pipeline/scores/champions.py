@@ -1,6 +1,6 @@
 """Which model is champion of each question: reviewed at every month's end with what was known then.
 
-The random walk is champion until another model beats it. Knows losses by origin, as the leaderboard does.
+The random walk is champion until another model's loss is significantly smaller. Knows losses by origin only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

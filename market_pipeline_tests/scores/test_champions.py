@@ -31,7 +31,7 @@ def names_of(rows: pa.Table) -> list[str]:
     return [str(row["model"]) for row in rows.sort_by("since").to_pylist()]
 
 
-def test_the_random_walk_is_champion_until_a_model_beats_it() -> None:
+def test_the_random_walk_is_champion_until_a_model_is_better() -> None:
     rows = champions(losses({"ewma": np.zeros(500), "har": np.zeros(500)}), SESSIONS)
     assert names_of(rows) == ["random_walk"]
     assert names_of(champions(losses({"har": np.full(500, 0.05)}), SESSIONS))[-1] == "har"

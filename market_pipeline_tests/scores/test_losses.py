@@ -110,7 +110,7 @@ def test_a_score_does_not_depend_on_later_forecasts() -> None:
     assert score(normal_forecasts(draws[:20])).equals(score(normal_forecasts(draws)).slice(0, 20))
 
 
-def test_equal_chances_score_as_the_m6_competition_says() -> None:
+def test_equal_chances_score_as_in_the_m6_competition() -> None:
     scores = ranked_probability_score(np.full((5, 5), 0.2), np.arange(1, 6))
     np.testing.assert_allclose(scores, [0.24, 0.12, 0.08, 0.12, 0.24])
     assert scores.mean() == pytest.approx(0.16)
