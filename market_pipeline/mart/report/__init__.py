@@ -1,1 +1,1 @@
-"""The HTML report: what it reads, how it is worded and drawn."""
+"""The HTML report of the published mart: what it reads, its wording and its plots."""
