@@ -119,26 +119,23 @@ def test_every_asset_is_checked_and_wrong_data_blocks_downstream(definitions: dg
     checks = definitions.resolve_asset_graph().asset_check_keys
     names = {f"{check.asset_key.path[-1]}.{check.name}" for check in checks if check.asset_key.path[0] == "stocks"}
     for wanted in (
-        "prices.the_columns_are_the_contract",
         "prices.every_bar_is_possible",
-        "prices.symbol_and_session_unique",
-        "prices.coverage_session_unique",
+        "prices.keys_unique",
         "prices.required_values_present",
-        "models.model_and_month_unique",
-        "forecasts.ranks_symbol_origin_horizon_and_model_unique",
-        "prices.every_session_is_complete",
-        "prices.the_newest_closed_session_is_stored",
-        "indicators.every_value_is_finite",
+        "models.keys_unique",
+        "prices.no_missing_bars",
+        "prices.prices_up_to_date",
+        "indicators.values_finite",
         "models.training_ends_before_the_month",
-        "forecasts.quantiles_rise",
-        "forecasts.no_forecast_knows_its_future",
-        "scores.every_loss_is_possible",
-        "signals.every_signal_is_a_stored_forecast",
+        "forecasts.quantiles_ordered",
+        "forecasts.training_before_origin_before_target",
+        "scores.losses_possible",
+        "signals.signals_equal_stored_forecasts",
     ):
         assert wanted in names
     blocking = {spec.name for asset in definitions.asset_checks or () for spec in asset.check_specs if spec.blocking}
-    assert {"every_bar_is_possible", "quantiles_rise", "every_value_is_finite"} <= blocking
-    assert "every_session_is_complete" not in blocking
+    assert {"every_bar_is_possible", "quantiles_ordered", "values_finite", "required_values_present"} <= blocking
+    assert "no_missing_bars" not in blocking
 
 
 def test_a_second_source_is_an_asset_of_its_market_and_of_its_daily_job(tmp_path: Path) -> None:

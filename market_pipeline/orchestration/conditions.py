@@ -15,6 +15,7 @@ import pyarrow as pa
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.chain import ASSETS, Asset
 from market_pipeline.orchestration.partitions import Span, span_of_check
+from market_pipeline.orchestration.ui_metadata import markdown_table
 from market_pipeline.storage.schema import Table
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -65,32 +66,29 @@ def conditions_hold(market: Market, asset: str, conditions: Sequence[Condition])
 
 
 def declared_conditions(asset: Asset) -> Iterator[Condition]:
-    """What the partitioned tables of an asset declare: a condition for each key, and one for all required values."""
+    """What the partitioned tables of an asset declare: one condition for all keys, one for all required values."""
     partitioned = [table for table in asset.tables if table.partition]
-    for table in partitioned:
-        if table.key:
-            yield unique_key(table, prefix="" if table is asset.tables[0] else f"{table.name}_")
     if partitioned:
-        yield Condition(
-            "required_values_present",
-            " union all ".join(_incomplete_rows(table) for table in partitioned),
-            f"No value is missing where a column requires one, in {_listed([table.name for table in partitioned])}.",
-        )
-
-
-def unique_key(table: Table, prefix: str = "") -> Condition:
-    """The values of the key columns appear once in a market."""
-    key = ", ".join(table.key)
-    return Condition(
-        f"{prefix}{_listed(table.key).replace(', ', '_').replace(' ', '_')}_unique",
-        f"select {key}, count(*) as rows from {table.name} where {_written(table)} group by {key} having count(*) > 1",
-        f"One row of {table.name} for each {_listed(table.key)}, however often it was computed.",
-    )
+        keyed = [table for table in partitioned if table.key]
+        keys = "; ".join(f"{', '.join(table.key)} of {table.name}" for table in keyed)
+        yield Condition("keys_unique", " union all ".join(map(_repeated_keys, keyed)), f"Each key has one row: {keys}.")
+        names = ", ".join(table.name for table in partitioned)
+        incomplete = " union all ".join(map(_incomplete_rows, partitioned))
+        yield Condition("required_values_present", incomplete, f"Columns that require a value have one: {names}.")
 
 
 def checked_span(span: Span | None) -> Span:
     """The sessions that the conditions of a run over `span` read."""
     return Span(span.first - REACH, span.last) if span else EVERYTHING
+
+
+def _repeated_keys(table: Table) -> str:
+    """A query for the keys that appear more than once: table, key as text, number of rows."""
+    key = ", ".join(table.key)
+    return (
+        f"select '{table.name}' as stored_in, concat_ws(' ', {key}) as row, count(*) as rows "
+        f"from {table.name} where {_written(table)} group by {key} having count(*) > 1"
+    )
 
 
 def _incomplete_rows(table: Table) -> str:
@@ -109,16 +107,10 @@ def _written(table: Table) -> str:
     return f"market = $market and {table.partition} between $first and $last"
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
 def _result(condition: Condition, asset: dg.AssetKey, offending: pa.Table) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"offending rows": offending.num_rows}
     if offending.num_rows:
-        metadata["first of them"] = dg.MetadataValue.md(
-            offending.slice(0, SHOWN).to_pandas().to_string(index=False).join(["```\n", "\n```"])
-        )
+        metadata["first of them"] = markdown_table(offending.slice(0, SHOWN))
     return dg.AssetCheckResult(
         passed=offending.num_rows == 0,
         asset_key=asset,

@@ -72,7 +72,7 @@ def rows_by(rows: pa.Table, column: str) -> dict[str, dict[str, float]]:
     return {day.isoformat(): {"dagster/partition_row_count": count} for day, count in zip(days, counts, strict=True)}
 
 
-def table(rows: pa.Table, digits: int = 4) -> dg.MarkdownMetadataValue:
+def markdown_table(rows: pa.Table, digits: int = 4) -> dg.MarkdownMetadataValue:
     """Rows as a Markdown table; a dash where there is no value."""
     lines = ["| " + " | ".join(rows.column_names) + " |", "|" + " --- |" * rows.num_columns]
     lines += ["| " + " | ".join(_cell(value, digits) for value in row.values()) + " |" for row in rows.to_pylist()]

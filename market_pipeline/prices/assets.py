@@ -11,7 +11,7 @@ from pydantic import Field
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
-from market_pipeline.orchestration.ui_metadata import record_metadata, table
+from market_pipeline.orchestration.ui_metadata import markdown_table, record_metadata
 from market_pipeline.prices.coverage import COUNTED
 from market_pipeline.prices.cross_check import disagreements
 from market_pipeline.prices.load import Loaded, load_prices, require_arrivals
@@ -126,7 +126,7 @@ def cross_check_asset(market: Market) -> dg.AssetsDefinition:
             context.log.warning("%s was not compared: %s", symbol, cause)
         first = found.slice(0, 10).select(["symbol", "session", "close", "other_close", "difference"])
         metadata = {"closes compared": compared, "closes that differ": found.num_rows, "did not answer": failed}
-        metadata |= {"first of them": table(first)} if found.num_rows else {}
+        metadata |= {"first of them": markdown_table(first)} if found.num_rows else {}
         passed = not found.num_rows and not failed
         result = dg.AssetCheckResult(
             check_name=AGREEMENT, passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.orchestration.plots import RangeChart, range_charts, reliability, skill_over_time
-from market_pipeline.orchestration.ui_metadata import Numbers, image, table
+from market_pipeline.orchestration.ui_metadata import Numbers, image, markdown_table
 from market_pipeline.prices.history import History
 from market_pipeline.scores.signals import Selected
 from market_pipeline.scores.verdicts import BEATS_BASELINE, SURVIVORSHIP, WORSE
@@ -56,8 +56,8 @@ def leaderboard_metadata(rows: pa.Table, champions: pa.Table, losses: pa.Table, 
         "comparisons won": verdicts.count(BEATS_BASELINE),
         "comparisons lost": verdicts.count(WORSE),
         **({"best skill": best} if best is not None else {}),
-        "verdicts": table(rows),
-        "champions": table(champions),
+        "verdicts": markdown_table(rows),
+        "champions": markdown_table(champions),
         **plots,
         "survivorship": SURVIVORSHIP,
     }
@@ -73,8 +73,8 @@ def signals_metadata(
         "dagster/row_count": rows.num_rows,
         **{f"champion at {one.horizon}": one.model for one in selected},
         **({"newest forecasts": image(range_charts(charts), f"Forecast ranges of {names}")} if charts else {}),
-        "signals": table(rows.slice(0, 60)),
-        "signal backtest": table(backtest, digits=3),
+        "signals": markdown_table(rows.slice(0, 60)),
+        "signal backtest": markdown_table(backtest, digits=3),
     }
 
 

@@ -83,7 +83,7 @@ def test_a_failing_check_and_a_failed_run_are_sent_once_and_again_when_resolved(
         pipeline.build(("prices",), FIRST, LAST)
         cursor = evaluate(pipeline, inbox, None, moment)
         assert len(inbox.messages) == 1
-        assert inbox.messages[0] == "check stocks/prices: every session is complete: failed (WARN, 1 rows)"
+        assert inbox.messages[0] == "check stocks/prices: no missing bars: failed (WARN, 1 rows)"
         cursor = evaluate(pipeline, inbox, cursor, moment)
         assert len(inbox.messages) == 1
         vendor.down = True
@@ -95,7 +95,7 @@ def test_a_failing_check_and_a_failed_run_are_sent_once_and_again_when_resolved(
         pipeline.build(("prices",), FIRST, LAST)
         cursor = evaluate(pipeline, inbox, cursor, moment)
     assert sorted(inbox.messages[2].split("\n")) == [
-        "check stocks/prices: every session is complete: resolved", "job __ASSET_JOB: resolved",
+        "check stocks/prices: no missing bars: resolved", "job __ASSET_JOB: resolved",
     ]  # fmt: skip
     evaluate(pipeline, inbox, cursor, moment)
     assert len(inbox.messages) == 3

@@ -16,7 +16,7 @@ from market_pipeline.storage.tables.prices import BARS, COVERAGE, QUARANTINE
 from market_pipeline_tests.pipeline import Pipeline
 
 START, PLANTED, LAST = dt.date(2023, 1, 3), dt.date(2023, 3, 1), dt.date(2023, 6, 30)
-UNIQUE = "symbol_and_session_unique"
+UNIQUE = "keys_unique"
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,24 @@ def test_a_column_that_is_added_to_a_declaration_is_checked() -> None:
     assert "volume is null" not in sql["required_values_present"]
 
 
-def test_checks_of_keys_are_named_by_the_key() -> None:
-    names = {name: [one.name for one in declared_conditions(asset)] for name, asset in ASSETS.items()}
-    assert names["prices"] == ["symbol_and_session_unique", "coverage_session_unique", "required_values_present"]
-    assert names["models"] == ["model_and_month_unique", "required_values_present"]
-    assert names["forecasts"] == [
-        "symbol_origin_horizon_and_model_unique",
-        "ranks_symbol_origin_horizon_and_model_unique",
-        "ledger_origin_unique",
-        "required_values_present",
-    ]
-    assert names["signals"] == []
+def test_every_asset_with_partitions_is_checked_for_the_keys_of_its_tables() -> None:
+    declared = {name: {one.name: one for one in declared_conditions(asset)} for name, asset in ASSETS.items()}
+    assert {name for name, conditions in declared.items() if "keys_unique" in conditions} == {
+        name for name, asset in ASSETS.items() if asset.partition != "none"
+    }
+    assert declared["forecasts"]["keys_unique"].description == (
+        "Each key has one row: symbol, origin, horizon, model of forecasts; symbol, origin, horizon, model of ranks; "
+        "origin of ledger."
+    )
+
+
+def test_a_repeated_key_of_a_further_table_is_found(pipeline: Pipeline) -> None:
+    [condition] = [one for one in declared_conditions(ASSETS["prices"]) if one.name == "keys_unique"]
+    named = {"market": pipeline.market.name, "first": START, "last": LAST}
+    assert pipeline.warehouse.read(condition.sql, named).num_rows == 0
+    with pipeline.warehouse.connect(read_only=False) as connection:
+        connection.execute("begin")
+        connection.execute("insert into coverage from coverage where session = ?", [PLANTED])
+        found = connection.execute(condition.sql, named).fetchall()
+        connection.execute("rollback")
+    assert found == [("coverage", str(PLANTED), 2)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.orchestration import ui_metadata
-from market_pipeline.orchestration.ui_metadata import table
+from market_pipeline.orchestration.ui_metadata import markdown_table
 from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 9, 3), dt.date(2024, 9, 17)
@@ -103,4 +103,4 @@ def test_a_long_run_has_numbers_for_its_newest_partitions_only(
 
 def test_a_table_is_valid_markdown_for_every_value() -> None:
     rows = pa.table({"a": ["x|y", None], "b": [0.123456, 2.0]})
-    assert table(rows).md_str == "| a | b |\n| --- | --- |\n| x\\|y | 0.1235 |\n| – | 2.0000 |"
+    assert markdown_table(rows).md_str == "| a | b |\n| --- | --- |\n| x\\|y | 0.1235 |\n| – | 2.0000 |"
