@@ -1,1 +1,1 @@
-"""Bars as traded, with their actions and faults: what was really known of each session."""
+"""Bars as traded, from a source into the warehouse, and the adjusted history that everything after reads."""

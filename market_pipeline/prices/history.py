@@ -86,7 +86,7 @@ def read_history(
 
     As the warehouse has them now, or with `known_at` (UTC) as they were known at that moment. The steps of a run that
     read the same bars share one history, whose grids are read-only. A digest of the stored bars decides whether they
-    are the same, so every change is seen, whoever made it; and no history is cut from a longer one.
+    are the same, so every change is seen, also one by another process. No history is cut from a longer one.
     """
     values = {"market": market.name, "symbols": list(market.symbols), "until": until}
     if known_at is not None:

@@ -94,7 +94,7 @@ def changed_by_another_process(pipeline: Pipeline, sql: str) -> None:
         "update prices set symbol = if(symbol = 'SIM1', 'SIM2', 'SIM1') where symbol in ('SIM1', 'SIM2')",
     ],
 )
-def test_a_changed_bar_is_seen_whoever_changed_it_though_no_clock_moved(
+def test_a_changed_bar_is_seen_whatever_process_changed_it_and_without_a_clock(
     january: Pipeline, change: Callable[[Pipeline, str], None], sql: str
 ) -> None:
     before = read_history(january.warehouse, january.market, LAST)
