@@ -6,8 +6,9 @@ Knows nothing of markets, Dagster or DuckDB.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, SecretStr, TypeAdapter
+from pydantic import ConfigDict, Field, SecretStr, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from market_pipeline.errors import ConfigurationError
@@ -31,9 +32,13 @@ class Settings:
     home: Path
     """The data directory: `warehouse.duckdb`, `mart.duckdb`, `models/`, `report.html`, `dagster/`; it has data of one
     source. Unset: `./data`."""
-    source: str
-    """Where prices come from: `yahoo`, `files`, `simulated` or `exchange`. Unset: the source that the data directory
-    was made with, else `yahoo`."""
+    source: Annotated[
+        str,
+        Field(
+            description=f"Where prices come from: {', '.join(SOURCES)}. Unset: the source that the data directory was "
+            "made with, else yahoo."
+        ),
+    ]
     files: Path | None = None
     """The folder of CSV or Parquet files that the `files` source reads."""
     config: Path | None = None
