@@ -9,7 +9,7 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.report.render import write_report
-from market_pipeline.orchestration.ui_metadata import asset_tags, contents
+from market_pipeline.orchestration.ui_metadata import contents
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -23,7 +23,7 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
         group_name="readers",
         kinds={"duckdb", "html"},
         owners=["team:data"],
-        tags=asset_tags("all", "mart"),
+        tags={"market": "all", "grain": "mart"},
         metadata={"tables": contents(tuple(MART))},
     )
     def mart(
