@@ -11,21 +11,19 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.models.features.reading import read_panel, training_start
 from market_pipeline.models.registry.training import Month, months_between, train
-from market_pipeline.orchestration.partitions import month_partitions, span_of
-from market_pipeline.orchestration.ui_metadata import asset_tags, record_metadata, table_metadata
+from market_pipeline.orchestration.decorator import market_asset
+from market_pipeline.orchestration.partitions import span_of
+from market_pipeline.orchestration.ui_metadata import record_metadata
 from market_pipeline.prices.history import require_past
-from market_pipeline.storage.tables.models import REGISTRY
 from market_pipeline.storage.warehouse import Warehouse
 
 
 def models_asset(market: Market) -> dg.AssetsDefinition:
     """The asset `<market>/models`."""
 
-    @dg.asset(
-        key=[market.name, "models"],
-        group_name=market.name,
-        partitions_def=month_partitions(market),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+    @market_asset(
+        market,
+        "models",
         deps=[
             dg.AssetDep(
                 [market.name, "indicators"],
@@ -36,8 +34,6 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         ],
         kinds={"scikitlearn", "duckdb"},
         owners=["team:forecasting"],
-        metadata=table_metadata(market.name, REGISTRY),
-        tags=asset_tags(market.name, "month"),
     )
     def models(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]

@@ -6,7 +6,6 @@ Off unless MARKET_PIPELINE_ALERTS has one or more addresses as Apprise writes th
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import dagster as dg
 from pydantic import SecretStr
@@ -103,24 +102,23 @@ def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datet
 
 
 def send(addresses: Sequence[str], lines: Sequence[str]) -> None:
-    """Send one message to every address; raises SourceError when one refused it, so that the sensor tries again."""
-    if not sender_to(addresses).notify(title="Market Pipeline", body="\n".join(lines)):
-        raise SourceError(
-            "An alert could not be delivered to every address of MARKET_PIPELINE_ALERTS; it is tried again. "
-            "Test the addresses with: apprise --body test <address>"
-        )
+    """Send one message to every address.
 
-
-def sender_to(addresses: Sequence[str]) -> Any:
-    """Apprise with these addresses; raises ConfigurationError with the scheme of an address that it cannot read."""
+    Raises ConfigurationError with the scheme of an address that Apprise cannot read, and SourceError when an address
+    refused the message, so that the sensor tries again.
+    """
     import apprise
 
     sender = apprise.Apprise()
     for address in addresses:
         if not sender.add(address):
-            scheme = address.split(":", 1)[0]
             raise ConfigurationError(
-                f"MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with {scheme!r}). "
-                "Write it as Apprise documents it, such as json://host/path or mailto://user:password@example.com."
+                "MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with "
+                f"{address.split(':', 1)[0]!r}). Write it as Apprise documents it, such as json://host/path or "
+                "mailto://user:password@example.com."
             )
-    return sender
+    if not sender.notify(title="Market Pipeline", body="\n".join(lines)):
+        raise SourceError(
+            "An alert could not be delivered to every address of MARKET_PIPELINE_ALERTS; it is tried again. "
+            "Test the addresses with: apprise --body test <address>"
+        )

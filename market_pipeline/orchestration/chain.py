@@ -9,22 +9,7 @@ from typing import Literal, TypeAlias
 
 from market_pipeline.config.markets import Market
 from market_pipeline.storage.schema import Table
-from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS
-from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
-from market_pipeline.storage.tables.models import REGISTRY
-from market_pipeline.storage.tables.prices import BARS, COVERAGE, DISAGREEMENTS, OUTCOMES, QUARANTINE, RESTATEMENTS
-from market_pipeline.storage.tables.scores import (
-    CHAMPIONS,
-    DAILY_SCORES,
-    LEADERBOARD,
-    PIT,
-    RANK_SCORES,
-    SCORES,
-    SIGNALS,
-    STRATEGIES,
-    TESTS,
-    TRIED,
-)
+from market_pipeline.storage.tables import forecasts, indicators, models, prices, scores
 
 Partition: TypeAlias = Literal["session", "month", "none"]
 Job: TypeAlias = Literal["daily", "prices", "downstream", "monthly"]
@@ -52,16 +37,28 @@ class Asset:
 
 
 CHAIN = (
-    Asset("prices", "session", ("daily", "prices"), (BARS, QUARANTINE, RESTATEMENTS, OUTCOMES, COVERAGE)),
-    Asset("cross_check", "session", ("daily",), (DISAGREEMENTS,), optional=True),
-    Asset("indicators", "session", ("daily", "prices", "downstream"), (INDICATOR_VALUES,)),
-    Asset("models", "month", ("monthly",), (REGISTRY,), logs_months=True),
-    Asset("forecasts", "session", ("daily", "downstream"), (FORECASTS, RANKS, LEDGER), logs_months=True),
-    Asset("scores", "session", ("daily", "downstream"), (SCORES, DAILY_SCORES, PIT, RANK_SCORES)),
-    Asset("leaderboard", "none", ("daily", "downstream"), (LEADERBOARD, CHAMPIONS, TESTS, TRIED)),
-    Asset("signals", "none", ("daily", "downstream"), (SIGNALS, STRATEGIES)),
+    Asset(
+        "prices", "session", ("daily", "prices"),
+        (prices.BARS, prices.QUARANTINE, prices.RESTATEMENTS, prices.OUTCOMES, prices.COVERAGE),
+    ),
+    Asset("cross_check", "session", ("daily",), (prices.DISAGREEMENTS,), optional=True),
+    Asset("indicators", "session", ("daily", "prices", "downstream"), (indicators.INDICATOR_VALUES,)),
+    Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True),
+    Asset(
+        "forecasts", "session", ("daily", "downstream"),
+        (forecasts.FORECASTS, forecasts.RANKS, forecasts.LEDGER), logs_months=True,
+    ),
+    Asset(
+        "scores", "session", ("daily", "downstream"),
+        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES),
+    ),
+    Asset(
+        "leaderboard", "none", ("daily", "downstream"),
+        (scores.LEADERBOARD, scores.CHAMPIONS, scores.TESTS, scores.TRIED),
+    ),
+    Asset("signals", "none", ("daily", "downstream"), (scores.SIGNALS, scores.STRATEGIES)),
     Asset("mart", "none", ("daily", "downstream"), shared=True),
-)
+)  # fmt: skip
 
 ASSETS = {asset.name: asset for asset in CHAIN}
 """The same by name, in order."""

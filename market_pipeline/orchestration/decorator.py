@@ -8,7 +8,7 @@ import dagster as dg
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.partitions import partitions_of
-from market_pipeline.orchestration.ui_metadata import asset_tags, table_metadata
+from market_pipeline.orchestration.ui_metadata import table_metadata
 
 
 def market_asset(
@@ -33,6 +33,6 @@ def market_asset(
         kinds=kinds,
         owners=owners,
         metadata=table_metadata(market.name, asset.tables[0]),
-        tags=asset_tags(market.name, "market" if asset.partition == "none" else asset.partition),
+        tags={"market": market.name, "grain": "market" if asset.partition == "none" else asset.partition},
         check_specs=check_specs,
     )

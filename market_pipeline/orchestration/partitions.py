@@ -34,11 +34,10 @@ def session_partitions(market: Market) -> dg.TimeWindowPartitionsDefinition:
     A daily schedule without the closed days: with a weekday schedule, Friday's partition would appear only on Monday.
     """
     first = market.sessions[0]
-    days = np.arange(first, np.datetime64(market.last_day) + 1)
-    closed = np.setdiff1d(days, market.sessions)
-    never = [weekday for weekday in range(7) if not (_weekday(market.sessions) == weekday).any()]
-    zone = ZoneInfo(market.timezone)
+    closed = np.setdiff1d(np.arange(first, np.datetime64(market.last_day) + 1), market.sessions)
+    never = np.setdiff1d(np.arange(7), _weekday(market.sessions))
     single = closed[~np.isin(_weekday(closed), never)].tolist()
+    zone = ZoneInfo(market.timezone)
     return dg.TimeWindowPartitionsDefinition(
         start=str(first),
         fmt=DAY,

@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.schema import Table
@@ -20,11 +19,6 @@ NEWEST = 250
 
 Numbers = Mapping[str, Mapping[str, float]]
 """Partition to its numbers, by name."""
-
-
-def asset_tags(market: str, grain: str) -> dict[str, str]:
-    """Tags to filter assets by: the market, and what one partition is."""
-    return {"market": market, "grain": grain}
 
 
 def table_metadata(market: str, table: Table) -> dict[str, Any]:
@@ -67,9 +61,8 @@ def record_metadata(context: dg.AssetExecutionContext, numbers: Numbers, of_the_
 
 def rows_by(rows: pa.Table, column: str) -> dict[str, dict[str, float]]:
     """The number of rows for each day of a date column."""
-    counted = pc.value_counts(rows[column].combine_chunks())
-    days, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
-    return {day.isoformat(): {"dagster/partition_row_count": count} for day, count in zip(days, counts, strict=True)}
+    counts = rows.group_by(column).aggregate([([], "count_all")]).to_pylist()
+    return {str(row[column]): {"dagster/partition_row_count": row["count_all"]} for row in counts}
 
 
 def markdown_table(rows: pa.Table, digits: int = 4) -> dg.MarkdownMetadataValue:

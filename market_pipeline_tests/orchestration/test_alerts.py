@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions, checks_of
 from market_pipeline.errors import ConfigurationError, SourceError
-from market_pipeline.orchestration.alerts import alerts_sensor, changes, send, sender_to, stale_markets
+from market_pipeline.orchestration.alerts import alerts_sensor, changes, send, stale_markets
 from market_pipeline.orchestration.jobs import jobs_of
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 from market_pipeline_tests.vendor import Vendor
@@ -137,7 +137,7 @@ def test_a_refused_message_is_an_error_so_that_the_sensor_tries_again(inbox: Inb
 
 def test_the_error_on_an_unreadable_address_has_its_scheme_and_not_its_secret() -> None:
     with pytest.raises(ConfigurationError, match="'pigeon'") as refused:
-        sender_to(["pigeon://user:secret@loft"])
+        send(["pigeon://user:secret@loft"], ["anything"])
     assert "secret" not in str(refused.value)
 
 
