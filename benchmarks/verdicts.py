@@ -27,7 +27,7 @@ from market_pipeline.prices.history import History
 from market_pipeline.scores.daily_means import daily_means, losses_by_question
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.outcomes import with_outcomes
-from market_pipeline.scores.verdicts import leaderboard
+from market_pipeline.scores.verdicts import comparisons_of, leaderboard
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.scores import RANK_SCORES
 
@@ -95,7 +95,7 @@ def verdicts(
         forecasts = with_outcomes(rows, panel.history)
         daily.append(daily_means(forecasts, score(forecasts)))
     losses = losses_by_question(pa.concat_tables(daily), RANK_SCORES.schema.empty_table())
-    board = leaderboard(losses, sessions)
+    board = leaderboard(comparisons_of(losses, sessions))
     return [(row["horizon"], row["model"], row["question"], row["verdict"]) for row in board.to_pylist()]
 
 

@@ -22,6 +22,7 @@ from market_pipeline.scores.multiplicity import retired_comparisons, settings_of
 from market_pipeline.scores.outcomes import with_outcomes
 from market_pipeline.scores.signals import selected_models, signal_rows
 from market_pipeline.scores.ui_metadata import leaderboard_metadata, session_numbers, signals_metadata
+from market_pipeline.scores.verdicts import comparisons_of
 from market_pipeline.scores.verdicts import leaderboard as verdicts
 from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
@@ -125,9 +126,10 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         losses = losses_by_question(daily, ranks)
         settings = settings_of(losses["model"].unique().to_pylist())
         retired = retired_comparisons(tried, settings)
-        rows = verdicts(losses, market.sessions, retired)
-        champions = champion_history(losses, market.sessions, retired)
-        tests = further_tests(losses, champions, daily, market.sessions)
+        comparisons = comparisons_of(losses, market.sessions)
+        rows = verdicts(comparisons, retired)
+        champions = champion_history(comparisons, market.sessions, retired)
+        tests = further_tests(comparisons, champions, daily)
         with warehouse.transaction(market.name) as transaction:
             transaction.replace_all("leaderboard", rows)
             transaction.replace_all("champions", champions)

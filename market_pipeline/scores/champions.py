@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
-from market_pipeline.scores.verdicts import LEVEL, Comparison, comparisons_of
+from market_pipeline.scores.verdicts import LEVEL, Comparison
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.scores import CHAMPIONS
@@ -29,15 +29,14 @@ class Result:
     p_adjusted: float
 
 
-def champions(losses: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
-    """Rows of `champions`: every change of the champion of each horizon's question, from mean losses by origin.
+def champions(comparisons: Sequence[Comparison], sessions: Days, retired: int = 0) -> pa.Table:
+    """Rows of `champions`: every change of the champion of each horizon's question.
 
     A review uses only forecasts whose target session had closed, so a change in the past is the one that would have
     been made then. A challenger must beat the random walk with an adjusted p-value below LEVEL; all comparisons of that
     review and the `retired` ones count. A champion is replaced when its own p-value reaches KEPT_BELOW, or by a
     challenger that beats the champion as well, at LEVEL.
     """
-    comparisons = comparisons_of(losses, sessions)
     champion, rows = dict[tuple[int, str], str](), []
     for review in _reviews(comparisons, sessions):
         for (horizon, question), results in _results(comparisons, review, retired).items():

@@ -16,25 +16,21 @@ from market_pipeline.scores.significance import (
     effective_origins,
     pesaran_timmermann,
 )
-from market_pipeline.scores.verdicts import Comparison, comparisons_of
-from market_pipeline.storage.grids import Days
+from market_pipeline.scores.verdicts import Comparison
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.scores import TESTS
 
 Row: TypeAlias = dict[str, object]
-Comparisons: TypeAlias = Mapping[tuple[int, str, str], Comparison]
-"""By horizon, model and question."""
 
 
-def further_tests(losses: pa.Table, champions: pa.Table, daily: pa.Table, sessions: Days) -> pa.Table:
+def further_tests(comparisons: Sequence[Comparison], champions: pa.Table, daily: pa.Table) -> pa.Table:
     """Rows of `tests` for every comparison that has enough origins for a verdict.
 
-    `losses` are those of `losses_by_question`, `champions` and `daily` rows of `champions` and `daily_scores`.
+    `champions` and `daily` are rows of `champions` and `daily_scores`.
     """
-    every = comparisons_of(losses, sessions)
-    comparisons = {(one.horizon, one.model, one.question): one for one in every if one.sufficient}
-    days = daily.sort_by([(name, "ascending") for name in ("horizon", "model", "origin")]).to_pandas()
-    rows = [*_origins(comparisons), *_skill(comparisons, days), *_champions(comparisons, newest_champions(champions))]
+    tested = [comparison for comparison in comparisons if comparison.sufficient]
+    days = daily.sort_by("origin").to_pandas()
+    rows = [*_origins(tested), *_skill(tested, days), *_champions(tested, newest_champions(champions))]
     return pa.Table.from_pylist(rows, TESTS.schema)
 
 
@@ -43,41 +39,39 @@ def _row(comparison: Comparison, test: str, count: int, value: float) -> Row:
     return {**key, "test": test, "n_origins": count, "value": value}
 
 
-def _origins(comparisons: Comparisons) -> Iterator[Row]:
-    for comparison in comparisons.values():
+def _origins(comparisons: Sequence[Comparison]) -> Iterator[Row]:
+    for comparison in comparisons:
         count = len(comparison.loss)
         yield _row(comparison, "effective_origins", count, effective_origins(count, comparison.overlap))
 
 
-def _skill(comparisons: Comparisons, days: pd.DataFrame) -> Iterator[Row]:
+def _skill(comparisons: Sequence[Comparison], days: pd.DataFrame) -> Iterator[Row]:
     """Whether there is skill at all, though it may be too little to beat the random walk."""
     series = dict(iter(days.groupby(["horizon", "model"])))
-    for (horizon, model, question), comparison in comparisons.items():
-        if question == "return":
-            products = series[horizon, model]["product"].dropna().to_numpy(np.float64)
+    for comparison in comparisons:
+        key = (comparison.horizon, comparison.model)
+        if comparison.question == "return":
+            products = series[key]["product"].dropna().to_numpy(np.float64)
             if len(products):
                 yield _row(comparison, "clark_west", len(products), clark_west(products, comparison.overlap))
-        elif question == "direction" and question in claims_of(model):
-            shares = series[horizon, model][["rose", "called_up", "called_up_and_rose"]].to_numpy(np.float64)
+        elif comparison.question == "direction" and "direction" in claims_of(comparison.model):
+            shares = series[key][["rose", "called_up", "called_up_and_rose"]].to_numpy(np.float64)
             p_value = pesaran_timmermann(shares, comparison.overlap)
             yield _row(comparison, "pesaran_timmermann", len(shares), p_value)
 
 
-def _champions(comparisons: Comparisons, champions: Mapping[tuple[int, str], str]) -> Iterator[Row]:
+def _champions(comparisons: Sequence[Comparison], champions: Mapping[tuple[int, str], str]) -> Iterator[Row]:
     """Where a model has beaten the random walk: which may be best, and whether the champion now loses."""
     for (horizon, question), model in champions.items():
-        rivals = [
-            one
-            for one in comparisons.values()
-            if (one.horizon, one.question) == (horizon, question) and question in claims_of(one.model)
-        ]
+        same = [one for one in comparisons if (one.horizon, one.question) == (horizon, question)]
+        rivals = [one for one in same if question in claims_of(one.model)]
         # A model with one origin a month would leave only those origins to compare the others on.
         most = max((len(rival.loss) for rival in rivals), default=0)
         rivals = [rival for rival in rivals if 2 * len(rival.loss) >= most]
         if model == BASELINE or not rivals:
             continue
         yield from _confidence_set(rivals)
-        if champion := comparisons.get((horizon, model, question)):
+        for champion in [one for one in same if one.model == model]:
             differences = (champion.loss - champion.baseline_loss)[:: champion.overlap + 1]
             yield _row(champion, "e_value", len(differences), e_value(differences))
 

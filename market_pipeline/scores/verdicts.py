@@ -3,6 +3,7 @@
 Knows losses by origin: not how a loss is computed, what a model is made of, or which model is selected.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,14 +77,12 @@ class Comparison:
         return diebold_mariano(self.baseline_loss - self.loss, self.overlap)
 
 
-def leaderboard(losses: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
-    """Rows of `leaderboard` from the mean losses of each origin over the symbols that both forecast.
+def leaderboard(comparisons: Sequence[Comparison], retired: int = 0) -> pa.Table:
+    """Rows of `leaderboard` for all comparisons of a market.
 
-    `losses` are those of `losses_by_question`; `sessions` are the market's, in order. Each one-sided p-value is
-    adjusted over all comparisons of the market that have enough origins, and over `retired` ones of settings that were
+    Each one-sided p-value is adjusted over all that have enough origins, and over `retired` ones of settings that were
     tried before.
     """
-    comparisons = comparisons_of(losses, sessions)
     tested = [comparison for comparison in comparisons if comparison.sufficient]
     better = [comparison.p_value for comparison in tested]
     worse = [comparison.p_value_worse for comparison in tested]
@@ -110,7 +109,10 @@ def leaderboard(losses: pa.Table, sessions: Days, retired: int = 0) -> pa.Table:
 
 
 def comparisons_of(losses: pa.Table, sessions: Days) -> list[Comparison]:
-    """The comparisons in losses by origin, ordered by horizon, question and model."""
+    """The comparisons in the rows of `losses_by_question`, ordered by horizon, question and model.
+
+    `sessions` are the market's, in order.
+    """
     comparisons = []
     frame = losses.to_pandas().sort_values(["horizon", "question", "model", "origin"])
     for (horizon, question, model), rows in frame.groupby(["horizon", "question", "model"], sort=False):

@@ -6,6 +6,7 @@ import pytest
 from market_pipeline.scores.champions import champions
 from market_pipeline.scores.further_tests import further_tests
 from market_pipeline.scores.significance import clark_west, confidence_set, e_value, pesaran_timmermann
+from market_pipeline.scores.verdicts import comparisons_of
 from market_pipeline.storage.tables.scores import FURTHER_TESTS, TESTS
 from market_pipeline_tests.scores.test_champions import SESSIONS, losses
 
@@ -56,7 +57,8 @@ def test_every_kind_of_test_has_its_rows() -> None:
     frame["product"] = np.where(np.arange(300) < 30, np.nan, draw.normal(size=300))
     frame[["rose", "called_up", "called_up_and_rose"]] = draw.random((300, 3))
     daily = pa.Table.from_pandas(frame, preserve_index=False)
-    rows = further_tests(every, champions(every, SESSIONS), daily, SESSIONS)
+    comparisons = comparisons_of(every, SESSIONS)
+    rows = further_tests(comparisons, champions(comparisons, SESSIONS), daily)
     found = {(row["model"], row["test"]): row for row in rows.to_pylist()}
     assert rows.schema == TESTS.schema
     assert set(found) == {

@@ -3,7 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from market_pipeline.scores.verdicts import LEAST_ORIGINS, leaderboard
+from market_pipeline.scores.verdicts import LEAST_ORIGINS, comparisons_of, leaderboard
 from market_pipeline.storage.tables.scores import LEADERBOARD
 
 SESSIONS = np.busday_offset(np.datetime64("2020-01-06"), np.arange(1500))
@@ -28,7 +28,8 @@ def losses(
 
 
 def rows_of(*frames: pd.DataFrame) -> dict[str, dict[str, object]]:
-    rows = leaderboard(pa.Table.from_pandas(pd.concat(frames), preserve_index=False), SESSIONS)
+    table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
+    rows = leaderboard(comparisons_of(table, SESSIONS))
     assert rows.schema == LEADERBOARD.schema
     return {row["model"]: row for row in rows.to_pylist()}
 
@@ -78,4 +79,5 @@ def test_among_many_models_without_skill_few_are_promoted() -> None:
 
 
 def test_nothing_scored_yet_is_an_empty_leaderboard() -> None:
-    assert leaderboard(pa.Table.from_pandas(losses("m", 0).iloc[:0], preserve_index=False), SESSIONS).num_rows == 0
+    none = pa.Table.from_pandas(losses("m", 0).iloc[:0], preserve_index=False)
+    assert leaderboard(comparisons_of(none, SESSIONS)).num_rows == 0
