@@ -2,7 +2,8 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from market_pipeline import __version__
 from market_pipeline.config.markets import Market
-from market_pipeline.mart.changes import COMPARED, ROWS, changes
+from market_pipeline.mart.changes import CHANGED, ROWS
 from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
@@ -44,17 +45,9 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
 
     Raises WarehouseError when the warehouse stays locked; the published file is then the one before.
     """
-    earlier = earlier_tables(path)
     adjusted = pa.concat_tables([adjusted_closes(warehouse, market, now.date()) for market in markets])
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
-    values = {
-        "now": now.replace(tzinfo=None),
-        "before": earlier and earlier[0],
-        "source": warehouse.source,
-        "version": __version__,
-        "schema_version": SCHEMA_VERSION,
-    }
     try:
         with warehouse.connect() as connection:
             connection.execute(f"attach {quoted(str(new))} as mart (read_write, storage_version '{STORAGE_VERSION}')")
@@ -63,10 +56,12 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
                 columns = ", ".join(column.name for column in table.columns if column.published)
                 rows = PRICES if table is PUBLISHED_PRICES else f"select {columns} from {table.name}"
                 connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
-            found = changes(earlier[1], _compared(connection, "mart.")) if earlier else ROWS.empty_table()
+            before, found = changes_since(connection, path)
             connection.register("found", found)
             connection.execute("create table mart.changes as from found")
-            connection.execute(f"create table mart.meta as {META_ROWS}", values)
+            values = {"now": now.replace(tzinfo=None), "before": before, "source": warehouse.source}
+            versions = {"version": __version__, "schema_version": SCHEMA_VERSION}
+            connection.execute(f"create table mart.meta as {META_ROWS}", values | versions)
             connection.execute("use mart")
             describe(connection)
             counts = {name: len(connection.table(name)) for name in MART if name != "meta"}
@@ -97,19 +92,22 @@ def order_of(table: Table) -> str:
     return ", ".join(("market", *key)) if key else "all"
 
 
-def earlier_tables(path: Path) -> tuple[dt.datetime, Mapping[str, pa.Table]] | None:
-    """When the mart at `path` was published, and what is compared of it.
+def changes_since(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[dt.datetime | None, pa.Table]:
+    """When the mart at `path` was published, and what is new since then in the attached `mart`.
 
-    None where there is nothing to compare with: no mart, or one that is damaged, of another version or without prices.
+    None and no rows where there is nothing to compare with: no mart, or one that is damaged, of another version or
+    without prices. It is about to be replaced, and `meta.compared_with` shows that nothing was compared.
     """
-    if not path.exists():
-        return None
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            published = connection.execute("select max(published_at) from meta").fetchone()
-            return (published[0], _compared(connection)) if published and published[0] else None
-    except duckdb.Error:  # it is about to be replaced, and meta.compared_with shows that nothing was compared
-        return None
+    published, changes = None, ROWS.empty_table()
+    if path.exists():
+        with suppress(duckdb.Error):
+            connection.execute(f"attach {quoted(str(path))} as earlier (read_only)")
+            newest = connection.execute("select max(published_at) from earlier.meta").fetchone()
+            found = connection.execute(CHANGED).to_arrow_table().select(ROWS.names).cast(ROWS)
+            if newest and newest[0]:
+                published, changes = newest[0], found
+        connection.execute("detach database if exists earlier")
+    return published, changes
 
 
 def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:
@@ -127,13 +125,6 @@ def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.
     adjusted = backward_adjusted(history.close, np.array([closes.get(symbol, np.nan) for symbol in symbols]))
     rows = to_rows(symbols, history.sessions, {"adj_close": adjusted}, history.present)
     return rows.append_column("market", pa.repeat(market.name, rows.num_rows))
-
-
-def _compared(connection: duckdb.DuckDBPyConnection, mart: str = "") -> dict[str, pa.Table]:
-    return {
-        table: connection.table(f"{mart}{table}").select(*columns).distinct().to_arrow_table()
-        for table, columns in COMPARED.items()
-    }
 
 
 def _flush(path: Path) -> None:

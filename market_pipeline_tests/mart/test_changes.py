@@ -3,31 +3,43 @@
 import datetime as dt
 from typing import Any
 
-import pyarrow as pa
+import duckdb
 
-from market_pipeline.mart.changes import COMPARED, KINDS, ROWS, changes
+from market_pipeline.mart.changes import CHANGED, KINDS, ROWS
+from market_pipeline.storage.catalog import MART
 
 DAY, NEXT = dt.date(2024, 3, 5), dt.date(2024, 3, 6)
-FOUND = dt.datetime(2024, 3, 6, 22)  # noqa: DTZ001  as the mart holds it
+FOUND = dt.datetime(2024, 3, 6, 22)  # noqa: DTZ001  as the mart stores it
+
+COMPARED = {
+    "prices": ("market", "session"),
+    "champions": ("market", "horizon", "question", "since", "model"),
+    "leaderboard": ("market", "horizon", "question", "model", "verdict"),
+    "quarantine": ("market", "symbol", "session", "rule"),
+    "restatements": ("market", "symbol", "session", "field", "old", "new", "known_at"),
+}
+
+Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def tables(**rows: list[tuple[Any, ...]]) -> dict[str, pa.Table]:
-    """The tables that are compared; those that are not given are empty."""
-    types = {"session": pa.date32(), "since": pa.date32(), "horizon": pa.int32(), "known_at": pa.timestamp("us")}
-    types |= {"old": pa.float64(), "new": pa.float64()}
-    return {
-        table: pa.Table.from_pylist(
-            [dict(zip(columns, row, strict=True)) for row in rows.get(table, [])],
-            pa.schema([(column, types.get(column, pa.string())) for column in columns]),
-        )
-        for table, columns in COMPARED.items()
-    }
+def tables(**rows: list[tuple[Any, ...]]) -> Rows:
+    """Rows of the tables that are compared, with their columns of COMPARED; those that are not given are empty."""
+    return rows
 
 
-def listed(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    found = changes(before, after)
-    assert found.schema == ROWS
-    return [{name: value for name, value in one.items() if value is not None} for one in found.to_pylist()]
+def listed(before: Rows, after: Rows) -> list[dict[str, Any]]:
+    with duckdb.connect() as connection:
+        for file, rows in (("earlier", before), ("mart", after)):
+            connection.execute(f"attach ':memory:' as {file}")
+            for table, columns in COMPARED.items():
+                types = {column.name: column.type for column in MART[table].columns}
+                declared = ", ".join(f"{name} {types[name]}" for name in columns)
+                connection.execute(f"create table {file}.{table} ({declared})")
+                for row in rows.get(table, []):
+                    connection.execute(f"insert into {file}.{table} values ({', '.join('?' * len(row))})", row)
+        found = connection.execute(CHANGED).to_arrow_table()
+    assert set(found.schema.names) == set(ROWS.names)
+    return [{name: row[name] for name in ROWS.names if row[name] is not None} for row in found.to_pylist()]
 
 
 def row(kind: str, market: str = "stocks", **values: Any) -> dict[str, Any]:
