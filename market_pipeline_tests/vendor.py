@@ -8,6 +8,7 @@ import pandas as pd
 
 from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
+from market_pipeline.storage.tables.prices import PRICES
 
 
 class Vendor:
@@ -52,7 +53,7 @@ class Vendor:
         )
         bars = self.bars[asked & ~self.missing].reset_index(drop=True)
         factor = 1 + self.noise * self.draw.uniform(-1, 1, (len(bars), 5))
-        bars[["open", "high", "low", "close", "volume"]] *= factor
+        bars[[*PRICES, "volume"]] *= factor
         days = {name: found.to_numpy().astype("datetime64[D]") for name, found in bars.groupby("symbol")["session"]}
         none = np.zeros(0, "datetime64[D]")
         return Fetched(bars, tuple(outcome_of(market, s, days.get(s, none), first, last) for s in symbols))

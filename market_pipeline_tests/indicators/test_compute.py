@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.prices.history import History
+from market_pipeline.prices.history import ADJUSTED, History
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.indicators import NAMES
+from market_pipeline.storage.tables.prices import PRICES
 
 BARS = 400
 DAYS = np.busday_offset(np.datetime64("2020-01-06"), np.arange(BARS))
@@ -32,7 +33,7 @@ def history_of(seed: int = 0, bars: int = BARS) -> History:
 
 HISTORY = history_of()
 O, H, L, C, V = (  # noqa: E741  as formulas spell them
-    getattr(HISTORY, name)[0] for name in ("open", "high", "low", "close", "volume")
+    getattr(HISTORY, name)[0] for name in ADJUSTED
 )
 R = np.diff(np.log(C), prepend=np.nan)
 
@@ -198,7 +199,7 @@ def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
         name: np.concatenate(
             [getattr(HISTORY, name)[:, : origin + 1], draw.uniform(1, 999, (2, BARS - origin - 1))], axis=1
         )
-        for name in ("open", "high", "low", "close", "volume")
+        for name in ADJUSTED
     }
     whole = compute_indicators(HISTORY)
     with_future_noise = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, **noise))
@@ -211,7 +212,7 @@ def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
 @given(price=st.floats(1e-6, 1e6), shares=st.floats(1e-3, 1e6))
 @settings(max_examples=10, deadline=None)
 def test_indicators_do_not_depend_on_the_scale(price: float, shares: float) -> None:
-    prices = {name: getattr(HISTORY, name) * price for name in ("open", "high", "low", "close")}
+    prices = {name: getattr(HISTORY, name) * price for name in PRICES}
     scaled = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, volume=HISTORY.volume * shares, **prices))
     for name, grid in compute_indicators(HISTORY).items():
         np.testing.assert_allclose(scaled[name], grid, rtol=1e-9, atol=1e-10, err_msg=name)
@@ -219,7 +220,7 @@ def test_indicators_do_not_depend_on_the_scale(price: float, shares: float) -> N
 
 def test_a_missing_bar_changes_no_value_after_it(computed: dict[str, Grid]) -> None:
     present = HISTORY.present[1]
-    packed = {name: getattr(HISTORY, name)[1:, present] for name in ("open", "high", "low", "close", "volume")}
+    packed = {name: getattr(HISTORY, name)[1:, present] for name in ADJUSTED}
     alone = compute_indicators(History(("HOLED",), HISTORY.sessions[: present.sum()], **packed))
     for name in NAMES:
         np.testing.assert_array_equal(computed[name][1, present], alone[name][0], err_msg=name)
@@ -230,7 +231,7 @@ def test_a_missing_bar_changes_no_value_after_it(computed: dict[str, Grid]) -> N
 def test_an_unknown_volume_leaves_the_price_indicators_alone(computed: dict[str, Grid]) -> None:
     volume = HISTORY.volume.copy()
     volume[0, 300] = np.nan
-    grids = {name: getattr(HISTORY, name) for name in ("open", "high", "low", "close")}
+    grids = {name: getattr(HISTORY, name) for name in PRICES}
     found = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, volume=volume, **grids))
     np.testing.assert_array_equal(found["rsi_14"], computed["rsi_14"])
     assert np.isnan(found["mfi_14"][0, 300])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from market_pipeline.indicators.compute import compute_indicators
+from market_pipeline.prices.history import ADJUSTED
 from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
 from market_pipeline_tests.indicators.test_compute import history_of
 
@@ -13,7 +14,7 @@ HISTORY = history_of()
 BEFORE = compute_indicators(HISTORY)
 
 
-@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
+@pytest.mark.parametrize("column", ADJUSTED)
 def test_an_indicator_changes_with_the_columns_of_its_lineage_and_with_no_other(column: str) -> None:
     draw = np.random.default_rng(7)
     values = getattr(HISTORY, column)

@@ -6,11 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from market_pipeline.storage.tables.prices import PRICES
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
 FIRST, LAST, DAY = dt.date(2023, 1, 3), dt.date(2023, 3, 31), "2023-02-15"
-PRICES = ["open", "high", "low", "close"]
 
 
 def verdicts(pipeline: Pipeline) -> dict[str, bool]:
@@ -32,7 +32,7 @@ def plant(pipeline: Pipeline, *, step: float, ratio: float) -> None:
     assert isinstance(vendor, Vendor)
     vendor.bars["open"] = vendor.bars["close"]
     after = (vendor.bars["symbol"] == "SIM1") & (vendor.bars["session"] >= DAY)
-    vendor.bars.loc[after, PRICES] *= step
+    vendor.bars.loc[after, [*PRICES]] *= step
     vendor.bars.loc[vendor.where("SIM1", DAY), "split_ratio"] = ratio
 
 
@@ -62,8 +62,8 @@ def test_prices_in_pence_or_another_currency_for_a_day_are_quarantined(pipeline:
     plant(pipeline, step=1.0, ratio=1.0)
     vendor = pipeline.source
     assert isinstance(vendor, Vendor)
-    vendor.bars.loc[vendor.where("SIM1", DAY), PRICES] *= 100
-    vendor.bars.loc[vendor.where("SIM2", DAY), PRICES] /= 150
+    vendor.bars.loc[vendor.where("SIM1", DAY), [*PRICES]] *= 100
+    vendor.bars.loc[vendor.where("SIM2", DAY), [*PRICES]] /= 150
     verdicts(pipeline)
     quarantined = pipeline.warehouse.read(
         "select symbol, session::varchar as day, rule from quarantine order by 1"

@@ -14,6 +14,7 @@ from market_pipeline.prices.load import Run
 from market_pipeline.prices.restatements import Changes
 from market_pipeline.prices.validation import Batch
 from market_pipeline.sources.files import AT_ONCE, FilesSource
+from market_pipeline.storage.tables.prices import PRICES
 from market_pipeline.storage.warehouse import Transaction
 from market_pipeline_tests.pipeline import Pipeline
 
@@ -97,9 +98,8 @@ def vintages() -> list[tuple[pd.DataFrame, dt.date, dt.date]]:
     early = good[~of(good, "S5", "2024-01-01") & ~of(good, "S3", "2024-02-06")]
     changed, doubled, tripled = good.copy(), good.copy(), good.copy()
     changed.loc[of(good, "S0", "2024-02-14", "2024-02-15"), "close"] += 0.5
-    prices = ["open", "high", "low", "close"]
-    doubled.loc[of(good, "S1", "2024-01-01"), prices] *= 2
-    tripled.loc[of(good, "S2", "2024-01-01"), prices] *= 3
+    doubled.loc[of(good, "S1", "2024-01-01"), [*PRICES]] *= 2
+    tripled.loc[of(good, "S2", "2024-01-01"), [*PRICES]] *= 3
     return [(early, *FEBRUARY), (changed, START, END), (doubled, START, END), (tripled, FEBRUARY[0], END)]
 
 

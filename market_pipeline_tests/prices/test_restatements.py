@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.prices.restatements import FIELDS, NOISE, Changes, reconcile
+from market_pipeline.storage.tables.prices import PRICES
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
 
@@ -161,7 +162,7 @@ def test_a_late_split_and_a_late_dividend_correct_what_was_appended_day_by_day(t
     for pipeline in (late, fresh):
         vendor = Vendor(pipeline.market, LAST)
         after = (vendor.bars["symbol"] == "SIM1") & (vendor.bars["session"] >= "2023-03-15")
-        vendor.bars.loc[after, ["open", "high", "low", "close"]] /= 2
+        vendor.bars.loc[after, [*PRICES]] /= 2
         pipeline.source = vendor
     days = late.market.sessions_between(dt.date(2023, 3, 10), LAST).tolist()
     late.compute(("prices",), FIRST, dt.date(2023, 3, 9))

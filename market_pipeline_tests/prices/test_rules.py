@@ -14,7 +14,7 @@ from market_pipeline.prices.checks import IMPOSSIBLE
 from market_pipeline.prices.rules import LOOKBACK, broken_rule
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.simulated import SimulatedSource
-from market_pipeline.storage.tables.prices import BAR_RULES, BARS, CHECKED_RULES
+from market_pipeline.storage.tables.prices import BAR_RULES, BARS, CHECKED_RULES, PRICES
 
 MARKET = Market("stocks", "XNYS", dt.date(2024, 1, 2), ("A", "SIM1", "SIM2", "SIM5"))
 NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
@@ -74,7 +74,7 @@ def test_two_different_bars_of_a_session_are_both_quarantined() -> None:
 
 def test_a_split_is_not_absurd_and_a_forgotten_one_of_ten_is() -> None:
     split = bars()
-    split.loc[15:, ["open", "high", "low", "close"]] /= 10
+    split.loc[15:, [*PRICES]] /= 10
     assert "the close is within 5 times its recent median" in broken_rule(split, MARKET, NOW)
     split.loc[15, "split_ratio"] = 10.0
     assert (broken_rule(split, MARKET, NOW) == "").all()
