@@ -35,7 +35,7 @@ class Vendor:
         self.noise = 0.0
         self.down = False
         self.draw = draw
-        self.asked: list[tuple[tuple[str, ...], dt.date, dt.date]] = []
+        self.requested: list[tuple[tuple[str, ...], dt.date, dt.date]] = []
 
     def where(self, symbol: str, day: dt.date | str) -> np.ndarray:
         """The row of a bar, as a mask."""
@@ -44,7 +44,7 @@ class Vendor:
         return rows.to_numpy()
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
-        self.asked.append((tuple(symbols), first, last))
+        self.requested.append((tuple(symbols), first, last))
         if self.down:
             nothing = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"session": "datetime64[s]"})
             return Fetched(nothing, tuple(Outcome(symbol, "unavailable", "an outage") for symbol in symbols))
