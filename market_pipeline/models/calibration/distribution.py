@@ -27,20 +27,20 @@ class Distribution:
 def location_scale(mean: Grid, scale: Grid, residuals: Grid, p_up: Grid | None = None) -> Distribution:
     """The distribution mean + scale x standardised residual; `mean` and `scale` (symbols, origins).
 
-    `residuals` are quantiles at FINE_LEVELS. Without `p_up` it is read from them: 1 - F(-mean / scale).
+    `residuals` are quantiles at FINE_LEVELS. Without `p_up` it is read from them: 1 - F(-mean / scale). It is NaN where
+    the mean or the scale is.
     """
     spread = np.interp(LEVELS, FINE_LEVELS, residuals)
     if p_up is None:
         with np.errstate(invalid="ignore", divide="ignore"):
             p_up = 1 - np.interp(-mean / scale, residuals, FINE_LEVELS)
-        p_up = np.where(np.isfinite(mean) & np.isfinite(scale), p_up, np.nan)
+    p_up = np.where(np.isfinite(mean) & np.isfinite(scale), p_up, np.nan)
     return Distribution(mean, mean[..., None] + scale[..., None] * spread, p_up)
 
 
 def zero_mean(scale: Grid, residuals: Grid, p_up: Grid) -> Distribution:
-    """The same around 0, with a chance of a rise from elsewhere; NaN where there is no scale."""
-    known = np.isfinite(scale)
-    return location_scale(np.where(known, 0.0, np.nan), scale, residuals, np.where(known, p_up, np.nan))
+    """The same around 0; NaN where there is no scale."""
+    return location_scale(np.where(np.isfinite(scale), 0.0, np.nan), scale, residuals, p_up)
 
 
 def average(members: Sequence[Distribution]) -> Distribution:

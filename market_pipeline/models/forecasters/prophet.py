@@ -4,20 +4,18 @@ import logging
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from market_pipeline.errors import ConfigurationError
-from market_pipeline.models.calibration.distribution import Distribution, location_scale
-from market_pipeline.models.calibration.residuals import MeansAndWidths, past_residuals
-from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.prophet_stan import forecast_by_stan
 from market_pipeline.models.forecasters.protocol import Origins
+from market_pipeline.models.forecasters.refitted import MeansAndWidths, Refitted
 from market_pipeline.models.prophet_exact.design import design_of, settings_of, unsupported
 from market_pipeline.models.prophet_exact.solver import expected, fits, range_half_width
 from market_pipeline.prices.history import History
-from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.tables.forecasts import HORIZONS
 
@@ -34,7 +32,7 @@ PARTS = 4
 
 
 @dataclass(frozen=True)
-class Prophet:
+class Prophet(Refitted):
     """Piecewise linear trend and seasons (Taylor & Letham 2018), fitted for each symbol and origin.
 
     Fits the log price, so no price is ever negative, and forecasts sessions only: on days without trading, Prophet's
@@ -42,13 +40,10 @@ class Prophet:
     the right coverage is learned monthly, from errors at past origins.
     """
 
-    # `trials` and `tried` keep their names because the table `tried` stores settings as they are written here.
-    refitted: ClassVar[bool] = True
     name: str = "prophet"
     window: int = 750
     """Bars to fit."""
     least: int = 120
-    """Bars below which there is no forecast."""
     engine: str = "exact"
     """"exact", or "stan" for the prophet package's own solver, about a thousand times slower."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -56,27 +51,9 @@ class Prophet:
     draws: int = 400
     """Simulated paths from which Stan's ranges are read; the exact engine has a formula."""
     trials: int = 25
-    """Past origins, the longest horizon apart, whose errors give the widths of ranges."""
     tried: int = 60
-    """Symbols whose errors are taken there, spread evenly."""
 
-    def fit(self, past: Panel) -> Parameters:
-        """Learn only the size of errors: trend and seasons are fitted at each origin."""
-
-        def predict(history: History, position: np.ndarray) -> MeansAndWidths:
-            targets = {horizon: history.sessions[position + horizon] for horizon in HORIZONS}
-            return self._predict(history, Origins(position, targets))
-
-        return past_residuals(past.history, predict, least=self.least, origins=self.trials, symbols=self.tried)
-
-    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        mean, width = self._predict(known.history, origins)
-        return {
-            horizon: location_scale(mean[..., place], width[..., place], parameters[f"residuals_{horizon}"])
-            for place, horizon in enumerate(HORIZONS)
-        }
-
-    def _predict(self, history: History, origins: Origins) -> MeansAndWidths:
+    def predict(self, history: History, origins: Origins) -> MeansAndWidths:
         """The origins are shared out among processors."""
         from joblib import Parallel, cpu_count, delayed
 
@@ -97,11 +74,14 @@ class Prophet:
         mean, width = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
         return mean, np.where(width > 0, width, np.nan)
 
-    def bars_at(self, present: np.ndarray, position: int) -> np.ndarray:
-        """The bars to fit at an origin, from the positions of a symbol's bars; none if there is no forecast."""
-        end = int(np.searchsorted(present, position, side="right"))
-        enough = end >= self.least and present[end - 1] == position
-        return present[max(0, end - self.window) : end] if enough else present[:0]
+    def fits_at(self, level: Grid, positions: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """For each fit the place of its origin, the row of its symbol, and the positions of the bars to fit."""
+        present = [np.flatnonzero(~np.isnan(row)) for row in level]
+        for place, position in enumerate(positions.tolist()):
+            for row, bars in enumerate(present):
+                end = int(np.searchsorted(bars, position, side="right"))
+                if end >= self.least and bars[end - 1] == position:
+                    yield place, row, bars[max(0, end - self.window) : end]
 
 
 def _exactly(
@@ -115,41 +95,20 @@ def _exactly(
 
     mean = np.full((len(symbols), *targets.shape), np.nan)
     width = mean.copy()
-    options, present = settings_of(settings.options), [np.flatnonzero(~np.isnan(row)) for row in level]
+    options, asked = settings_of(settings.options), settings.fits_at(level, positions)
     # One thread for each product: in another order of summation the last digits differ.
     with threadpool_limits(1):
-        for batch in _batches(settings, present, positions):
-            designs = [design_of(sessions[bars], targets[place], options) for place, _, bars in batch]
-            levels = [level[rows][:, bars] for _, rows, bars in batch]
-            all_fits = fits(list(zip(designs, levels, strict=True)))
-            for (place, rows, _), design, known, found in zip(batch, designs, levels, all_fits, strict=True):
+        while batch := list(islice(asked, BATCH)):
+            alike: dict[tuple[int, bytes], tuple[int, np.ndarray, list[int]]] = {}
+            for place, row, bars in batch:
+                alike.setdefault((place, bars.tobytes()), (place, bars, []))[2].append(row)
+            groups = alike.values()
+            designs = [design_of(sessions[bars], targets[place], options) for place, bars, _ in groups]
+            series = [(design, level[rows][:, bars]) for design, (_, bars, rows) in zip(designs, groups, strict=True)]
+            for (place, _, rows), (design, known), found in zip(groups, series, fits(series), strict=True):
                 mean[rows, place] = expected(design, found) - known[:, -1:]
                 width[rows, place] = range_half_width(design, found)
     return mean, width
-
-
-def _batches(
-    settings: Prophet, present: list[np.ndarray], positions: np.ndarray
-) -> Iterator[list[tuple[int, np.ndarray, np.ndarray]]]:
-    """The place of an origin, the symbols with the same bars at it, and these bars; about BATCH series at a time."""
-    batch: list[tuple[int, np.ndarray, np.ndarray]] = []
-    size = 0
-    for place, position in enumerate(positions.tolist()):
-        alike: dict[bytes, tuple[list[int], np.ndarray]] = {}
-        for row, its in enumerate(present):
-            bars = settings.bars_at(its, position)
-            if len(bars):
-                alike.setdefault(bars.tobytes(), ([], bars))[0].append(row)
-        for rows, bars in alike.values():
-            for start in range(0, len(rows), BATCH):
-                some = rows[start : start + BATCH]
-                batch.append((place, np.array(some), bars))
-                size += len(some)
-                if size >= BATCH:
-                    yield batch
-                    batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _by_stan(
@@ -158,16 +117,12 @@ def _by_stan(
     """As `_exactly`, by the prophet package."""
     mean = np.full((len(symbols), *targets.shape), np.nan)
     width = mean.copy()
-    for row, symbol in enumerate(symbols):
-        present = np.flatnonzero(~np.isnan(level[row]))
-        for place, position in enumerate(positions.tolist()):
-            bars = settings.bars_at(present, position)
-            if len(bars):
-                known, seed = level[row, bars], zlib.crc32(f"{symbol} {sessions[position]}".encode())
-                mean[row, place], width[row, place] = forecast_by_stan(
-                    settings.options, sessions[bars], known, targets[place], draws=settings.draws, seed=seed
-                )
-                mean[row, place] -= known[-1]
+    for place, row, bars in settings.fits_at(level, positions):
+        seed = zlib.crc32(f"{symbols[row]} {sessions[positions[place]]}".encode())
+        mean[row, place], width[row, place] = forecast_by_stan(
+            settings.options, sessions[bars], level[row, bars], targets[place], draws=settings.draws, seed=seed
+        )
+        mean[row, place] -= level[row, bars[-1]]
     return mean, width
 
 

@@ -66,8 +66,7 @@ class Supervised(ABC):
             ending = f"_{horizon}"
             learned = {key.removesuffix(ending): value for key, value in parameters.items() if key.endswith(ending)}
             score, rate = self.score(learned, features), base_rate(known.history, horizon)[:, origins.position]
-            has_scale = np.isfinite(scale)
-            mean = score * scale if self.predicts_mean else np.where(has_scale, 0.0, np.nan)
-            chance = np.where(has_scale, chance_of_rise(rate, score, learned["slope"]), np.nan)
+            chance = chance_of_rise(rate, score, learned["slope"])
+            mean = score * scale if self.predicts_mean else np.where(np.isfinite(scale), 0.0, np.nan)
             forecasts[horizon] = location_scale(mean, scale, learned["residuals"], chance)
         return forecasts
