@@ -6,7 +6,7 @@ import pytest
 from market_pipeline.models.calibration.distribution import FINE_LEVELS, average, location_scale
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
-from market_pipeline.models.forecasters.classical import ETS, THETA, first_of_month, predict
+from market_pipeline.models.forecasters.classical import ETS, THETA, at_origin
 from market_pipeline.models.forecasters.har import log_variances
 from market_pipeline.models.forecasters.linear import LINEAR
 from market_pipeline.models.forecasters.prophet import PROPHET, Prophet
@@ -82,7 +82,7 @@ def test_every_forecast_is_a_distribution_where_there_is_a_bar(forecaster: Forec
     forecast = forecaster.forecast(forecaster.fit(panel.until(panel.history.sessions[299])), panel, asked)
     present = panel.history.present[:, asked.position]
     if forecaster in MONTHLY:
-        not_first = ~first_of_month(panel.history.sessions)[asked.position]
+        not_first = ~ETS.forecasts_at(panel.history.sessions)[asked.position]
         assert np.isnan(forecast[1].mean[:, not_first]).all()
         present = present & ~not_first
         assert present.sum() > 40
@@ -203,5 +203,5 @@ def test_exponential_smoothing_and_theta_give_the_same_bits_wherever_their_serie
         for shift in range(8):
             space = np.empty(300)
             space[shift : shift + 250] = level
-            answers.append(predict(forecaster.name, space[shift : shift + 250]).tobytes())
+            answers.append(at_origin(forecaster.name, space[shift : shift + 250]).tobytes())
         assert len(set(answers)) == 1, forecaster.name

@@ -24,7 +24,7 @@ def origins_of(history: History, positions: list[int]) -> Origins:
 
 def forecast(forecaster: Prophet, history: History, positions: list[int]) -> np.ndarray:
     """Means and half widths (2, symbols, origins, horizons)."""
-    return np.stack(forecaster._predict(history, origins_of(history, positions)))
+    return np.stack(forecaster.predict(history, origins_of(history, positions)))
 
 
 def panel_with_a_late_listing() -> Panel:
