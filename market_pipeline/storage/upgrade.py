@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
-from market_pipeline.storage.schema import quoted
+from market_pipeline.storage.schema import Table, View, quoted
 
 SCHEMA_VERSION = 2
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
@@ -155,9 +155,9 @@ def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(new), config=dict(config))
     try:
         connection.execute("create table origin_of_data (source varchar not null, schema_version integer not null)")
-        for declared in (*WAREHOUSE.values(), *WAREHOUSE_VIEWS):
-            for statement in declared.ddl():
-                connection.execute(statement)
+        declared: tuple[Table | View, ...] = (*WAREHOUSE.values(), *WAREHOUSE_VIEWS)
+        for statement in (text for one in declared for text in one.ddl()):
+            connection.execute(statement)
     except BaseException:
         connection.close()
         raise
