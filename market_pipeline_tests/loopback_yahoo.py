@@ -28,10 +28,10 @@ from zoneinfo import ZoneInfo
 import exchange_calendars as xc
 import numpy as np
 
-from market_pipeline.sources.retry import Manners
+from market_pipeline.sources.retry import RetryPolicy
 from market_pipeline_tests.bad_answers import BAD_ANSWERS, SPOILED, break_shape
 
-QUICK = Manners(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)
+QUICK = RetryPolicy(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)
 """How a test asks: without pauses."""
 
 CHART = "/v8/finance/chart/"
@@ -78,13 +78,13 @@ class Instrument:
         begun = {day: ratio for day, ratio in self.splits.items() if after < day and self.stamp(day) <= now.timestamp()}
         return math.prod(old / new for new, old in begun.values())
 
-    def view(self, now: dt.datetime, *, rebased: bool = True) -> list[tuple[dt.date, list[Any]]]:
-        """Day and [stamp, open, high, low, close, volume] of every bar begun by `now`, `rebased` as Yahoo does."""
+    def view(self, now: dt.datetime, *, adjusted: bool = True) -> list[tuple[dt.date, list[Any]]]:
+        """Day and [stamp, open, high, low, close, volume] of every bar begun by `now`, `adjusted` as Yahoo does."""
         rows = []
         for day, (opened, high, low, close, volume) in self.bars.items():
             if self.stamp(day) > now.timestamp():
                 break
-            factor = self.split_factor(day, now) if rebased else 1.0
+            factor = self.split_factor(day, now) if adjusted else 1.0
             half = now.timestamp() < self.stamp(day, close=True)
             prices = [price * factor for price in (opened, high, low, (opened + close) / 2 if half else close)]
             rows.append((day, [self.stamp(day), *prices, int(volume / factor / (2 if half else 1))]))
@@ -157,7 +157,7 @@ class LoopbackYahoo:
             now -= dt.timedelta(days=7)
         if kind == "othersymbol":
             instrument = next(other for name, other in self.instruments.items() if name != symbol)
-        rows = instrument.view(now, rebased=kind != "unadjusted")
+        rows = instrument.view(now, adjusted=kind != "unadjusted")
         if "range" in query:
             rows = rows[-1:]
         else:

@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
-from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
+from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
 
 PAGE = 300
 """Candles per request: the smallest limit among the large exchanges."""
@@ -37,12 +37,12 @@ class ExchangeSource:
         interval: float = 0.5,
         rate_file: Path | None = None,
         timeout: float = 20.0,
-        manners: Manners | None = None,
+        policy: RetryPolicy | None = None,
         address: str | None = None,
     ) -> None:
         """Ask `exchange` instead of the market's own; `address` takes the place of its public address."""
         self.exchange, self.timeout, self.address = exchange, timeout, address
-        self.manners = manners or Manners()
+        self.policy = policy or RetryPolicy()
         self.turn = SharedRate(rate_file or user_cache_path("market-pipeline") / "exchange-rate.sqlite", interval)
         self._clients: dict[str, Any] = {}
 
@@ -51,8 +51,8 @@ class ExchangeSource:
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
         client = self._client(self.exchange or market.exchange)
-        courtesy: Courtesy[pd.DataFrame] = Courtesy(self.manners, _may_pass)
-        answers = courtesy.ask_all(symbols, partial(self._history, client, first=first, last=last))
+        requests: Requests[pd.DataFrame] = Requests(self.policy, _may_pass)
+        answers = requests.ask_all(symbols, partial(self._history, client, first=first, last=last))
         frames, outcomes = [pd.DataFrame(columns=list(BAR_COLUMNS))], list[Outcome]()
         for symbol, answer in answers.items():
             if isinstance(answer, Exception):

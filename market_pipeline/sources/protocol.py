@@ -23,7 +23,7 @@ Status: TypeAlias = Literal[
 ]
 
 FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable", "rejected")
-"""Outcomes that say nothing about the bars: what is stored for such a symbol stays as it is."""
+"""Outcomes without information about the bars: what is stored for such a symbol stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Source(Protocol):
         ...
 
     def problem(self) -> str | None:
-        """What is wrong with this source and how to mend it, or None; asks for no prices."""
+        """What is wrong with this source and how to fix it, or None; asks for no prices."""
         ...
 
 
@@ -71,7 +71,7 @@ class SourceInPieces(Protocol):
     def batches(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Iterator[Fetched]:
         """What `fetch` would answer, in pieces: of some symbols on all days, or of all symbols on some days.
 
-        Pieces of days say which; each has a session, and they follow one another.
+        Pieces of days name them; each has a session, and they follow one another.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""How a vendor is asked without being a burden: a rate that all processes share, waits that grow, a breaker that opens.
+"""Requests to a vendor: a rate that all processes share, waits that grow, a circuit breaker.
 
 Knows neither a vendor nor a bar: names, a function that asks for one, and which failures may pass.
 """
@@ -58,8 +58,8 @@ class SharedRate:
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How a refusal is taken; all waits are in seconds.
+class RetryPolicy:
+    """What happens after a failed request; all waits are in seconds.
 
     A failure that may pass is tried again, `attempts` times in all, after waits that double from `first_wait` up to
     `longest_wait`. When `opens_after` names in a row have failed so, nothing is asked for `first_pause`; then one name
@@ -77,29 +77,29 @@ class Manners:
     sleep: Callable[[float], None] = time.sleep
 
 
-class Courtesy(Generic[Answer]):
-    """Asks for one name after the other, with manners; `before` is called ahead of every single request."""
+class Requests(Generic[Answer]):
+    """Asks for one name after the other and tries failures again; `before` is called ahead of every single request."""
 
     def __init__(
-        self, manners: Manners, may_pass: Callable[[BaseException], bool], before: Callable[[], None] = lambda: None
+        self, policy: RetryPolicy, may_pass: Callable[[BaseException], bool], before: Callable[[], None] = lambda: None
     ) -> None:
         self.may_pass, self.before = may_pass, before
         self.trying = Retrying(
             retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(manners.attempts),
-            wait=wait_exponential(manners.first_wait, manners.longest_wait) + wait_random(0, manners.first_wait),
-            sleep=manners.sleep,
+            stop=stop_after_attempt(policy.attempts),
+            wait=wait_exponential(policy.first_wait, policy.longest_wait) + wait_random(0, policy.first_wait),
+            sleep=policy.sleep,
             reraise=True,
         )
         self.rounds = Retrying(
             retry=retry_if_result(bool),
-            stop=stop_after_attempt(manners.rounds),
-            wait=wait_exponential(manners.first_pause, manners.longest_pause) + wait_random(0, manners.first_pause),
-            sleep=manners.sleep,
+            stop=stop_after_attempt(policy.rounds),
+            wait=wait_exponential(policy.first_pause, policy.longest_pause) + wait_random(0, policy.first_pause),
+            sleep=policy.sleep,
             retry_error_callback=_last_result,
         )
         self.breaker = CircuitBreaker(
-            fail_max=manners.opens_after,
+            fail_max=policy.opens_after,
             reset_timeout=NEVER,
             exclude=[lambda error: not may_pass(error)],
             throw_new_error_on_trip=False,

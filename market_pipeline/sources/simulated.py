@@ -2,7 +2,7 @@
 
 `WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real ones: a common
 factor, fat tails, volatility that clusters and changes regime, splits and dividends of stocks, and a vendor's defects.
-The verdicts of the house can be judged against this truth. Knows no warehouse and no rule of what a good bar is.
+The verdicts can be judged against this truth. Knows no warehouse and no rule of what a good bar is.
 """
 
 import datetime as dt

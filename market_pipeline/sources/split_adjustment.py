@@ -9,7 +9,7 @@ import pandas as pd
 PRICES = ["open", "high", "low", "close", "dividend"]
 
 SMALL = 0.05
-"""Logarithm of a split ratio too near to 1 to be told from a day's move; it counts as applied."""
+"""Logarithm of a split ratio too near to 1 to be distinguished from a day's move; it counts as applied."""
 
 
 def as_traded(bars: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 
 from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
-from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
+from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
 from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
 
 COLUMNS = {
@@ -38,18 +38,18 @@ class YahooSource:
         interval: float = 0.5,
         rate_file: Path | None = None,
         timeout: float = 20.0,
-        manners: Manners | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         """One request every `interval` seconds by all processes that share `rate_file`."""
-        self.timeout, self.manners = timeout, manners or Manners()
+        self.timeout, self.policy = timeout, policy or RetryPolicy()
         self.turn = SharedRate(rate_file or user_cache_path("market-pipeline") / "yahoo-rate.sqlite", interval)
 
     def problem(self) -> str | None:
         return None
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
-        courtesy: Courtesy[pd.DataFrame] = Courtesy(self.manners, _may_pass, self._before)
-        answers = courtesy.ask_all(symbols, partial(_history, first=first, timeout=self.timeout))
+        requests: Requests[pd.DataFrame] = Requests(self.policy, _may_pass, self._before)
+        answers = requests.ask_all(symbols, partial(_history, first=first, timeout=self.timeout))
         frames, outcomes = [], []
         for symbol, answer in answers.items():
             if isinstance(answer, Exception):

@@ -84,7 +84,7 @@ def with_bad_answers(tmp_path_factory: pytest.TempPathFactory, yahoo: LoopbackYa
 
 def ask(folder: Path, first: dt.date, last: dt.date) -> Pipeline:
     """One run of the asset from Yahoo, as a new process would begin it."""
-    pipeline = Pipeline(folder, TOML, source=YahooSource(interval=0, timeout=1, manners=QUICK))
+    pipeline = Pipeline(folder, TOML, source=YahooSource(interval=0, timeout=1, policy=QUICK))
     pipeline.compute(("prices",), first, last)
     return pipeline
 

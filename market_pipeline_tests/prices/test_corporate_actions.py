@@ -38,7 +38,7 @@ def test_history_appended_day_by_day_equals_a_fresh_full_read(tmp_path: Path) ->
     known = FIRST
     with running_yahoo(tmp_path, INSTRUMENTS) as yahoo:
         for pipeline in (daily, fresh):
-            pipeline.source = YahooSource(interval=0, timeout=3, manners=QUICK)
+            pipeline.source = YahooSource(interval=0, timeout=3, policy=QUICK)
         days = daily.market.sessions_between(dt.date(2024, 2, 20), LAST).tolist()
         for day in [dt.date(2024, 2, 16), *days]:
             yahoo.now = dt.datetime.combine(day, dt.time(9), dt.UTC) + dt.timedelta(days=1)

@@ -31,7 +31,7 @@ NOW = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
 
 
 def at(exchange: LoopbackExchange) -> ExchangeSource:
-    return ExchangeSource("coinbaseexchange", interval=0, timeout=3, manners=QUICK, address=exchange.address)
+    return ExchangeSource("coinbaseexchange", interval=0, timeout=3, policy=QUICK, address=exchange.address)
 
 
 def agreement(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:

@@ -21,7 +21,7 @@ FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 3, 15)
 @pytest.mark.parametrize(("toml", "instrument"), [(STOCKS, STOCK), (CRYPTO, COIN)], ids=["stock", "coin"])
 def test_prices_and_indicators_from_yahoo(tmp_path: Path, toml: str, instrument: Instrument) -> None:
     with running_yahoo(tmp_path, [STOCK, COIN]) as yahoo:
-        pipeline = Pipeline(tmp_path, toml, source=YahooSource(interval=0, timeout=3, manners=QUICK))
+        pipeline = Pipeline(tmp_path, toml, source=YahooSource(interval=0, timeout=3, policy=QUICK))
         pipeline.build(("prices", "indicators"), FIRST, LAST)
         assert len(yahoo.charts(instrument.symbol)) == 1
         pipeline.build(("prices", "indicators"), LAST, LAST)
@@ -43,7 +43,7 @@ def test_prices_and_indicators_from_yahoo(tmp_path: Path, toml: str, instrument:
 
 def test_an_unknown_symbol_is_recorded_beside_its_good_neighbour(tmp_path: Path) -> None:
     with running_yahoo(tmp_path, [STOCK]):
-        pipeline = Pipeline(tmp_path, STOCKS, source=YahooSource(interval=0, timeout=3, manners=QUICK))
+        pipeline = Pipeline(tmp_path, STOCKS, source=YahooSource(interval=0, timeout=3, policy=QUICK))
         pipeline.build(("prices",), FIRST, LAST)
     outcomes = pipeline.warehouse.read("select symbol, status from outcomes order by symbol").to_pylist()
     assert [outcome["status"] for outcome in outcomes] == ["ok", "unknown_symbol"]
@@ -55,7 +55,7 @@ def test_an_unknown_symbol_is_recorded_beside_its_good_neighbour(tmp_path: Path)
 
 def test_when_nothing_arrives_the_run_fails_and_what_was_stored_stays(tmp_path: Path) -> None:
     with running_yahoo(tmp_path, [STOCK, COIN]) as yahoo:
-        pipeline = Pipeline(tmp_path, CRYPTO, source=YahooSource(interval=0, timeout=3, manners=QUICK))
+        pipeline = Pipeline(tmp_path, CRYPTO, source=YahooSource(interval=0, timeout=3, policy=QUICK))
         pipeline.build(("prices",), FIRST, LAST)
         before = pipeline.digest("prices")
         yahoo.fault("429", "BTC-USD", times=99)

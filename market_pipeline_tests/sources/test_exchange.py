@@ -19,7 +19,7 @@ REFUSAL = (429, '{"message": "Public rate limit exceeded"}')
 
 
 def source_at(exchange: LoopbackExchange) -> ExchangeSource:
-    return ExchangeSource(interval=0, timeout=3, manners=QUICK, address=exchange.address)
+    return ExchangeSource(interval=0, timeout=3, policy=QUICK, address=exchange.address)
 
 
 def test_a_long_range_arrives_in_pages_and_a_later_listing_in_full() -> None:

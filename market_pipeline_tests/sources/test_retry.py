@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from market_pipeline.errors import SourceError
-from market_pipeline.sources.retry import Courtesy, Manners, SharedRate
+from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
 
 
 class RefusedError(Exception):
@@ -34,8 +34,8 @@ class Clock:
         return f"bars of {name}"
 
     def all(self) -> dict[str, str | Exception]:
-        courtesy: Courtesy[str] = Courtesy(Manners(sleep=self.sleep), lambda error: isinstance(error, RefusedError))
-        return courtesy.ask_all(self.names, self.ask)
+        requests: Requests[str] = Requests(RetryPolicy(sleep=self.sleep), lambda error: isinstance(error, RefusedError))
+        return requests.ask_all(self.names, self.ask)
 
 
 NAMES = [f"S{number}" for number in range(30)]
@@ -60,7 +60,7 @@ def test_a_storm_of_ten_minutes_costs_few_requests_and_every_name_is_answered_af
     assert clock.now < 1200
 
 
-def test_a_storm_without_end_is_given_up_and_names_never_asked_say_why() -> None:
+def test_a_storm_without_end_is_given_up_and_names_never_asked_have_a_cause() -> None:
     clock = Clock(NAMES, storm=1e9)
     answers = clock.all()
     assert all(isinstance(answer, RefusedError) for answer in answers.values())
@@ -85,8 +85,8 @@ def test_several_sick_names_in_a_row_hide_no_healthy_ones() -> None:
 
 
 def test_other_failures_are_answers_at_once() -> None:
-    courtesy: Courtesy[str] = Courtesy(Manners(), lambda error: isinstance(error, RefusedError))
-    answers = courtesy.ask_all(["A"], lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    requests: Requests[str] = Requests(RetryPolicy(), lambda error: isinstance(error, RefusedError))
+    answers = requests.ask_all(["A"], lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
     assert isinstance(answers["A"], ZeroDivisionError)
 
 
@@ -106,7 +106,7 @@ def test_processes_share_one_rate(tmp_path: Path) -> None:
     assert taken[-1] - taken[0] >= 15 * 0.1 * 0.9
 
 
-def test_a_rate_file_that_cannot_be_says_how_to_mend_it(tmp_path: Path) -> None:
+def test_a_rate_file_that_cannot_be_used_names_the_fix(tmp_path: Path) -> None:
     broken = tmp_path / "rate.sqlite"
     broken.write_bytes(b"not a database, and long enough to be read as one" * 20)
     with pytest.raises(SourceError, match="XDG_CACHE_HOME"):

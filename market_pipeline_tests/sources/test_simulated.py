@@ -159,7 +159,7 @@ def test_a_closed_day_and_an_unknown_symbol_are_outcomes() -> None:
     assert "WALK*" in fetched.outcomes[1].cause
 
 
-def test_nothing_but_strangers_is_an_empty_table() -> None:
+def test_unknown_symbols_alone_give_an_empty_table() -> None:
     fetched = SimulatedSource().fetch(stocks, ["AAPL"], stocks.start, END)
     assert tuple(fetched.bars.columns) == BAR_COLUMNS
     assert fetched.bars.empty

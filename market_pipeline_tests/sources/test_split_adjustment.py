@@ -48,13 +48,13 @@ def test_several_splits_multiply_whatever_their_order() -> None:
     ratio=st.sampled_from([0.1, 0.5, 2, 3, 10]),
     place=st.integers(1, 3),
 )
-def test_rebasing_and_undoing_it_is_the_identity(closes: list[float], ratio: float, place: int) -> None:
+def test_dividing_by_splits_and_undoing_it_is_the_identity(closes: list[float], ratio: float, place: int) -> None:
     traded = np.array(closes)
     traded[place:] /= ratio
-    rebased = traded.copy()
-    rebased[:place] /= ratio
+    divided = traded.copy()
+    divided[:place] /= ratio
     day = (pd.Timestamp("2024-01-01") + pd.Timedelta(days=place)).date().isoformat()
-    undone = as_traded(bars_of(rebased.tolist()), splits_of((day, ratio)))
+    undone = as_traded(bars_of(divided.tolist()), splits_of((day, ratio)))
     np.testing.assert_allclose(undone["close"], traded)
 
 

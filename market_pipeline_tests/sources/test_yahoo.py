@@ -11,7 +11,7 @@ import pytest
 
 from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS
-from market_pipeline.sources.retry import Manners
+from market_pipeline.sources.retry import RetryPolicy
 from market_pipeline.sources.yahoo import YahooSource
 from market_pipeline_tests.loopback_yahoo import QUICK, Instrument, LoopbackYahoo, running_yahoo
 
@@ -39,7 +39,7 @@ def yahoo(running: LoopbackYahoo) -> LoopbackYahoo:
 
 @pytest.fixture
 def source() -> YahooSource:
-    return YahooSource(interval=0, timeout=3, manners=replace(QUICK, attempts=4))
+    return YahooSource(interval=0, timeout=3, policy=replace(QUICK, attempts=4))
 
 
 def truth(instrument: Instrument, first: dt.date, last: dt.date) -> pd.DataFrame:
@@ -156,7 +156,7 @@ def test_after_a_storm_of_ten_minutes_every_symbol_is_there(tmp_path: Path) -> N
                 yahoo.faults.clear()
 
         yahoo.fault("429", times=10**6)
-        source = YahooSource(interval=0, timeout=3, manners=Manners(sleep=sleep))
+        source = YahooSource(interval=0, timeout=3, policy=RetryPolicy(sleep=sleep))
         fetched = source.fetch(market, symbols, FIRST, LAST)
         refused = [seen for seen in yahoo.log if seen.get("fault") == "429"]
     assert {outcome.status for outcome in fetched.outcomes} == {"ok"}

@@ -42,7 +42,7 @@ def write_access(folder: Path) -> Finding:
 
 
 def disk(folder: Path) -> Finding:
-    """Whether there is room for a backfill."""
+    """Whether there is enough free disk for a backfill."""
     there = _existing(folder)
     free = shutil.disk_usage(there).free
     message = f"{free / 1e9:.1f} GB free at {there}"
