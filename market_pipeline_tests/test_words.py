@@ -1,4 +1,4 @@
-"""The terms of the field in identifiers, docstrings, comments, messages and pages, and none of the retired words."""
+"""Identifiers, docstrings, comments, messages and pages use the terms of the field, and no retired word."""
 
 import ast
 import io
