@@ -7,21 +7,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from market_pipeline.sources.file_heads import EVENTS, EXTRAS, REQUIRED
+from market_pipeline.sources.file_heads import EVENTS, EXTRAS
 from market_pipeline.sources.protocol import BAR_COLUMNS
 from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
 
 NOISE = 1e-6
 """Relative change of adj_close / close that is rounding, not a dividend."""
 
-ROWS = pa.schema(
-    [("symbol", pa.int32()), ("session", pa.date32()), *((name, pa.float64()) for name in (*REQUIRED[1:], *EXTRAS))]
-)
-"""What files have to say, `symbol` being its place among those asked for; without EXTRAS that no file has."""
-
 
 def bars_of(rows: pa.Table) -> pd.DataFrame:
-    """Rows in ROWS, of however many files, as bars in BAR_COLUMNS but with numbers for symbols.
+    """Rows of any files as bars in BAR_COLUMNS, with the place of a symbol instead of its name.
 
     Rows with one of EXTRAS have to be all that there are of their symbols.
     """
@@ -35,7 +30,8 @@ def bars_of(rows: pa.Table) -> pd.DataFrame:
     )
     bars["told"] = ~untold["dividends"] if "dividends" in untold else False
     if ((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1])).any():
-        bars = bars.drop_duplicates(ignore_index=True)
+        # Rows that contradict each other have no order of their own.
+        bars = bars.drop_duplicates().sort_values([*bars.columns], ignore_index=True)
     bars["dividend"] = np.where(bars["told"], bars.get("dividends", 0.0), implied_dividends(bars))
     bars = without_empty_rows(bars[list(BAR_COLUMNS)])
     splits = bars.loc[(bars["split_ratio"] > 0) & (bars["split_ratio"] != 1), ["symbol", "session", "split_ratio"]]

@@ -1,20 +1,19 @@
-"""What the top of a CSV or Parquet file says: its columns as people spell them, its symbols, its parts.
+"""What the head of a CSV or Parquet file states: its columns by our names, its symbols, its row groups.
 
-Knows where a column stands; not what is in it.
+Reads no row. How rows are read from a file follows from its layout: file_tables.py.
 """
 
 import csv
 import datetime as dt
 import gzip
+import io
 import re
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,75 +31,53 @@ EXTRAS = ("adj_close", *EVENTS)
 NUMBERS = (*REQUIRED[1:], *EXTRAS)
 SUFFIXES = (".csv", ".csv.gz", ".txt", ".parquet")
 INTERVAL = re.compile(r"[-_ ](1d|1day|daily|yfinance-multiindex|yfinance|yahoo)$", re.IGNORECASE)
-ISO = re.compile(r"\d{4}-\d\d-\d\d")
 
-BYTES_PER_ROW = 45
-"""Of a plain CSV file; a packed one has a quarter."""
+DATE_FORMATS = {r"\d{8}": "%Y%m%d", r"\d{4}\.\d\d\.\d\d": "%Y.%m.%d"}
+"""Dates that DuckDB reads only if it knows their format; it knows 2024-01-31 and 2024/1/31, with or without a time."""
 
+TOP = 20
+"""Rows of a CSV file that are looked at."""
 
-class Stamp(NamedTuple):
-    """One state of one file: what was read of it holds until its time or size changes."""
-
-    path: Path
-    modified: int
-    size: int
-
-    @property
-    def kind(self) -> str:
-        """The last suffix, in lower case."""
-        return self.path.suffix.lower()
+Columns: TypeAlias = tuple[tuple[str, str], ...]
+"""Our names of columns, with their names in a Parquet file or places in a CSV file."""
 
 
-class Span(NamedTuple):
-    """A part of a file that can be read alone, and what is known of it beforehand."""
+Bounds: TypeAlias = tuple[int, str, str, dt.date, dt.date]
+"""Rows, first and last symbol, first and last day of a part of a file."""
 
-    rows: int
-    """Roughly."""
-    low: str | None = None
-    """Its first symbol in the order of text; None when that is not known."""
-    high: str | None = None
-    """Its last one."""
-    since: dt.date = dt.date.min
-    """No row is of an earlier day."""
-    until: dt.date = dt.date.max
-    """No row is of a later day."""
+
+class Layout(NamedTuple):
+    """How rows are read; files that share it are read by one query."""
+
+    columns: Columns
+    """Of a wide file those of its first symbol."""
+    date: str
+    """Of CSV the format of dates, '' if DuckDB knows it; of Parquet their type: text, day, or the name of a zone."""
+    width: int = 0
+    """Columns of a CSV file; 0 for Parquet."""
+    skip: int = 0
+    """Lines of a CSV file above its first row."""
+    wide: tuple[tuple[str, Columns], ...] = ()
+    """The symbols of a wide file with the columns of each."""
+    numbers: str = "DOUBLE"
+    """The type in which DuckDB reads the numbers of a CSV file: VARCHAR if words are among them."""
 
 
 class Head(NamedTuple):
-    """What the top of a file says: its columns, and where those of each symbol stand."""
+    """What a file states of itself."""
 
-    names: tuple[str, ...]
-    skip: int
-    """Lines above the first row."""
-    parts: tuple[tuple[str | None, Mapping[str, int]], ...]
-    """Symbol (None: a column tells) and the position of each of our columns."""
-    spans: tuple[Span, ...]
-    """One, or the row groups of a Parquet file."""
+    layout: Layout
+    symbols: tuple[str, ...]
+    """Of a per-symbol file the one, of a wide file all; of a long file none, since a column has them."""
+    fault: str = ""
+    """Why no row of it can be read."""
+    row_groups: tuple[Bounds, ...] = ()
+    """Of a Parquet file that states the symbols and days of all its row groups; else none."""
 
     @property
     def owner(self) -> str | None:
-        """The one symbol of a per-symbol file; None for a long one."""
-        return self.parts[0][0] if len(self.parts) == 1 else None
-
-    def spans_with(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> list[int]:
-        """Which spans may hold a day from `first` to `last` of one of `symbols`, which are sorted."""
-        found = []
-        for number, span in enumerate(self.spans):
-            at = 0 if span.low is None else bisect_left(symbols, span.low)
-            named = span.high is None or (at < len(symbols) and symbols[at] <= span.high)
-            if named and span.since <= last and span.until >= first:
-                found.append(number)
-        return found
-
-    @property
-    def tells_days(self) -> bool:
-        """Whether it is known between which days each span lies."""
-        return all(span.since > dt.date.min for span in self.spans)
-
-    @property
-    def missing(self) -> str | None:
-        """A required column that the file has not."""
-        return next((name for _, places in self.parts for name in REQUIRED if name not in places), None)
+        """The symbol of a per-symbol file."""
+        return self.symbols[0] if len(self.symbols) == 1 else None
 
 
 def symbol_of(path: Path) -> str:
@@ -109,110 +86,129 @@ def symbol_of(path: Path) -> str:
     return INTERVAL.sub("", stem)
 
 
-@lru_cache(maxsize=1 << 16)
-def head_of(stamp: Stamp) -> Head:
-    """The columns of a file, from its top alone; raises SourceError when there are none or one comes twice."""
-    path = stamp.path
+def head_of(path: Path) -> Head:
+    """The head of a file; raises SourceError when it cannot be read, is empty or has a column twice."""
     with naming(path):
-        if stamp.kind == ".parquet":
-            about = pq.read_metadata(path)
-            header, ends = [about.schema.to_arrow_schema().names], [0]
-        else:
-            about = None
-            header, ends = _csv_header(stamp)
-    if not header:
-        raise SourceError(f"{path} cannot be read: it is empty. Mend or remove the file.")
-    spans = (Span(stamp.size // BYTES_PER_ROW * (4 if stamp.kind == ".gz" else 1)),)
-    fields = [_spelling(name) for name in header[0]]
-    if "symbol" not in fields:
-        fields = ["symbol" if name == "name" else name for name in fields]
-    corner = [row[0] for row in header[:2]]
-    if corner in (["Price", "Ticker"], ["Ticker", "Price"]):
-        prices, tickers = header[:2] if corner[0] == "Price" else header[1::-1]
-        fields = ["date", *map(_spelling, prices[1:])]
-        skip = ends[2 if len(header) > 2 and _spelling(header[2][0]) == "date" else 1]
-        parts = [
-            (ticker, _places(path, fields, [0, *(i for i, of in enumerate(tickers) if i and of == ticker)]))
-            for ticker in dict.fromkeys(tickers[1:])
-        ]
-        return Head(tuple(prices), skip, tuple(parts), spans)
-    own = None if "symbol" in fields else symbol_of(path)
-    places = _places(path, fields, range(len(fields)))
-    return Head(tuple(header[0]), ends[0], ((own, places),), spans if about is None else _spans(about, places))
-
-
-def opened(stamp: Stamp) -> IO[bytes]:
-    return gzip.open(stamp.path, "rb") if stamp.kind == ".gz" else stamp.path.open("rb")  # type: ignore[return-value]  # GzipFile reads bytes as IO[bytes] does, but is no subclass of it
-
-
-def _csv_header(stamp: Stamp) -> tuple[list[list[str]], list[int]]:
-    """Up to three rows that are not blank, and the line on which each ends."""
-    with opened(stamp) as file:
-        reader = csv.reader(line.decode("utf-8-sig") for line in file)
-        found = list(islice(((row, reader.line_num) for row in reader if row), 3))
-    return [row for row, _ in found], [line for _, line in found]
-
-
-def _places(path: Path, fields: Sequence[str], among: Sequence[int]) -> dict[str, int]:
-    """The position of each of our columns; raises SourceError when two columns are the same one."""
-    places = dict[str, int]()
-    for place in among:
-        if fields[place] in places:
-            raise SourceError(f"{path} has the column {fields[place]!r} twice, perhaps spelt differently. Remove one.")
-        if fields[place] in ("symbol", "date", *NUMBERS):
-            places[fields[place]] = place
-    return places
-
-
-def _spans(about: pq.FileMetaData, places: Mapping[str, int]) -> tuple[Span, ...]:
-    """The row groups; their days only if all of them tell theirs, for then each has a row that can be read."""
-    kinds = about.schema.to_arrow_schema().types
-    flat = len(kinds) == about.num_columns  # else the numbers of columns are not the places of names
-    named = flat and "symbol" in places and is_text(kinds[places["symbol"]])
-    dated = flat and {*REQUIRED} <= {*places}
-    spans = []
-    for group in map(about.row_group, range(about.num_row_groups)):
-        low, high = _ends(group.column(places["symbol"])) if named else (None, None)
-        since, until = map(_day, _ends(group.column(places["date"])) if dated else (None, None))
-        spans.append(Span(group.num_rows, low, high, since or dt.date.min, until or dt.date.max))
-    if any(span.since == dt.date.min or span.until == dt.date.max for span in spans):
-        return tuple(span._replace(since=dt.date.min, until=dt.date.max) for span in spans)
-    return tuple(spans)
-
-
-def _ends(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
-    """The least and the greatest value of a row group's column; None where the file or the calendar has none."""
-    known = column.statistics
-    with suppress(OverflowError):
-        if known is not None and known.has_min_max:
-            return known.min, known.max
-    return None, None
-
-
-def _day(end: object) -> dt.date | None:
-    """The day of a least or greatest date; None where days may have another order than what stands there."""
-    if isinstance(end, str) and ISO.match(end):
-        with suppress(ValueError):
-            return dt.date.fromisoformat(end[:10])
-    if isinstance(end, dt.datetime):
-        return end.date() if end.tzinfo is None else None  # clocks may be set back over midnight
-    return end if isinstance(end, dt.date) else None
-
-
-def _spelling(name: str) -> str:
-    plain = re.sub(r"[^a-z]+", "_", name.lower()).strip("_")
-    return SPELLINGS.get(plain, plain)
+        return _parquet_head(path) if path.suffix.lower() == ".parquet" else _csv_head(path)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What the readers raise, as a SourceError that names the file."""
+    """What reading a file raises, as a SourceError that names the file."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SourceError(f"{path} cannot be read: {reason}. Mend or remove the file.") from None
+        raise unreadable(path, str(error) or type(error).__name__) from None
 
 
-def is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def unreadable(path: Path, reason: str) -> SourceError:
+    return SourceError(f"{path} cannot be read: {reason.splitlines()[0]}. Fix or remove the file.")
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The bytes of a CSV file, unpacked."""
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _csv_head(path: Path) -> Head:
+    with io.TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file)
+        found = list(islice(((row, reader.line_num) for row in reader if row), TOP))
+    rows, ends = [row for row, _ in found], [line for _, line in found]
+    if not rows or "\ufffd" in "".join(rows[0]):
+        raise unreadable(path, "its first line is not UTF-8" if rows else "it is empty")
+    if [row[0] for row in rows[:2]] in (["Price", "Ticker"], ["Ticker", "Price"]):
+        prices, tickers = rows[:2] if rows[0][0] == "Price" else rows[1::-1]
+        fields, above = ["date", *map(_our_name, prices[1:])], 3 if rows[2:] and _our_name(rows[2][0]) == "date" else 2
+        of = {ticker: [0] for ticker in tickers[1:]}
+        for place, ticker in enumerate(tickers[1:], 1):
+            of[ticker].append(place)
+        wide = tuple((ticker, _columns(path, fields, places)) for ticker, places in of.items())
+        symbols, columns = tuple(of), wide[0][1]
+    else:
+        fields, above, wide = _our_names(rows[0]), 1, ()
+        symbols, columns = _owner(path, fields), _columns(path, fields, range(len(fields)))
+    place = int(dict(columns).get("date", 0))
+    dates = [row[place].strip()[:10] for row in rows[above:] if len(row) > place]
+    known = (known for date in dates for pattern, known in DATE_FORMATS.items() if re.fullmatch(pattern, date))
+    layout = Layout(columns, next(known, ""), len(rows[0]), ends[above - 1], wide if len(wide) > 1 else ())
+    faults = [_missing(columns, rows[0]) for _, columns in wide or (("", columns),)]
+    return Head(layout, symbols, next(filter(None, faults), ""))
+
+
+def _parquet_head(path: Path) -> Head:
+    about = pq.read_metadata(path)
+    schema = about.schema.to_arrow_schema()
+    fields = _our_names(schema.names)
+    columns = tuple((name, schema.names[int(place)]) for name, place in _columns(path, fields, range(len(fields))))
+    kinds = {name: _kind(schema.field(column).type) for name, column in columns}
+    fault = _missing(columns, schema.names)
+    if not fault and not kinds["date"]:
+        column = dict(columns)["date"]
+        fault = f"the column {column!r} holds {schema.field(column).type}, not dates. Write it as dates."
+    row_groups: list[Bounds] = []
+    if kinds.get("date") == "day" and kinds.get("symbol", "text") == "text":
+        with suppress(LookupError, OverflowError):
+            groups = map(about.row_group, range(about.num_row_groups))
+            row_groups = [_bounds(group, dict(columns), symbol_of(path)) for group in groups]
+    return Head(Layout(columns, kinds.get("date", "")), _owner(path, fields), fault, tuple(row_groups))
+
+
+def _bounds(group: pq.RowGroupMetaData, columns: Mapping[str, str], owner: str) -> Bounds:
+    """Raises LookupError where statistics are missing or a date is, OverflowError for days beyond the calendar."""
+    known = {column.path_in_schema: column.statistics for column in map(group.column, range(group.num_columns))}
+
+    def ends(name: str) -> tuple[Any, Any]:
+        found = known[columns[name]]
+        if found is None or not found.has_min_max or (name == "date" and found.null_count != 0):
+            raise LookupError
+        return found.min, found.max
+
+    low, high = ends("symbol") if "symbol" in columns else (owner, owner)
+    since, until = (end.date() if isinstance(end, dt.datetime) else end for end in ends("date"))
+    return group.num_rows, low, high, since, until
+
+
+def _owner(path: Path, fields: Sequence[str]) -> tuple[str, ...]:
+    return () if "symbol" in fields else (symbol_of(path),)
+
+
+def _our_names(names: Sequence[str]) -> list[str]:
+    fields = [_our_name(name) for name in names]
+    return fields if "symbol" in fields else ["symbol" if field == "name" else field for field in fields]
+
+
+def _our_name(name: str) -> str:
+    plain = re.sub(r"[^a-z]+", "_", name.lower()).strip("_")
+    return SPELLINGS.get(plain, plain)
+
+
+def _columns(path: Path, fields: Sequence[str], among: Sequence[int]) -> Columns:
+    """Our columns with their places; raises SourceError when two columns are the same one."""
+    found = [(fields[place], str(place)) for place in among if fields[place] in ("symbol", "date", *NUMBERS)]
+    names = [name for name, _ in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceError(f"{path} has the column {name!r} twice, perhaps spelt differently. Remove one.")
+    return tuple(found)
+
+
+def _missing(columns: Columns, names: Sequence[str]) -> str:
+    """Which required column a file lacks, in words, or ''."""
+    missing = [name for name in REQUIRED if name not in dict(columns)]
+    if not missing:
+        return ""
+    return (
+        f"it has no column {missing[0]!r}; it has {', '.join(names)}. A file needs {', '.join(REQUIRED)}, and symbol "
+        "unless it is named after its one symbol."
+    )
+
+
+def _kind(kind: pa.DataType) -> str:
+    """Whether a column holds text, days or times of a zone, which is named; '' for something else."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return getattr(kind, "tz", None) or "day"
+    return ""

@@ -1,7 +1,6 @@
 import dataclasses
 import datetime as dt
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.sources import csv_lines, file_rows, spill
-from market_pipeline.sources.file_heads import symbol_of
+from market_pipeline.sources.file_heads import Layout, symbol_of
+from market_pipeline.sources.file_tables import Files, FileTables
 from market_pipeline.sources.files import FilesSource
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched
 
@@ -96,34 +95,50 @@ def test_symbols_in_parquet_as_categories_or_numbers(tmp_path: Path, symbols: pa
     assert [outcome.status for outcome in fetched.outcomes] == ["partial", "unknown_symbol"]
 
 
-def test_of_parquet_only_the_wanted_columns_and_symbols_are_read(
+def damage(path: Path, row_group: int, column: int) -> None:
+    """Overwrite the beginning of a column in a row group: whoever reads it cannot."""
+    found = pq.read_metadata(path).row_group(row_group).column(column)
+    content = bytearray(path.read_bytes())
+    start = found.dictionary_page_offset or found.data_page_offset
+    content[start : start + 30] = bytes(range(200, 230))
+    path.write_bytes(content)
+
+
+def test_of_parquet_only_the_wanted_columns_and_symbols_are_read(tmp_path: Path) -> None:
+    rows = pd.concat([long_rows(note="x"), long_rows(symbol="BBB", note="x")])
+    path = tmp_path / "a.parquet"
+    rows.assign(date=pd.to_datetime(rows["date"])).to_parquet(path, index=False, row_group_size=4)
+    damage(path, 0, rows.columns.get_loc("note"))
+    for column in range(len(rows.columns)):
+        damage(path, 1, column)
+    fetched = fetch(tmp_path)
+    assert len(fetched.bars) == 4
+    assert not fetched.notes
+    with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
+        fetch(tmp_path, "BBB")
+
+
+def test_each_file_is_read_once_in_all_pieces_and_again_when_it_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = pd.concat([long_rows(note="x"), long_rows(symbol="BBB", note="x")])
-    rows.assign(date=pd.to_datetime(rows["date"])).to_parquet(tmp_path / "a.parquet", index=False, row_group_size=4)
-    read: list[pa.RecordBatch] = []
+    for name in ("AAA", "BBB"):
+        long_rows().drop(columns="symbol").to_csv(tmp_path / f"{name}.csv", index=False)
+    # Nor is the file of a symbol that nobody requests.
+    (tmp_path / "CCC.csv").write_text("date,open,high,low,close,volume\nnever,1,1,1,1,1\n")
+    read = list[str]()
+    plain = FileTables._insert
 
-    class Watched(pq.ParquetFile):  # type: ignore[misc]
-        def iter_batches(self, *args: object) -> Iterator[pa.RecordBatch]:
-            for batch in super().iter_batches(*args):
-                read.append(batch)
-                yield batch
+    def watched(tables: FileTables, layout: Layout, files: Files) -> None:
+        read.extend(path.name for path in files)
+        plain(tables, layout, files)
 
-    monkeypatch.setattr(file_rows.pq, "ParquetFile", Watched)
-    assert len(fetch(tmp_path).bars) == 4
-    assert [(batch.num_rows, batch.num_columns) for batch in read] == [(4, 7)]
-
-
-def test_files_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "AAA.csv"
-    long_rows().to_csv(path, index=False)
-    fetch(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(file_rows.pv, "read_csv", None)
-        # Nor is the file of a symbol that nobody asks for.
-        long_rows().drop(columns="symbol").to_csv(tmp_path / "BBB.csv", index=False)
-        assert fetch(tmp_path).bars["close"].tolist() == [11.0] * 4
-    long_rows(close=10.25).to_csv(path, index=False)
+    monkeypatch.setattr(FileTables, "_insert", watched)
+    source = FilesSource(tmp_path, at_once=4)
+    pieces = list(source.batches(crypto, ("AAA", "BBB"), FIRST, LAST))
+    assert len(pieces) == 2
+    assert not any(piece.notes for piece in pieces)
+    assert read == ["AAA.csv", "BBB.csv"]
+    long_rows(close=10.25).to_csv(tmp_path / "AAA.csv", index=False)
     assert fetch(tmp_path).bars["close"].tolist() == [10.25] * 4
 
 
@@ -330,17 +345,20 @@ def test_broken_lines_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
         assert words in note
 
 
-def test_broken_lines_are_named_alike_in_any_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_rows, "KEPT", 0)
-    monkeypatch.setattr(csv_lines, "BLOCK", 100)
-    lines = [line for _ in range(9) for line in long_rows().to_csv(index=False, header=False).splitlines()]
-    lines[20] = "AAA,2024-01-01"
-    lines[30] = lines[30].replace("2024-01-03", "2024-00-03")
-    for name, content in (("a.csv", "\r\n".join), ("b.csv", "\n".join)):
-        (tmp_path / name).write_text(content(["symbol,date,open,high,low,close,volume", *lines]), newline="")
-    assert [note.partition(": ")[2] for note in fetch(tmp_path).notes] == [
-        "left out line 22 has not 7 fields; line 32 has the date '2024-00-03', not one like 2024-01-31"
-    ] * 2
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_broken_lines_are_named_wherever_they_are_in_a_large_file(tmp_path: Path, end: str) -> None:
+    good = [f"{line},{'x' * 1000}" for line in long_rows().to_csv(index=False, header=False).splitlines()]
+    lines = good * 10_000  # 40 MB, more than DuckDB reads at once
+    lines[20] = ""
+    lines[30_000] = "AAA,2024-01-01"
+    lines[39_999] = lines[39_999].replace("2024-01-04", "2024-00-04")
+    content = end.join(["symbol,date,open,high,low,close,volume,note", *lines])
+    (tmp_path / "a.csv").write_text(content, newline="")
+    fetched = fetch(tmp_path)
+    assert [note.partition(": ")[2] for note in fetched.notes] == [
+        "left out line 30002 has not 8 fields; line 40001 has the date '2024-00-04', not one like 2024-01-31"
+    ]
+    assert len(fetched.bars) == 4
 
 
 def test_a_file_that_breaks_off_stops_no_other(tmp_path: Path) -> None:
@@ -351,7 +369,7 @@ def test_a_file_that_breaks_off_stops_no_other(tmp_path: Path) -> None:
     fetched = fetch(tmp_path, "AAA", "CCC")
     assert [outcome.status for outcome in fetched.outcomes] == ["ok", "unavailable"]
     assert len(fetched.bars) == 4
-    assert [Path(note.split()[0]).name for note in fetched.notes] == ["c.parquet", "b.csv.gz"]
+    assert [Path(note.split()[0]).name for note in fetched.notes] == ["b.csv.gz", "c.parquet"]
 
 
 @pytest.mark.parametrize("date", [pa.array([FIRST, None]), pa.array(["2024-01-01", "soon"])])
@@ -389,8 +407,7 @@ def test_files_as_stooq_and_kaggle_spell_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["by symbol", "by date", "a file each", "years"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_pieces_are_the_same_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, suffix: str) -> None:
-    monkeypatch.setattr(spill, "AT_ONCE", 3)
+def test_pieces_are_the_same_bars(tmp_path: Path, layout: str, suffix: str) -> None:
     draw = np.random.default_rng(5)
     names = [f"S{number}" for number in range(7)]
     rows = pd.concat(

@@ -1,4 +1,4 @@
-"""Files in the order of their days: read a few days at a time, and only where they have them."""
+"""Large files: read in chunks of symbols or of days, and only the row groups that have them."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,12 +16,10 @@ from hypothesis import strategies as st
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.sources import file_rows, files
-from market_pipeline.sources.file_columns import Faults
-from market_pipeline.sources.file_heads import Span, Stamp, head_of
-from market_pipeline.sources.files import FilesSource
+from market_pipeline.sources.file_heads import head_of
+from market_pipeline.sources.file_tables import FileTables
+from market_pipeline.sources.files import FilesSource, cut
 from market_pipeline.sources.protocol import Fetched
-from market_pipeline.sources.stretches import Unit, stretches_of
 
 NAMES = [f"S{number}" for number in range(6)]
 FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 2, 9)
@@ -48,25 +46,20 @@ def in_order(pieces: Sequence[Fetched]) -> pd.DataFrame:
     return bars.sort_values([*bars.columns], ignore_index=True)
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The row groups that are decoded."""
-    found: list[int] = []
-    plain = file_rows._span_rows
-
-    def noted(stamp: Stamp, span: int, faults: Faults) -> object:
-        found.append(span)
-        return plain(stamp, span, faults)
-
-    monkeypatch.setattr(file_rows, "_span_rows", noted)
-    return found
+def damage(path: Path, row_groups: Sequence[int], column: str = "symbol") -> None:
+    """Overwrite the beginning of a column in row groups: whoever reads it cannot."""
+    content = bytearray(path.read_bytes())
+    about = pq.read_metadata(path)
+    for number in row_groups:
+        found = about.row_group(number).column(about.schema.names.index(column))
+        start = found.dictionary_page_offset or found.data_page_offset
+        content[start : start + 30] = bytes(range(200, 230))
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("market", [coins, stocks])
 @pytest.mark.parametrize("size", [6, 7, 13, 30])
-def test_pieces_of_days_are_the_bars_and_outcomes_of_these_days(
-    tmp_path: Path, read: list[int], market: Market, size: int
-) -> None:
+def test_pieces_of_days_are_the_bars_and_outcomes_of_these_days(tmp_path: Path, market: Market, size: int) -> None:
     rows = rows_by_day().drop(index=[3, 40, 41])
     write(rows, tmp_path / "a.parquet", size)
     pieces = list(FilesSource(tmp_path, at_once=24).batches(market, market.symbols, FIRST, LAST))
@@ -75,7 +68,6 @@ def test_pieces_of_days_are_the_bars_and_outcomes_of_these_days(
     assert spans[0][0] == FIRST
     assert spans[-1][1] == LAST
     assert all(later[0] - earlier[1] == dt.timedelta(days=1) for earlier, later in pairwise(spans))
-    assert sorted(read) == list(range(-(-len(rows) // size)))
     whole = FilesSource(tmp_path)
     for piece in pieces:
         alone = whole.fetch(market, market.symbols, *piece.days)
@@ -118,32 +110,32 @@ def test_any_files_in_any_pieces_are_the_same_bars(data: st.DataObject) -> None:
     assert all(piece.days or {o.symbol: o.status for o in piece.outcomes}.items() <= told.items() for piece in pieces)
 
 
-def test_a_daily_run_reads_the_last_row_groups_alone(tmp_path: Path, read: list[int]) -> None:
+def test_a_daily_run_reads_the_last_row_groups_alone(tmp_path: Path) -> None:
     write(rows_by_day(), tmp_path / "a.parquet", 30)
+    damage(tmp_path / "a.parquet", range(6))
     fetched = FilesSource(tmp_path).fetch(coins, NAMES, LAST - dt.timedelta(days=5), LAST)
     assert len(fetched.bars) == 6 * 6
-    assert read == [6, 7]
+    assert not fetched.notes
+    with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
+        FilesSource(tmp_path).fetch(coins, NAMES, LAST - dt.timedelta(days=10), LAST)
 
 
-def test_a_file_by_symbol_is_read_once_in_pieces_as_large_as_its_row_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[int]
-) -> None:
-    monkeypatch.setattr(files, "by_group", None)
+def test_a_file_by_symbol_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileTables, "_insert", None)
     write(rows_by_day().sort_values(["symbol", "date"]), tmp_path / "a.parquet", 50)
     pieces = list(FilesSource(tmp_path, at_once=48).batches(coins, NAMES, FIRST, LAST))
-    assert [(len(piece.bars), piece.days) for piece in pieces] == [(40, None)] * 6
-    assert read == [0, 1, 2, 3, 4]
+    assert [(len(piece.bars), piece.days) for piece in pieces] == [(size, None) for size in (40, 40, 40, 80, 40)]
 
 
-def test_a_file_that_says_something_across_days_is_read_as_a_whole(tmp_path: Path, read: list[int]) -> None:
-    rows = rows_by_day()
-    for extra in ("splits", "dividends", "adj_close"):
-        read.clear()
-        write(rows.assign(**{extra: 1.0}), tmp_path / "a.parquet", 30)
-        source = FilesSource(tmp_path, at_once=24)
-        assert len(source.fetch(coins, NAMES, LAST, LAST).bars) == 6
-        assert read == list(range(8))
-        assert {piece.days for piece in source.batches(coins, NAMES, FIRST, LAST)} == {None}
+@pytest.mark.parametrize("extra", ["splits", "dividends", "adj_close"])
+def test_a_file_with_values_that_affect_other_days_is_read_as_a_whole(tmp_path: Path, extra: str) -> None:
+    write(rows_by_day().assign(**{extra: 1.0}), tmp_path / "a.parquet", 30)
+    source = FilesSource(tmp_path, at_once=24)
+    assert len(source.fetch(coins, NAMES, LAST, LAST).bars) == 6
+    assert {piece.days for piece in source.batches(coins, NAMES, FIRST, LAST)} == {None}
+    damage(tmp_path / "a.parquet", [0])
+    with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
+        source.fetch(coins, NAMES, LAST, LAST)
 
 
 def test_a_symbol_that_has_no_row_on_the_days_of_a_piece_is_not_unknown(tmp_path: Path) -> None:
@@ -163,34 +155,40 @@ def test_a_file_that_breaks_off_and_a_row_without_a_date_are_named_once(tmp_path
     others = rows.assign(symbol=np.where(rows.index % 2, "A", "Z"))
     write(others.assign(date=rows["date"].where(rows.index != 77)), tmp_path / "b.parquet", 30)
     write(others, tmp_path / "c.parquet", 30)
-    whole = bytearray((tmp_path / "c.parquet").read_bytes())
-    place = pq.read_metadata(tmp_path / "c.parquet").row_group(5).column(2).data_page_offset
-    whole[place : place + 40] = bytes(range(40))
-    (tmp_path / "c.parquet").write_bytes(whole)
+    damage(tmp_path / "c.parquet", [5])
     pieces = list(FilesSource(tmp_path, at_once=72).batches(coins, coins.symbols, FIRST, LAST))
     assert len({piece.days for piece in pieces}) > 2
     notes = [note for piece in pieces for note in piece.notes]
-    assert [Path(note.split()[0].rstrip(":")).name for note in notes] == ["c.parquet", "b.parquet"]
-    assert "row 78 has the date None" in notes[1]
+    assert [Path(note.split()[0].rstrip(":")).name for note in notes] == ["b.parquet", "c.parquet"]
+    assert "row 78 has the date None" in notes[0]
     assert sum(len(piece.bars) for piece in pieces) == len(rows)
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        (pa.date32(), True), (pa.date64(), True), (pa.timestamp("s"), True), (pa.timestamp("ns"), True),
-        (pa.string(), True), (pa.timestamp("us", "America/New_York"), False),
-    ],
-)  # fmt: skip
-def test_which_kinds_of_dates_tell_the_days_of_a_row_group(tmp_path: Path, kind: pa.DataType, told: bool) -> None:  # noqa: FBT001  a column of the table
+    "kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns")], ids=["days", "ms", "s", "ns"]
+)
+def test_row_groups_state_their_symbols_and_days(tmp_path: Path, kind: pa.DataType) -> None:
     path = tmp_path / "a.parquet"
     write(rows_by_day(), path, 30, kind)
-    head = head_of(Stamp(path, 0, 0))
-    assert head.tells_days == told
-    days = (DAYS[5].date(), DAYS[9].date()) if told else (dt.date.min, dt.date.max)
-    assert head.spans[1] == Span(30, "S0", "S5", *days)
+    assert head_of(path).row_groups[1] == (30, "S0", "S5", DAYS[5].date(), DAYS[9].date())
     fetched = FilesSource(tmp_path).fetch(coins, NAMES, DAYS[7].date(), DAYS[12].date())
-    # A moment of New York is on the day before in UTC, and the day that it shows counts.
+    assert len(fetched.bars) == 36
+    assert {outcome.status for outcome in fetched.outcomes} == {"ok"}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo", "+05:30", "-03:30"])
+def test_a_time_with_a_zone_is_of_the_day_that_its_clocks_show(tmp_path: Path, zone: str) -> None:
+    # A moment of New York in the evening is on the next day in UTC.
+    late = rows_by_day().assign(date=lambda rows: rows["date"] + pd.Timedelta(23, "h"))
+    local = late.assign(date=late["date"].dt.tz_localize("UTC" if zone[0] in "+-" else zone))
+    table = pa.Table.from_pandas(local, preserve_index=False)
+    if zone[0] in "+-":
+        shift = pd.Timedelta(int(zone[:3]), "h") + pd.Timedelta(int(zone[0] + zone[4:]), "min")
+        moments = pa.array(late["date"] - shift, pa.timestamp("us", zone))
+        table = table.set_column(table.column_names.index("date"), "date", moments)
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=30)
+    assert not head_of(tmp_path / "a.parquet").row_groups
+    fetched = FilesSource(tmp_path).fetch(coins, NAMES, DAYS[7].date(), DAYS[12].date())
     assert len(fetched.bars) == 36
     assert {outcome.status for outcome in fetched.outcomes} == {"ok"}
 
@@ -199,48 +197,43 @@ def test_which_kinds_of_dates_tell_the_days_of_a_row_group(tmp_path: Path, kind:
     "columns",
     [
         {"date": pa.array([10**9], pa.int32()).cast(pa.date32())},
-        {"more": [{"a": FIRST, "b": LAST}], "date": [FIRST]},
-        {"date": ["20240101"]},
+        {"more": [{"a": FIRST, "b": LAST}], "date": ["2024-01-01"]},
         {"date": ["2024-01-01", "soon"]},
         {"date": pa.array([None], pa.date32())},
     ],
-    ids=["beyond the calendar", "beside nested columns", "in another order than days", "words", "no date"],
+    ids=["beyond the calendar", "text beside nested columns", "words", "no date"],
 )
-def test_dates_that_tell_nothing(tmp_path: Path, columns: dict[str, Sequence[object]]) -> None:
+def test_dates_of_which_row_groups_state_no_days(tmp_path: Path, columns: dict[str, Sequence[object]]) -> None:
     path = tmp_path / "a.parquet"
     others = dict.fromkeys(("symbol", "open", "high", "low", "close", "volume"), ["1"] * len(columns["date"]))
     pq.write_table(pa.table({**columns, **others}), path)
-    assert not head_of(Stamp(path, 0, 0)).tells_days
+    assert not head_of(path).row_groups
 
 
-def test_days_that_a_row_group_does_not_tell_of_are_refused(tmp_path: Path) -> None:
+def test_dates_of_text_in_several_spellings_are_read(tmp_path: Path) -> None:
     # As text 2024/03/01 stands between the other two, as a day it does not.
-    rows = rows_by_day()[:3].assign(date=["2024-06-01", "2024/03/01", "2025-01-01"])
+    rows = rows_by_day()[:4].assign(date=["2024-06-01", "2024/03/01", "2025-01-01", "20240302"])
     write(rows, tmp_path / "a.parquet", 30, pa.string())
-    with pytest.raises(SourceError, match=r"its dates are from 2024-06-01 to 2025-01-01, but there are others"):
-        FilesSource(tmp_path).fetch(coins, NAMES, FIRST, dt.date(2024, 12, 31))
+    fetched = FilesSource(tmp_path).fetch(coins, NAMES, FIRST, dt.date(2024, 12, 31))
+    assert fetched.bars["session"].astype(str).tolist() == ["2024-06-01", "2024-03-01", "2024-03-02"]
+    assert not fetched.notes
 
 
-def unit(since: int, until: int, rows: int) -> Unit:
-    return Unit(DAYS[since].date(), DAYS[until].date(), rows, Stamp(Path("a"), 0, 0), (since,))
+def starts(*spans: tuple[int, int, int], at_once: int = 10) -> tuple[list[int], int]:
+    """Where chunks begin, of spans of (first position, last position, rows); and the rows of the largest."""
+    low, high, rows = (np.array(column) for column in zip(*spans, strict=True))
+    found, most = cut(low, high, rows, at_once)
+    return found.tolist(), most
 
 
-def cut(units: Sequence[Unit], market: Market = coins) -> list[tuple[int, int]] | None:
-    """The first and last day of each stretch of ten rows, counted from FIRST."""
-    found = stretches_of(units, market.sessions_between(FIRST, LAST), FIRST, LAST, 10)
-    return found and [((stretch.first - FIRST).days, (stretch.last - FIRST).days) for stretch in found]
+def test_chunks_begin_where_enough_rows_have_begun_before() -> None:
+    assert starts((0, 4, 10), (5, 9, 10), (10, 14, 10)) == ([0, 5, 10], 10)
+    assert starts((3, 4, 6), (5, 9, 3), (10, 14, 4), (15, 20, 2)) == ([0, 15], 13)
+    assert starts((10, 14, 10), (0, 4, 10), (5, 9, 10)) == ([0, 5, 10], 10)
+    assert starts((7, 7, 50), (7, 7, 50)) == ([0], 100)
+    assert cut(*[np.zeros(0, np.int64)] * 3, 10)[0].tolist() == [0]
 
 
-def test_stretches_end_before_the_next_row_group_begins() -> None:
-    assert cut([unit(0, 4, 10), unit(5, 9, 10), unit(10, 14, 10)]) == [(0, 4), (5, 9), (10, 39)]
-    assert cut([unit(0, 5, 10), unit(5, 9, 4), unit(9, 12, 6), unit(12, 14, 3)]) == [(0, 4), (5, 11), (12, 39)]
-    # The 13th and 14th of January 2024 were a weekend, and the 15th a holiday.
-    closed = [unit(0, 11, 10), unit(12, 14, 10), unit(15, 20, 10)]
-    assert cut(closed) == [(0, 11), (12, 14), (15, 39)]
-    assert cut(closed, stocks) == [(0, 11), (12, 39)]
-
-
-def test_no_stretches_where_too_much_would_wait() -> None:
-    assert cut([unit(0, 39, 30), unit(5, 9, 10), unit(10, 14, 10)]) == [(0, 4), (5, 9), (10, 39)]
-    assert cut([unit(0, 39, 39), unit(5, 9, 10), unit(10, 14, 10)]) is None
-    assert cut([unit(0, 4, 41), unit(5, 9, 10)]) is None
+def test_spans_that_reach_over_several_chunks_count_in_each() -> None:
+    assert starts((0, 4, 10), (5, 9, 10), (5, 14, 10), (10, 14, 10)) == ([0, 5, 10], 20)
+    assert starts((0, 39, 30), (5, 9, 10), (10, 14, 10)) == ([0, 5, 10], 40)

@@ -1,0 +1,282 @@
+"""The rows of files as DuckDB reads them: the SQL of each layout, a table sorted on disk, the lines that are left out.
+
+Parquet files that path the symbols and days of their row groups are read where they are. All others are loaded once,
+sorted by symbol and session. Knows no market, and nothing of what a row means.
+"""
+
+import csv
+import datetime as dt
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from market_pipeline.errors import SourceError
+from market_pipeline.sources.file_heads import EVENTS, NUMBERS, Head, Layout, naming, opened, unreadable
+
+Files: TypeAlias = Mapping[Path, Head]
+Result = TypeVar("Result")
+
+SETTINGS = {
+    "memory_limit": "1GB",  # what is more waits on disk
+    "threads": min(4, os.cpu_count() or 1),  # each reads CSV files in buffers of 32 MB
+    "enable_external_file_cache": False,
+    "disabled_optimizers": "join_order,build_side_probe_side",  # files have more rows than what they are joined to
+}
+
+BLOCK = 16 << 20
+"""Bytes of a file that are copied at once."""
+
+NAMED = 3
+"""Lines of a file that are named; the others are counted."""
+
+BLANKS = (
+    "", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "n/a", "na", "nan", "none", "null",
+    "#n/a", "#n/a n/a", "#na",
+)  # fmt: skip
+"""What stands for no event, in lower case."""
+
+FILE = "path of the file"
+"""The column with the file of a row."""
+
+DAY_OF_TEXT = r"""coalesce(
+    try_cast(date as date),
+    try_cast(regexp_replace(left(trim(date), 10), '^(\d{4})[/.]?(\d\d)[/.]?(\d\d)$', '\1-\2-\3') as date)
+)"""
+
+REJECTED = f"""
+select file_path, count(*), list([line::varchar, error_type::varchar, csv_line] order by line)[:{NAMED}]
+from (
+    select distinct on (file_path, line) file_path, line, error_type, csv_line
+    from reject_errors join reject_scans using (scan_id, file_id)
+)
+group by file_path
+"""
+WORDS = "select 1 from reject_errors where error_type = 'CAST' and column_name != $1 limit 1"
+UNDATED = f"""
+select "{FILE}", count(*), list([row::varchar, 'UNDATED', date::varchar] order by row)[:{NAMED}]
+from ({{rows}}) where {{session}} is null group by all
+"""
+
+
+class FileTables:
+    """Rows of the symbols in `names`, which are sorted; a symbol is given as its place there.
+
+    `numbers` are the columns beside symbol and session. Copies of files, and what memory cannot hold, go to `folder`.
+    `failed` is called with each file that cannot be read, `note` with what was left out of another.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        numbers: Sequence[str],
+        folder: Path,
+        failed: Callable[[Path, SourceError], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self.names, self.folder, self.failed, self.note = names, folder, failed, note
+        self.copies = dict[Path, Path]()
+        self.db = duckdb.connect()
+        for setting, value in {"temp_directory": folder, **SETTINGS}.items():
+            self.db.execute(f"set {setting} = {_text(str(value))}")
+        self.db.execute("create table names as select unnest($1) as symbol, unnest(range(len($1))) as place", [names])
+        columns = "".join(f", {_name(number)} double" for number in numbers)
+        self.db.execute(f"create table loaded (symbol integer, session date{columns})")
+
+    def load(self, files: Files) -> None:
+        """Add the rows of files to the table `loaded`."""
+        for layout, some in _by_layout(files):
+            self._attempt(partial(self._insert, layout), some)
+
+    def loaded(self) -> list[tuple[int, int, dt.date, dt.date]]:
+        """Symbol, rows, first and last day of each symbol that is loaded."""
+        sql = "select symbol, count(*), min(session), max(session) from loaded group by all order by symbol"
+        return [(symbol, rows, since, until) for symbol, rows, since, until in self.db.execute(sql).fetchall()]
+
+    def rows(self, files: Files, low: int, high: int, days: tuple[dt.date, dt.date] | None) -> pa.Table:
+        """The rows, loaded or in Parquet `files`, of the symbols from `low` to `high`, on some or all days."""
+        loaded = f"symbol between {low} and {high}"
+        stated = f"symbol between {_text(self.names[low])} and {_text(self.names[high])}"
+        if days:
+            loaded += f" and session between '{days[0]}' and '{days[1]}'"
+            stated += f" and date >= date '{days[0]}' and date < date '{days[1] + dt.timedelta(days=1)}'"
+
+        def read(some: Files) -> pa.Table:
+            selects = (self._select(layout, files, stated) for layout, files in _by_layout(some))
+            return self.db.execute(" union all by name ".join(selects)).to_arrow_table()
+
+        self.db.execute("set threads = 1")  # meanwhile other threads make bars of the rows before
+        tables = [self.db.execute(f"select * from loaded where {loaded}").to_arrow_table(), *self._attempt(read, files)]
+        return pa.concat_tables(tables, promote_options="default")
+
+    def symbols(self, files: Files) -> set[str]:
+        """Every symbol that files have, requested or not."""
+        found = {symbol for head in files.values() for symbol in head.symbols}
+        for layout, some in _by_layout({path: head for path, head in files.items() if not head.symbols}):
+            found.update(*self._attempt(partial(self._distinct, layout), some))
+        return found
+
+    def _distinct(self, layout: Layout, files: Files) -> list[str]:
+        sql = f"select distinct symbol from ({self._raw(layout, files)}) where symbol is not null"
+        return [symbol for (symbol,) in self.db.cursor().execute(sql).fetchall()]
+
+    def _attempt(self, read: Callable[[Files], Result], files: Files) -> list[Result]:
+        """What `read` returns of all files, or of each by itself if one of them cannot be read."""
+        try:
+            return [read(files)] if files else []
+        except (duckdb.Error, SourceError) as error:
+            if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
+                raise SourceError(
+                    f"The rows of files cannot be sorted by symbol in {self.folder.parent}: "
+                    f"{str(error).splitlines()[0]}. Free disk space there, or set TMPDIR to a folder that has it."
+                ) from None
+            if len(files) > 1:
+                return [result for path in files for result in self._attempt(read, {path: files[path]})]
+            [(path, head)] = files.items()
+            if isinstance(error, duckdb.InvalidInputException) and head.layout.width and path not in self.copies:
+                self._copy(path)  # its lines may end in several ways
+                return self._attempt(read, files)
+            self.failed(path, error if isinstance(error, SourceError) else unreadable(path, str(error)))
+            return []
+
+    def _insert(self, layout: Layout, files: Files) -> None:
+        with self.db.cursor() as cursor:  # the tables of rejected lines are its own
+            rows = f"select * from ({self._select(layout, files)}) where session is not null order by symbol, session"
+            cursor.execute("begin")
+            cursor.execute(f"insert into loaded by name {rows}")
+            typed = layout.width and layout.numbers == "DOUBLE"
+            if typed and cursor.execute(WORDS, [dict(layout.columns)["date"]]).fetchall():
+                cursor.execute("rollback")
+                self._insert(layout._replace(numbers="VARCHAR"), files)
+                return
+            cursor.execute("commit")
+            undated = UNDATED.format(rows=self._raw(layout, files), session=_session(layout))
+            path_of = {self._path(path): path for path in files}
+            for read, count, lines in cursor.execute(REJECTED if layout.width else undated).fetchall():
+                self._report(layout, path_of[read], files, count, [_fault(layout, *line) for line in lines])
+
+    def _report(self, layout: Layout, path: Path, files: Files, count: int, lines: Sequence[str]) -> None:
+        """Report a file with lines that cannot be read: as broken if no other line can."""
+        rows = f"select {_session(layout)} as session from ({self._raw(layout, {path: files[path]})})"
+        if self.db.cursor().execute(f"select 1 from ({rows}) where session is not null limit 1").fetchall():
+            more = f", and {count - NAMED} more lines" if count > NAMED else ""
+            self.note(f"{path}: left out {'; '.join(lines)}{more}")
+        else:
+            self.failed(path, unreadable(path, "; ".join(lines)))
+
+    def _path(self, path: Path) -> str:
+        """Where DuckDB reads a file: packed ones are copied, so that one that breaks off is noticed."""
+        if path.suffix.lower() == ".gz" and path not in self.copies:
+            self._copy(path)
+        return str(self.copies.get(path, path))
+
+    def _copy(self, path: Path) -> None:
+        """Make an unpacked copy of a CSV file whose lines all end alike."""
+        copy = self.folder / f"{len(self.copies)}.csv"
+        with naming(path), opened(path) as source, copy.open("wb") as target:
+            while block := source.read(BLOCK):
+                target.write((block + source.readline()).replace(b"\r\n", b"\n"))
+        self.copies[path] = copy
+
+    def _select(self, layout: Layout, files: Files, where: str = "true") -> str:
+        """SQL of the rows of symbols in `names`: symbol as its place there; session, NULL if there is none; numbers."""
+        numbers = "".join(f", {_number(name)} as {_name(name)}" for name, _ in layout.columns if name in NUMBERS)
+        return (
+            f"select place::integer as symbol, {_session(layout)} as session{numbers} "
+            f"from ({self._raw(layout, files)}) join names using (symbol) where {where}"
+        )
+
+    def _raw(self, layout: Layout, files: Files) -> str:
+        """SQL of rows under our names, as the files have them; beside them the file, and the row in a Parquet file."""
+        owners = {self._path(path): head.owner for path, head in files.items()}
+        options = _csv_options(layout) if layout.width else ", file_row_number = true"
+        source = (
+            f"{'read_csv' if layout.width else 'read_parquet'}([{', '.join(map(_text, owners))}], "
+            f"filename = '{FILE}', hive_partitioning = false{options})"
+        )
+        if layout.wide:
+            blocks = (
+                ", ".join(
+                    [f"symbol: {_text(symbol)}", *(f"{_name(name)}: {_name(column)}" for name, column in columns)]
+                )
+                for symbol, columns in layout.wide
+            )
+            return f"select unnest([{', '.join(f'{{{block}}}' for block in blocks)}], recursive := true) from {source}"
+        columns = ", ".join(f"{_name(column)} as {_name(name)}" for name, column in layout.columns)
+        rows = f'select {columns}, "{FILE}"{"" if layout.width else ", file_row_number + 1 as row"} from {source}'
+        if "symbol" in dict(layout.columns):
+            return f"select * replace (symbol::varchar as symbol) from ({rows})"
+        known = ", ".join(f"({_text(path)}, {_text(owner or '')})" for path, owner in owners.items())
+        return f'select * from ({rows}) join (values {known}) as owners("{FILE}", symbol) using ("{FILE}")'
+
+
+def _by_layout(files: Files) -> list[tuple[Layout, dict[Path, Head]]]:
+    found = dict[Layout, dict[Path, Head]]()
+    for path, head in files.items():
+        found.setdefault(head.layout, {})[path] = head
+    return list(found.items())
+
+
+def _csv_options(layout: Layout) -> str:
+    """A line whose date or number cannot be read, or with another number of fields, is rejected."""
+    date = dict(layout.columns)["date"]
+    blocks = layout.wide or (("", layout.columns),)
+    numbers = {place for _, columns in blocks for name, place in columns if name in NUMBERS}
+    types = {place: layout.numbers if place in numbers else "VARCHAR" for place in map(str, range(layout.width))}
+    return (
+        f", columns = {types | {date: 'DATE'}}, skip = {layout.skip}, header = false, auto_detect = false, "
+        f"delim = ',', quote = '\"', escape = '\"', store_rejects = true, force_not_null = ['{date}']"
+        + (f", dateformat = '{layout.date}'" if layout.date else "")
+    )
+
+
+def _session(layout: Layout) -> str:
+    """SQL of the day of a row: of a time with a zone the day that its clocks show."""
+    if layout.width or layout.date == "day":
+        return "date::date"
+    if layout.date == "text":
+        return DAY_OF_TEXT
+    if offset := re.fullmatch(r"([+-])(\d\d):(\d\d)", layout.date):
+        sign, hours, minutes = offset.groups()
+        return f"(timezone('UTC', date) {sign} interval '{hours} hours {minutes} minutes')::date"
+    return f"timezone({_text(layout.date)}, date)::date"
+
+
+def _number(name: str) -> str:
+    """SQL of a double: NULL where no number stands, but for an event 0 where nothing stands and NaN for words."""
+    column = _name(name)
+    number = f"try_cast({column} as double)"
+    if name not in EVENTS:
+        return number
+    blank = f"coalesce(lower(trim({column}::varchar)), '') in ({', '.join(map(_text, BLANKS))})"
+    return f"coalesce(nullif({number}, 'nan'), case when {blank} then 0 else 'nan'::double end)"
+
+
+def _fault(layout: Layout, line: str, kind: str, content: str | None) -> str:
+    """What is wrong with a line that DuckDB rejected, or with a row that has no date."""
+    if kind == "UNDATED":
+        return f"row {line} has the date {content!r}, not one like 2024-01-31"
+    text = (content or "").strip("\r\n")
+    if kind == "CAST":
+        date = next(csv.reader([text]))[int(dict(layout.columns)["date"])]
+        return f"line {line} has the date {date!r}, not one like 2024-01-31"
+    if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
+        return f"line {line} has not {layout.width} fields"
+    last = int(line) + text.count("\n")
+    where = f"line {line} has" if last == int(line) else f"lines {line} to {last} have"
+    return f"{where} {'a quotation mark that is not closed' if kind == 'UNQUOTED VALUE' else kind.lower()}"
+
+
+def _text(value: str) -> str:
+    """An SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(column: str) -> str:
+    """An SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
