@@ -31,7 +31,7 @@ import numpy as np
 from market_pipeline.sources.retry import RetryPolicy
 from market_pipeline_tests.bad_answers import BAD_ANSWERS, SPOILED, break_shape
 
-QUICK = RetryPolicy(attempts=2, first_wait=0.01, longest_wait=0.05, opens_after=99)
+QUICK = RetryPolicy(attempts=2, first_wait=0.01, longest_wait=0.05, refused_after=99)
 """How a test asks: without pauses."""
 
 CHART = "/v8/finance/chart/"

@@ -15,8 +15,9 @@ from platformdirs import user_cache_path
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
-from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
-from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
+from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Status
+from market_pipeline.sources.retry import RetryPolicy, SharedRate
+from market_pipeline.sources.vendor import fetch_each
 
 PAGE = 300
 """Candles per request: the smallest limit among the large exchanges."""
@@ -51,18 +52,8 @@ class ExchangeSource:
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
         client = self._client(self.exchange or market.exchange)
-        requests: Requests[pd.DataFrame] = Requests(self.policy, _may_pass)
-        answers = requests.ask_all(symbols, partial(self._history, client, first=first, last=last))
-        frames, outcomes = [pd.DataFrame(columns=list(BAR_COLUMNS))], list[Outcome]()
-        for symbol, answer in answers.items():
-            if isinstance(answer, Exception):
-                outcomes.append(Outcome(symbol, *_status(answer)))
-                continue
-            frames.append(answer)
-            found = np.unique(answer["session"].to_numpy().astype("datetime64[D]"))
-            outcomes.append(outcome_of(market, symbol, found, first, last))
-        arrived = [frame for frame in frames if len(frame)] or frames[:1]
-        return Fetched(pd.concat(arrived, ignore_index=True), tuple(outcomes))
+        bars = partial(self._history, client, first=first, last=last)
+        return fetch_each(market, symbols, first, last, bars, _status, self.policy)
 
     def _client(self, exchange: str) -> Any:
         import ccxt
@@ -138,7 +129,3 @@ def _status(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, OtherHoursError):
         return "rejected", words
     return "unavailable", f"{type(error).__name__}: {words}"
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Exception) and _status(error)[0] in ("rate_limited", "unavailable")

@@ -1,6 +1,6 @@
-"""Requests to a vendor: a rate that all processes share, waits that grow, a circuit breaker.
+"""How requests to a vendor are made: at a rate that all processes share, and repeated after growing waits.
 
-Knows neither a vendor nor a bar: names, a function that asks for one, and which failures may pass.
+Knows neither a vendor nor a bar: names, a function that requests one, and which failures are transient.
 """
 
 import sqlite3
@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from pybreaker import STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker
 from pyrate_limiter import Limiter, Rate, SQLiteBucket
 from tenacity import (
     RetryCallState,
@@ -26,8 +25,6 @@ from tenacity import (
 from market_pipeline.errors import SourceError
 
 Answer = TypeVar("Answer")
-NEVER = 1e9
-"""Seconds after which the breaker would try again by itself: this file decides when."""
 
 
 class SharedRate:
@@ -59,85 +56,74 @@ class SharedRate:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """What happens after a failed request; all waits are in seconds.
+    """When a failed request is repeated; all waits are in seconds.
 
-    A failure that may pass is tried again, `attempts` times in all, after waits that double from `first_wait` up to
-    `longest_wait`. When `opens_after` names in a row have failed so, nothing is asked for `first_pause`; then one name
-    is tried once. While that fails, the pauses double up to `longest_pause`, `rounds` rounds in all. A name that fails
-    alone is not waited for.
+    A transient failure is repeated, `attempts` requests in all, after waits that double from `first_wait` up to
+    `longest_wait`. When `refused_after` names in a row have failed so, the vendor refuses all: nothing is requested for
+    `first_pause`, then one name once. While that fails, the pauses double up to `longest_pause`, `rounds` rounds in
+    all. No pause is made for names that fail while others are answered.
     """
 
     attempts: int = 5
     first_wait: float = 2.0
     longest_wait: float = 120.0
-    opens_after: int = 3
+    refused_after: int = 3
     first_pause: float = 30.0
     longest_pause: float = 300.0
     rounds: int = 8
     sleep: Callable[[float], None] = time.sleep
 
+    def request_all(
+        self, names: Sequence[str], request: Callable[[str], Answer], is_transient: Callable[[BaseException], bool]
+    ) -> dict[str, Answer | Exception]:
+        """The answer for each name, or what went wrong; a name that was never requested has the last failure."""
+        answers = dict[str, Answer | Exception]()
 
-class Requests(Generic[Answer]):
-    """Asks for one name after the other and tries failures again; `before` is called ahead of every single request."""
+        def has_failed(name: str) -> bool:
+            answer = answers[name]
+            return isinstance(answer, Exception) and is_transient(answer)
 
-    def __init__(
-        self, policy: RetryPolicy, may_pass: Callable[[BaseException], bool], before: Callable[[], None] = lambda: None
-    ) -> None:
-        self.may_pass, self.before = may_pass, before
-        self.trying = Retrying(
-            retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(policy.attempts),
-            wait=wait_exponential(policy.first_wait, policy.longest_wait) + wait_random(0, policy.first_wait),
-            sleep=policy.sleep,
-            reraise=True,
-        )
-        self.rounds = Retrying(
+        def request_open() -> bool:
+            """Request names never requested, then those that failed; True if the vendor refuses all of them."""
+            first_after_pause, failed = bool(answers), 0
+            for name in sorted(names, key=answers.__contains__):
+                if name in answers and not has_failed(name):
+                    continue
+                answers[name] = self._request(name, request, is_transient, 1 if first_after_pause else self.attempts)
+                failed = failed + 1 if has_failed(name) else 0
+                if failed == (1 if first_after_pause else self.refused_after):
+                    return len(answers) < len(names) or all(map(has_failed, answers))
+                first_after_pause = False
+            return False
+
+        Retrying(
             retry=retry_if_result(bool),
-            stop=stop_after_attempt(policy.rounds),
-            wait=wait_exponential(policy.first_pause, policy.longest_pause) + wait_random(0, policy.first_pause),
-            sleep=policy.sleep,
+            stop=stop_after_attempt(self.rounds),
+            wait=wait_exponential(self.first_pause, self.longest_pause) + wait_random(0, self.first_pause),
+            sleep=self.sleep,
             retry_error_callback=_last_result,
-        )
-        self.breaker = CircuitBreaker(
-            fail_max=policy.opens_after,
-            reset_timeout=NEVER,
-            exclude=[lambda error: not may_pass(error)],
-            throw_new_error_on_trip=False,
-        )
-
-    def ask_all(self, names: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | Exception]:
-        """The answer for each name, or what went wrong; a name that was never asked has the last failure."""
-        answers: dict[str, Answer | Exception] = {}
-        self.rounds(self._round, names, ask, answers)
-        failures = [answer for answer in answers.values() if isinstance(answer, Exception) and self.may_pass(answer)]
+        )(request_open)
+        failures = [answers[name] for name in answers if has_failed(name)]
         return {name: answers[name] if name in answers else failures[-1] for name in names}
 
-    def _round(
-        self, names: Sequence[str], ask: Callable[[str], Answer], answers: dict[str, Answer | Exception]
-    ) -> bool:
-        """Ask for every name that is open, those never asked first; whether another round is worth its pause."""
-        if self.breaker.current_state == STATE_OPEN:
-            self.breaker.half_open()
-        for name in sorted(names, key=lambda name: name in answers):
-            if name in answers and not self._passing(answers[name]):
-                continue
-            try:
-                answers[name] = self.breaker.call(self._one, ask, name)
-            except Exception as error:  # noqa: BLE001  every failure of one name is its answer
-                answers[name] = error
-            if self.breaker.current_state == STATE_OPEN:
-                return any(name not in answers for name in names) or all(map(self._passing, answers.values()))
-        return False
-
-    def _one(self, ask: Callable[[str], Answer], name: str) -> Answer:
-        def once() -> Answer:
-            self.before()
-            return ask(name)
-
-        return once() if self.breaker.current_state == STATE_HALF_OPEN else self.trying(once)
-
-    def _passing(self, answer: Answer | Exception) -> bool:
-        return isinstance(answer, Exception) and self.may_pass(answer)
+    def _request(
+        self,
+        name: str,
+        request: Callable[[str], Answer],
+        is_transient: Callable[[BaseException], bool],
+        attempts: int,
+    ) -> Answer | Exception:
+        trying = Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential(self.first_wait, self.longest_wait) + wait_random(0, self.first_wait),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            return trying(request, name)
+        except Exception as error:  # noqa: BLE001  every failure of one name is its answer
+            return error
 
 
 def _last_result(state: RetryCallState) -> bool:

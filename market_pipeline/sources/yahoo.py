@@ -8,7 +8,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import pandas as pd
 from platformdirs import user_cache_path
 
 from market_pipeline.config.markets import Market
-from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, Status, outcome_of
-from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
+from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Status
+from market_pipeline.sources.retry import RetryPolicy, SharedRate
 from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
+from market_pipeline.sources.vendor import fetch_each
 
 COLUMNS = {
     "Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume",
@@ -48,23 +49,12 @@ class YahooSource:
         return None
 
     def fetch(self, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date) -> Fetched:
-        requests: Requests[pd.DataFrame] = Requests(self.policy, _may_pass, self._before)
-        answers = requests.ask_all(symbols, partial(_history, first=first, timeout=self.timeout))
-        frames, outcomes = [], []
-        for symbol, answer in answers.items():
-            if isinstance(answer, Exception):
-                outcomes.append(Outcome(symbol, *_status(answer)))
-                continue
-            bars = bars_of(symbol, answer, first, last)
-            frames.append(bars)
-            found = bars["session"].to_numpy().astype("datetime64[D]")
-            outcomes.append(outcome_of(market, symbol, found, first, last))
-        bars = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
-        return Fetched(bars, tuple(outcomes))
+        def bars(symbol: str) -> pd.DataFrame:
+            self.turn()
+            _forget_answers()
+            return bars_of(symbol, _history(symbol, first, self.timeout), first, last)
 
-    def _before(self) -> None:
-        self.turn()
-        _forget_answers()
+        return fetch_each(market, symbols, first, last, bars, _status, self.policy)
 
 
 class OtherSymbolError(Exception):
@@ -147,7 +137,3 @@ def _status(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, YFPricesMissingError):
         return "unavailable", "Yahoo answered without any price or reason"  # the client guesses: possibly delisted
     return "unavailable", f"{type(error).__name__}: {words}"
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Exception) and _status(error)[0] in ("rate_limited", "unavailable")

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from market_pipeline.errors import SourceError
-from market_pipeline.sources.retry import Requests, RetryPolicy, SharedRate
+from market_pipeline.sources.retry import RetryPolicy, SharedRate
 
 
 class RefusedError(Exception):
     """A failure that may pass."""
+
+
+def is_transient(error: BaseException) -> bool:
+    return isinstance(error, RefusedError)
 
 
 class Clock:
@@ -34,8 +38,7 @@ class Clock:
         return f"bars of {name}"
 
     def all(self) -> dict[str, str | Exception]:
-        requests: Requests[str] = Requests(RetryPolicy(sleep=self.sleep), lambda error: isinstance(error, RefusedError))
-        return requests.ask_all(self.names, self.ask)
+        return RetryPolicy(sleep=self.sleep).request_all(self.names, self.ask, is_transient)
 
 
 NAMES = [f"S{number}" for number in range(30)]
@@ -85,8 +88,7 @@ def test_several_sick_names_in_a_row_hide_no_healthy_ones() -> None:
 
 
 def test_other_failures_are_answers_at_once() -> None:
-    requests: Requests[str] = Requests(RetryPolicy(), lambda error: isinstance(error, RefusedError))
-    answers = requests.ask_all(["A"], lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    answers = RetryPolicy().request_all(["A"], lambda _: 1 / 0, is_transient)
     assert isinstance(answers["A"], ZeroDivisionError)
 
 
