@@ -4,7 +4,8 @@ import logging
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -95,20 +96,37 @@ def _exactly(
 
     mean = np.full((len(symbols), *targets.shape), np.nan)
     width = mean.copy()
-    options, asked = settings_of(settings.options), settings.fits_at(level, positions)
+    options = settings_of(settings.options)
     # One thread for each product: in another order of summation the last digits differ.
     with threadpool_limits(1):
-        while batch := list(islice(asked, BATCH)):
-            alike: dict[tuple[int, bytes], tuple[int, np.ndarray, list[int]]] = {}
-            for place, row, bars in batch:
-                alike.setdefault((place, bars.tobytes()), (place, bars, []))[2].append(row)
-            groups = alike.values()
-            designs = [design_of(sessions[bars], targets[place], options) for place, bars, _ in groups]
-            series = [(design, level[rows][:, bars]) for design, (_, bars, rows) in zip(designs, groups, strict=True)]
-            for (place, _, rows), (design, known), found in zip(groups, series, fits(series), strict=True):
+        for batch in _batches(settings.fits_at(level, positions)):
+            designs = [design_of(sessions[bars], targets[place], options) for place, bars, _ in batch]
+            series = [(design, level[rows][:, bars]) for design, (_, bars, rows) in zip(designs, batch, strict=True)]
+            for (place, _, rows), (design, known), found in zip(batch, series, fits(series), strict=True):
                 mean[rows, place] = expected(design, found) - known[:, -1:]
                 width[rows, place] = range_half_width(design, found)
     return mean, width
+
+
+def _batches(fits_: Iterator[tuple[int, int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray, list[int]]]]:
+    """The place of an origin, the bars, and all symbols with these bars at it; about BATCH series at a time.
+
+    All of an origin together, whatever other origins there are: the last digits of a symbol that shares its days with
+    others may differ from those of the same symbol alone.
+    """
+    batch: list[tuple[int, np.ndarray, list[int]]] = []
+    for place, of_origin in groupby(fits_, key=itemgetter(0)):
+        alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+        for _, row, bars in of_origin:
+            alike.setdefault(bars.tobytes(), (bars, []))[1].append(row)
+        for bars, rows in alike.values():
+            for start in range(0, len(rows), BATCH):
+                batch.append((place, bars, rows[start : start + BATCH]))
+                if sum(len(some) for _, _, some in batch) >= BATCH:
+                    yield batch
+                    batch = []
+    if batch:
+        yield batch
 
 
 def _by_stan(

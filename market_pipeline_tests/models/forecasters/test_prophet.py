@@ -1,6 +1,7 @@
 """Prophet as a forecaster: the same forecast in any batch, and settings that need Stan."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,8 +35,19 @@ def panel_with_a_late_listing() -> Panel:
     return panel
 
 
-def test_origins_have_the_same_forecasts_in_any_order_and_day_by_day() -> None:
-    history = panel_with_a_late_listing().history
+def without_holes(history: History) -> History:
+    """The same symbols with a bar at every session, so that they share their days and are fitted together."""
+    return replace(history, close=np.where(np.isnan(history.close), 100.0, history.close))
+
+
+@pytest.mark.parametrize("batch", [prophet.BATCH, 7])
+@pytest.mark.parametrize(
+    "history", [panel_with_a_late_listing().history, without_holes(panel_with_a_late_listing().history)]
+)
+def test_origins_have_the_same_forecasts_in_any_order_and_day_by_day(
+    history: History, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prophet, "BATCH", batch)  # with 7, batches of six symbols that share their days end in between
     positions = list(range(255, 290))
     together = forecast(BRIEF, history, positions)
     assert np.isfinite(together).any(axis=(0, 3)).sum() > 100
