@@ -1,4 +1,4 @@
-"""Rows of files as bars: in order, with the dividends and splits that they tell or imply, on the scale of their day.
+"""Rows of files as bars: in order, with the dividends and splits that they state or imply, on the scale of their day.
 
 Knows what the rows of files mean; no file, no market.
 """
@@ -22,24 +22,24 @@ def bars_of(rows: pa.Table) -> pd.DataFrame:
     """
     rows = _in_order(rows.combine_chunks())
     symbol, day = rows["symbol"].to_numpy(), rows["session"].to_numpy()
-    untold = {name: rows[name].is_null().to_numpy() for name in EVENTS if name in rows.column_names}
+    missing = {name: rows[name].is_null().to_numpy() for name in EVENTS if name in rows.column_names}
     bars = rows.drop_columns("session").to_pandas(split_blocks=True)
     bars.insert(1, "session", day.astype("datetime64[D]").astype("datetime64[s]"))
     bars["split_ratio"] = (
-        np.where(untold["splits"] | (bars["splits"] == 0), 1.0, bars["splits"]) if "splits" in untold else 1.0
+        np.where(missing["splits"] | (bars["splits"] == 0), 1.0, bars["splits"]) if "splits" in missing else 1.0
     )
-    bars["told"] = ~untold["dividends"] if "dividends" in untold else False
+    bars["stated"] = ~missing["dividends"] if "dividends" in missing else False
     if ((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1])).any():
         # Rows that contradict each other have no order of their own.
         bars = bars.drop_duplicates().sort_values([*bars.columns], ignore_index=True)
-    bars["dividend"] = np.where(bars["told"], bars.get("dividends", 0.0), implied_dividends(bars))
+    bars["dividend"] = np.where(bars["stated"], bars.get("dividends", 0.0), implied_dividends(bars))
     bars = without_empty_rows(bars[list(BAR_COLUMNS)])
     splits = bars.loc[(bars["split_ratio"] > 0) & (bars["split_ratio"] != 1), ["symbol", "session", "split_ratio"]]
     return as_traded(bars, splits)
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
-    """The rows by symbol and session, or by session and symbol if they stand so and no row says anything of another."""
+    """The rows by symbol and session, or by session and symbol if they come so and no row affects another."""
     symbol, day = rows["symbol"].to_numpy(), rows["session"].to_numpy()
     if _ordered(symbol, day) or (_ordered(day, symbol) and not {*EXTRAS} & {*rows.column_names}):
         return rows

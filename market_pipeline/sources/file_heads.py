@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from market_pipeline.errors import SourceError
+from market_pipeline.storage.tables.prices import PRICES
 
 SPELLINGS = {
     "ticker": "symbol", "datetime": "date", "timestamp": "date", "vol": "volume",
     "stock_splits": "splits", "split": "splits", "dividend": "dividends",
     "adjclose": "adj_close", "adjusted_close": "adj_close", "close_adjusted": "adj_close",
 }  # fmt: skip
-REQUIRED = ("date", "open", "high", "low", "close", "volume")
+REQUIRED = ("date", *PRICES, "volume")
 EVENTS = ("dividends", "splits")
 EXTRAS = ("adj_close", *EVENTS)
 NUMBERS = (*REQUIRED[1:], *EXTRAS)

@@ -13,8 +13,9 @@ import pandas as pd
 
 from market_pipeline.config.markets import Market
 from market_pipeline.storage.grids import Days
+from market_pipeline.storage.tables.prices import BAR_VALUES
 
-BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume", "dividend", "split_ratio")
+BAR_COLUMNS = ("symbol", "session", *BAR_VALUES)
 """`session` is datetime64[s] at midnight, prices and `dividend` are in the quote currency as traded on that
 day, `split_ratio` is new shares per old one (1.0 without a split, 0.0 never), `volume` may be NaN (unknown)."""
 

@@ -1,4 +1,4 @@
-"""A market that needs no network: the same on every machine, in whatever range or company a symbol is asked for.
+"""A market that needs no network: the same on every machine, whatever other symbols and sessions are requested with it.
 
 `WALK*` are pure random walks, `AUTOREG*` has a planted, known predictability, `SIM*` are like real ones: a common
 factor, fat tails, volatility that clusters and changes regime, splits and dividends of stocks, and a vendor's defects.
@@ -32,7 +32,7 @@ DEFECTS = {
     "twice": 0.0005,
     "closed": 0.002,
 }
-"""Share of SIM sessions that a vendor's defect befalls."""
+"""Share of SIM sessions with this defect of a vendor."""
 
 DECIMALS = 8
 """Prices end here: processors differ in the last bits of an exponential, and no price is quoted so finely."""
@@ -134,7 +134,7 @@ def _returns(draw: dict[str, np.random.Generator], symbol: str, sessions: int, u
 
 
 def _defects(chance: Grid, quiet: np.ndarray) -> Grid:
-    """Which defect befalls each session; none on the first or on one with an action."""
+    """The defect of each session; none on the first or on one with an action."""
     kind = np.searchsorted(np.cumsum(list(DEFECTS.values())), chance, side="right")
     defect = np.where((kind < len(DEFECTS)) & quiet, kind, -1)
     defect[0] = -1
@@ -143,14 +143,14 @@ def _defects(chance: Grid, quiet: np.ndarray) -> Grid:
 
 def _as_sent(prices: Grid, defect: Grid) -> Grid:
     """Open, high, low and close (4, sessions) with the defects that change a value."""
-    befell = {name: defect == place for place, name in enumerate(DEFECTS)}
-    opened, high, low, close = np.where(befell["hundredfold"], prices * 100, prices)
-    crossed = befell["crossed"]
+    has = {name: defect == place for place, name in enumerate(DEFECTS)}
+    opened, high, low, close = np.where(has["hundredfold"], prices * 100, prices)
+    crossed = has["crossed"]
     return np.stack([
         opened,
         np.where(crossed, low, high),
         np.where(crossed, high, low),
-        np.where(befell["empty"], np.nan, close),
+        np.where(has["empty"], np.nan, close),
     ])  # fmt: skip
 
 

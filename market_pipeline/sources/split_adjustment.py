@@ -6,7 +6,9 @@ Knows bars and splits as tables; no vendor, no file, no network.
 import numpy as np
 import pandas as pd
 
-PRICES = ["open", "high", "low", "close", "dividend"]
+from market_pipeline.storage.tables.prices import PRICES
+
+SCALED = [*PRICES, "dividend"]
 
 SMALL = 0.05
 """Logarithm of a split ratio too near to 1 to be distinguished from a day's move; it counts as applied."""
@@ -31,7 +33,7 @@ def as_traded(bars: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
         later = rows[session[rows] >= np.datetime64(when)]
         if len(earlier) and _applied(close, session, earlier, later, float(ratio)):
             factor[earlier] *= ratio
-    bars[PRICES] = bars[PRICES].to_numpy(np.float64) * factor[:, None]
+    bars[SCALED] = bars[SCALED].to_numpy(np.float64) * factor[:, None]
     bars["volume"] = bars["volume"].to_numpy(np.float64) / factor
     return bars
 
@@ -48,11 +50,11 @@ def _applied(close: np.ndarray, session: np.ndarray, earlier: np.ndarray, later:
 
 def without_empty_rows(bars: pd.DataFrame) -> pd.DataFrame:
     """Bars less the rows without any price, whose actions pass on to the symbol's next bar."""
-    empty = bars[["open", "high", "low", "close"]].isna().all(axis=1)
+    empty = bars[[*PRICES]].isna().all(axis=1)
     if not empty.any():
         return bars
     bars = bars.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
-    empty = bars[["open", "high", "low", "close"]].isna().all(axis=1)
+    empty = bars[[*PRICES]].isna().all(axis=1)
     # Each bar closes a group: the empty rows right before it, and itself.
     group = (~empty).astype(int).groupby(bars["symbol"]).transform(lambda full: full[::-1].cumsum()[::-1])
     keys = [bars["symbol"], group]

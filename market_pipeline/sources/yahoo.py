@@ -1,4 +1,4 @@
-"""Yahoo Finance through yfinance: one request per symbol and range, asked politely, every failure named.
+"""Yahoo Finance through yfinance: one request per symbol and range, rate-limited, every failure named.
 
 The only file that knows yfinance. Yahoo's terms allow personal use.
 """

@@ -47,7 +47,7 @@ def in_order(pieces: Sequence[Fetched]) -> pd.DataFrame:
 
 
 def damage(path: Path, row_groups: Sequence[int], column: str = "symbol") -> None:
-    """Overwrite the beginning of a column in row groups: whoever reads it cannot."""
+    """Overwrite the beginning of a column in row groups: reading it fails."""
     content = bytearray(path.read_bytes())
     about = pq.read_metadata(path)
     for number in row_groups:
@@ -106,8 +106,10 @@ def test_any_files_in_any_pieces_are_the_same_bars(data: st.DataObject) -> None:
     keys = ["symbol", "date", "close", "volume"]
     found = in_order([whole]).rename(columns={"session": "date"})[keys]
     assert found.to_numpy().tolist() == expected[keys].sort_values(keys).to_numpy().tolist()
-    told = {outcome.symbol: outcome.status for outcome in whole.outcomes}
-    assert all(piece.days or {o.symbol: o.status for o in piece.outcomes}.items() <= told.items() for piece in pieces)
+    statuses_of = {outcome.symbol: outcome.status for outcome in whole.outcomes}
+    assert all(
+        piece.days or {o.symbol: o.status for o in piece.outcomes}.items() <= statuses_of.items() for piece in pieces
+    )
 
 
 def test_a_daily_run_reads_the_last_row_groups_alone(tmp_path: Path) -> None:
@@ -142,9 +144,9 @@ def test_a_symbol_that_has_no_row_on_the_days_of_a_piece_is_not_unknown(tmp_path
     rows = rows_by_day()
     write(rows[(rows["symbol"] != "S2") | (rows["date"] == DAYS[3])], tmp_path / "a.parquet", 30)
     pieces = list(FilesSource(tmp_path, at_once=24).batches(coins, coins.symbols, FIRST, LAST))
-    told = [{outcome.symbol: outcome.status for outcome in piece.outcomes} for piece in pieces]
-    assert [statuses["S2"] for statuses in told] == ["partial"] + ["hole"] * (len(told) - 1)
-    assert {statuses["GONE"] for statuses in told} == {"unknown_symbol"}
+    statuses_of = [{outcome.symbol: outcome.status for outcome in piece.outcomes} for piece in pieces]
+    assert [statuses["S2"] for statuses in statuses_of] == ["partial"] + ["hole"] * (len(statuses_of) - 1)
+    assert {statuses["GONE"] for statuses in statuses_of} == {"unknown_symbol"}
     [outcome] = FilesSource(tmp_path).fetch(coins, ["S2"], LAST, LAST).outcomes
     assert outcome.status == "hole"
 

@@ -73,7 +73,7 @@ def test_yfinance_three_header_rows_over_several_tickers(tmp_path: Path, corner:
     assert bars.groupby("symbol")["close"].unique().to_dict() == {"AAA": [11], "BBB": [12]}
 
 
-def test_columns_in_any_order_case_and_company(tmp_path: Path) -> None:
+def test_columns_in_any_order_and_case_among_others(tmp_path: Path) -> None:
     rows = long_rows(note="x", dividends=0.5)[["volume", "close", "note", "low", "high", "open", "date", "symbol"]]
     rows.columns = ["VOLUME ", "Close", "note", "low", "High", "Open", "Datetime", "Ticker"]
     body = rows.to_csv(index=False)
@@ -96,7 +96,7 @@ def test_symbols_in_parquet_as_categories_or_numbers(tmp_path: Path, symbols: pa
 
 
 def damage(path: Path, row_group: int, column: int) -> None:
-    """Overwrite the beginning of a column in a row group: whoever reads it cannot."""
+    """Overwrite the beginning of a column in a row group: reading it fails."""
     found = pq.read_metadata(path).row_group(row_group).column(column)
     content = bytearray(path.read_bytes())
     start = found.dictionary_page_offset or found.data_page_offset
@@ -164,7 +164,7 @@ def test_dates_with_an_offset_keep_the_day_they_show(tmp_path: Path) -> None:
         assert fetch(tmp_path).bars["session"].dt.date.tolist() == [day.date() for day in DAYS]
 
 
-def test_only_the_asked_sessions_come_with_what_the_others_say_of_them(tmp_path: Path) -> None:
+def test_only_requested_sessions_are_returned_with_dividends_from_the_others(tmp_path: Path) -> None:
     rows = long_rows(close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5])
     rows.to_csv(tmp_path / "a.csv", index=False)
     bars = FilesSource(tmp_path).fetch(crypto, ["AAA"], DAYS[2].date(), DAYS[2].date()).bars
@@ -182,7 +182,7 @@ def test_dividends_implied_by_adjusted_closes(tmp_path: Path) -> None:
     np.testing.assert_allclose(bars["dividend"], [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0], atol=1e-12)
 
 
-def test_named_events_win_and_rebased_prices_are_undone(tmp_path: Path) -> None:
+def test_stated_events_win_and_split_adjusted_prices_are_undone(tmp_path: Path) -> None:
     rows = long_rows(close=[5.0, 5.0, 5.0, 5.1], dividends=[0, 0.25, 0, 0], splits=[0, 0, 2, 0])
     rows.to_csv(tmp_path / "a.csv", index=False)
     bars = fetch(tmp_path).bars
@@ -212,7 +212,7 @@ def test_a_row_in_two_files_counts_once_when_identical_and_is_left_to_the_quaran
     assert fetch(tmp_path).bars["volume"].tolist() == [100, 100, 100, 100, 101]
 
 
-def test_dividends_told_by_one_file_and_implied_by_another(tmp_path: Path) -> None:
+def test_dividends_stated_in_one_file_and_implied_in_another(tmp_path: Path) -> None:
     long_rows(dividends=[0, 0.25, 0, 0]).to_csv(tmp_path / "a.csv", index=False)
     rows = long_rows(symbol="BBB", close=[10.0, 10.0, 9.5, 9.5], adj_close=[9.0, 9.0, 9.5, 9.5])
     rows.to_csv(tmp_path / "b.csv", index=False)
@@ -260,7 +260,7 @@ def test_a_broken_file_of_one_symbol_stops_no_neighbour(tmp_path: Path) -> None:
     assert "BBB.parquet cannot be read" in fetched.outcomes[1].cause
 
 
-def test_a_broken_file_of_one_symbol_stops_no_neighbour_that_is_asked_without_it(tmp_path: Path) -> None:
+def test_a_broken_file_of_one_symbol_stops_no_neighbour_that_is_requested_without_it(tmp_path: Path) -> None:
     long_rows().drop(columns="symbol").to_csv(tmp_path / "AAA.csv", index=False)
     (tmp_path / "BBB.parquet").write_bytes(b"not parquet")
     (tmp_path / "CCC.csv").write_text("date,open\nnever,1\n")
@@ -287,7 +287,7 @@ def test_a_closed_day_a_hole_and_an_empty_file_are_outcomes(tmp_path: Path) -> N
     assert [o.status for o in source.fetch(stocks, ["AAA", "BBB"], later, later).outcomes] == ["hole", "hole"]
 
 
-def test_bars_of_days_before_a_listing_are_not_asked_for(tmp_path: Path) -> None:
+def test_bars_of_days_before_a_listing_are_not_expected(tmp_path: Path) -> None:
     long_rows().to_csv(tmp_path / "a.csv", index=False)
     for days in ({"listed": {"AAA": LAST + dt.timedelta(days=1)}}, {"delisted": {"AAA": FIRST - dt.timedelta(days=1)}}):
         market = dataclasses.replace(crypto, **days)
@@ -446,7 +446,7 @@ def test_thousands_of_files_are_opened_once(tmp_path: Path) -> None:
     assert len(fetched.bars) == 4 * len(names)
 
 
-def test_a_missing_or_empty_folder_says_what_to_set(tmp_path: Path) -> None:
+def test_a_missing_or_empty_folder_names_the_setting(tmp_path: Path) -> None:
     assert "MARKET_PIPELINE_FILES" in (FilesSource(tmp_path / "gone").problem() or "")
     assert "holds no .csv" in (FilesSource(tmp_path).problem() or "")
     with pytest.raises(SourceError, match="holds no"):

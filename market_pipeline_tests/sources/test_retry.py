@@ -22,8 +22,8 @@ def is_transient(error: BaseException) -> bool:
 class Clock:
     """A clock that only sleeping moves, and what the vendor at its other end was asked."""
 
-    def __init__(self, names: list[str], storm: float = 0.0, sick: tuple[str, ...] = ()) -> None:
-        self.now, self.storm, self.sick, self.names = 0.0, storm, sick, names
+    def __init__(self, names: list[str], outage: float = 0.0, failing: tuple[str, ...] = ()) -> None:
+        self.now, self.outage, self.failing, self.names = 0.0, outage, failing, names
         self.waits: list[float] = []
         self.asked: list[tuple[float, str]] = []
 
@@ -33,7 +33,7 @@ class Clock:
 
     def ask(self, name: str) -> str:
         self.asked.append((self.now, name))
-        if self.now < self.storm or name in self.sick:
+        if self.now < self.outage or name in self.failing:
             raise RefusedError(name)
         return f"bars of {name}"
 
@@ -51,8 +51,8 @@ def test_without_trouble_each_name_is_asked_once_and_nobody_waits() -> None:
     assert not clock.waits
 
 
-def test_a_storm_of_ten_minutes_costs_few_requests_and_every_name_is_answered_after_it() -> None:
-    clock = Clock(NAMES, storm=600)
+def test_an_outage_of_ten_minutes_costs_few_requests_and_every_name_is_answered_after_it() -> None:
+    clock = Clock(NAMES, outage=600)
     assert clock.all() == {name: f"bars of {name}" for name in NAMES}
     during = [moment for moment, _ in clock.asked if moment < 600]
     assert len(during) <= 3 * 5 + 8
@@ -63,8 +63,8 @@ def test_a_storm_of_ten_minutes_costs_few_requests_and_every_name_is_answered_af
     assert clock.now < 1200
 
 
-def test_a_storm_without_end_is_given_up_and_names_never_asked_have_a_cause() -> None:
-    clock = Clock(NAMES, storm=1e9)
+def test_an_outage_without_end_is_given_up_and_names_never_asked_have_a_cause() -> None:
+    clock = Clock(NAMES, outage=1e9)
     answers = clock.all()
     assert all(isinstance(answer, RefusedError) for answer in answers.values())
     assert list(answers) == NAMES
@@ -72,19 +72,19 @@ def test_a_storm_without_end_is_given_up_and_names_never_asked_have_a_cause() ->
     assert clock.now < 3600
 
 
-def test_one_sick_name_stops_no_neighbour_and_is_not_waited_for() -> None:
-    clock = Clock(NAMES, sick=("S3",))
+def test_one_failing_name_stops_no_neighbour_and_is_not_waited_for() -> None:
+    clock = Clock(NAMES, failing=("S3",))
     answers = clock.all()
     assert {name for name, answer in answers.items() if isinstance(answer, Exception)} == {"S3"}
     assert len([name for _, name in clock.asked if name == "S3"]) == 5
     assert clock.now < 120
 
 
-def test_several_sick_names_in_a_row_hide_no_healthy_ones() -> None:
-    sick = ("S0", "S1", "S2", "S3", "S20")
-    clock = Clock(NAMES, sick=sick)
+def test_several_failing_names_in_a_row_hide_no_healthy_ones() -> None:
+    failing = ("S0", "S1", "S2", "S3", "S20")
+    clock = Clock(NAMES, failing=failing)
     answers = clock.all()
-    assert {name for name, answer in answers.items() if isinstance(answer, Exception)} == set(sick)
+    assert {name for name, answer in answers.items() if isinstance(answer, Exception)} == set(failing)
 
 
 def test_other_failures_are_answers_at_once() -> None:
