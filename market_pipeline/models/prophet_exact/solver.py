@@ -73,7 +73,7 @@ def fits(series: Sequence[tuple[Design, Grid]]) -> list[Fits]:
     """The fits of levels (series, bars), each group with its design.
 
     A fit is the same to the last bit whatever else is in the batch, provided that BLAS uses one thread (see
-    `threadpoolctl`).
+    `threadpoolctl`) and that levels are in C order.
     """
     shapes: dict[tuple[int, int, float], list[int]] = {}
     for place, (design, _) in enumerate(series):
