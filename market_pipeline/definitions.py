@@ -4,6 +4,7 @@ import warnings
 
 import dagster as dg
 
+import market_pipeline.config.threads  # noqa: F401  before numpy loads
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import configured_markets
 from market_pipeline.config.settings import Settings
@@ -62,7 +63,9 @@ def assets_of(market: Market) -> list[dg.AssetsDefinition]:
         signals_asset(market),
     ]
     declared = [asset.key(market.name) for asset in chain_of(market) if not asset.shared]
-    assert [list(asset.key.path) for asset in assets] == declared, "definitions.py and orchestration/chain.py differ"
+    defined = [list(asset.key.path) for asset in assets]
+    if defined != declared:
+        raise ValueError(f"definitions.py has the assets {defined}, but orchestration/chain.py declares {declared}")
     return assets
 
 

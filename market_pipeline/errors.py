@@ -19,3 +19,7 @@ class WarehouseError(MarketPipelineError):
 
 class HistoryError(MarketPipelineError):
     """The past of the requested sessions has not been loaded yet."""
+
+
+class PluginError(MarketPipelineError):
+    """An own model cannot be loaded, or failed; the other models are not affected."""

@@ -1,5 +1,3 @@
 """What every test shares: one thread for each worker, for two workers with two threads each only wait for another."""
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import market_pipeline.config.threads  # noqa: F401

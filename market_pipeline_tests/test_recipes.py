@@ -56,8 +56,8 @@ import sys
 from pathlib import Path
 from market_pipeline.storage.warehouse import Warehouse
 
-[row] = Warehouse(Path(sys.argv[1]), "simulated").read("select bars, comment from ledger").to_pylist()
-print(row["bars"], row["comment"])
+[row] = Warehouse(Path(sys.argv[1]), "simulated").read("select sha256, comment from models").to_pylist()
+print(row["sha256"], row["comment"])
 """
 
 FAILING = '''
@@ -157,10 +157,11 @@ def test_the_additions_exist(copy: Path) -> None:
 
 def test_a_data_directory_made_before_is_upgraded(copy: Path, tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
-    row = {"origin": [dt.date(2024, 1, 3)], "mode": ["live"], "made_at": [dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)]}
-    row |= {"code": ["0.2.0"], "models": ["digest"], "bars": ["digest"]}
+    row = {"model": ["ewma"], "month": [dt.date(2024, 1, 1)], "trained_through": [dt.date(2023, 12, 29)]}
+    row |= {"path": ["ewma.skops"], "sha256": ["digest"], "bytes": [1], "seconds": [1.0]}
+    row |= {"fitted_at": [dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)]}
     with Warehouse(path, "simulated").transaction("stocks") as transaction:
-        transaction.append("ledger", pa.table(row).cast(WAREHOUSE["ledger"].schema))
+        transaction.append("models", pa.table(row).cast(WAREHOUSE["models"].schema))
     result = python(copy, "-c", UPGRADED, str(path))
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["digest", "None"]

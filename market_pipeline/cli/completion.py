@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from market_pipeline.cli.terminal import command
 from market_pipeline.config.settings import Settings, published_mart
-from market_pipeline.errors import MarketPipelineError
+from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 
 def market_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -44,6 +44,7 @@ def _items(names: Iterable[str], typed: str) -> list[CompletionItem]:
 def completion(shell: str) -> None:
     """Print the script that lets a shell complete commands, options, markets and symbols."""
     kind = get_completion_class(shell)
-    assert kind is not None
+    if kind is None:
+        raise ConfigurationError(f"The installed click cannot complete commands in {shell}. Update click.")
     root = click.get_current_context().find_root().command
     click.echo(kind(root, {}, "market-pipeline", "_MARKET_PIPELINE_COMPLETE").source())

@@ -4,6 +4,7 @@ import warnings
 
 import click
 
+import market_pipeline.config.threads  # noqa: F401  before numpy loads
 from market_pipeline import __version__
 from market_pipeline.cli.completion import completion
 from market_pipeline.cli.operate import doctor, ui

@@ -29,10 +29,11 @@ def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterat
         return
     whole = Column(no_wrap=True)
     columns = (
-        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}", table_column=Column()),
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}", markup=False, table_column=Column()),
         BarColumn(bar_width=16), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(whole),
         TextColumn("[dim]left[/]"), TimeRemainingColumn(elapsed_when_finished=False, table_column=whole),
-        *([TextColumn("[dim]{task.fields[line]}")] if console.width >= WIDE else []),
+        *([TextColumn("{task.fields[line]}", style="dim", markup=False)] if console.width >= WIDE else []),
     )  # fmt: skip
     with Progress(*columns, console=console, speed_estimate_period=MEMORY) as progress:
         yield _rows(progress, planned)

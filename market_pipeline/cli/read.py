@@ -64,20 +64,26 @@ def verdicts(name: str | None, *, json_wanted: bool) -> None:
 def replay(name: str, origin: dt.datetime) -> None:
     """Recompute the stored forecasts of an origin and compare them to the last bit.
 
-    Prints what has changed since they were made: code, models or bars. Ends with exit status 1 when they differ.
+    Prints what has changed since they were made: code, libraries, own models, fitted models or bars. Ends with exit
+    status 1 when they differ.
     """
     from market_pipeline.forecasts.replay import replay as recompute
     from market_pipeline.storage.warehouse import Warehouse
 
     settings, console = Settings.from_environment(), console_on()
     market = market_of(settings, name)
-    result = recompute(Warehouse(settings.warehouse, settings.source), market, origin.date(), settings.models)
-    mark = "[red]different[/]" if result.differing else "[green]identical[/]"
-    console.print(
-        f"{mark}  {result.rows:,} {result.mode} forecasts of {name} at {origin.date()}, made "
-        f"{result.made_at:%Y-%m-%d %H:%M} UTC: {result.differing or 'no'} rows differ"
-    )
-    for reason in result.changed:
-        console.print(f"  changed since: {reason}", markup=False)
-    if result.differing:
+    results = recompute(Warehouse(settings.warehouse, settings.source), market, origin.date(), settings.models)
+    for result in results:
+        mark, outcome = "[green]identical[/]", "no rows differ"
+        if result.differing is None:
+            mark, outcome = "[yellow]unknown[/]", "nothing to compare them with"
+        elif result.differing:
+            mark, outcome = "[red]different[/]", f"{result.differing:,} rows differ"
+        console.print(
+            f"{mark}  {result.rows:,} {result.mode} forecasts of {name} at {origin.date()}, made "
+            f"{result.made_at:%Y-%m-%d %H:%M} UTC: {outcome}"
+        )
+        for reason in result.changed:
+            console.print(f"  changed since: {reason}", markup=False)
+    if any(result.differing for result in results):
         sys.exit(1)

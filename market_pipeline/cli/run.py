@@ -61,9 +61,7 @@ def run(name: str | None, *, json_wanted: bool) -> None:
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
     runs = []
     for market in [market_of(settings, name)] if name else configured_markets(settings):
-        newest = market.newest_closed(dt.datetime.now(dt.UTC))
-        if newest is None:
-            raise ConfigurationError(f"{market.name}: no session has closed since its start, {market.start}.")
+        newest = newest_closed(market)
         untrained = untrained_month(Warehouse(settings.warehouse, settings.source), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
         runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
@@ -85,14 +83,21 @@ def demo() -> None:
     )
     markets = configured_markets(settings)
     for market in markets:
-        newest = market.newest_closed(dt.datetime.now(dt.UTC))
-        assert newest is not None
+        newest = newest_closed(market)
         origins = market.sessions_between(market.start, newest)[-DEMO_SESSIONS.get(market.calendar_name, 90) :]
         assets = [asset for asset in ASSETS if asset != "mart" or market is markets[-1]]
         materialise(console, settings, market, origins[0].item(), newest, assets, from_start=True)
     print_signals(console, read_rows(settings.mart, "signals"))
     print_verdicts(console, read_rows(settings.mart, "leaderboard"))
     print_paths(console, settings)
+
+
+def newest_closed(market: "Market") -> dt.date:
+    """The newest closed session of a market; raises ConfigurationError when none has closed yet."""
+    newest = market.newest_closed(dt.datetime.now(dt.UTC))
+    if newest is None:
+        raise ConfigurationError(f"{market.name}: no session has closed since its start, {market.start}.")
+    return newest
 
 
 def materialise(

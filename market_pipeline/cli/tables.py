@@ -8,12 +8,15 @@ import pyarrow as pa
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from market_pipeline.mart.report.sentences import price
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.storage.tables.forecasts import BASELINE
 
 Row: TypeAlias = Mapping[str, Any]
+Cell: TypeAlias = str | Text
+"""A str may have Rich's markup; what a file or a vendor has spelt is a Text, which is printed as it is."""
 
 ARROWS = {"up": "[green]▲ up[/]", "down": "[red]▼ down[/]", "flat": "[dim]● flat[/]"}
 LABELS = {
@@ -57,7 +60,7 @@ def print_signals(console: Console, signals: pa.Table) -> None:
         in_title = narrow and one_day
         days = f" at the close of {', '.join(f'{day} ({market})' for market, day in closes)}" if in_title else ""
         cells = [
-            {"symbol": row["symbol"]}
+            {"symbol": Text(row["symbol"])}
             | ({} if in_title else {"as of": str(row["as_of"])})
             | _outlook(
                 row,
@@ -76,9 +79,8 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
     """One symbol: its range of prices at each horizon, and whether to believe it."""
     signals = rows.to_pylist()
     first = signals[0]
-    console.print(
-        f"[bold]{first['symbol']}[/] ({first['market']}) at the close of {first['as_of']}: {price(first['close'])}\n"
-    )
+    heading = f" ({first['market']}) at the close of {first['as_of']}: {price(first['close'])}\n"
+    console.print(Text.assemble((first["symbol"], "bold"), heading))
 
     def table(*, narrow: bool) -> Table:
         cells = []
@@ -147,7 +149,7 @@ def _same_as_baseline(rows: Sequence[Row]) -> bool:
     )
 
 
-def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[str, str]:
+def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[str, Cell]:
     return {
         "ahead" if narrow else "sessions": str(row["horizon"]),
         "trend": ARROWS[row["trend"]],
@@ -159,7 +161,7 @@ def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[st
     }
 
 
-def _table(title: str, rows: Sequence[Mapping[str, str]], *, narrow: bool) -> Table:
+def _table(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> Table:
     """A table of cells by their column; all rows have the same columns."""
     table = Table(
         title=title or None,

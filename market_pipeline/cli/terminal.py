@@ -78,7 +78,7 @@ def console_on(*, stderr: bool = False) -> Console:
     """Colours on a terminal only, and never with NO_COLOR; outside a terminal, tables are not squeezed."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else UNLIMITED
-    return Console(stderr=stderr, width=width, highlight=False)
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def print_json(content: Any) -> None:

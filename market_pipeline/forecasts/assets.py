@@ -1,11 +1,12 @@
 """The `forecasts` asset of a market: what every model forecasts at each origin, month by month."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
@@ -14,7 +15,7 @@ from market_pipeline.forecasts.issue import is_live, issue
 from market_pipeline.forecasts.ledger import ledger_rows
 from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.models.features.reading import read_panel
-from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.catalogue import BUILT_IN, PLUGINS
 from market_pipeline.models.registry.training import Month, months_between
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
@@ -25,6 +26,7 @@ from market_pipeline.storage.warehouse import Warehouse
 
 REGISTRY = "select model, month, path, sha256 from models where market = $market"
 LIVE = "mode = 'live'"
+STORED_ORIGINS = "select distinct origin from forecasts where market = $market and made_at = $made_at"
 ISSUED_LIVE = """
 exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
 """
@@ -50,22 +52,23 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         months = months_between(market.sessions, span.first, span.last)
         registry = registry_of(warehouse, market, months)
         panel = read_panel(warehouse, market, span.last, since=span.first)
-        written, numbers = 0, dict[str, Mapping[str, float]]()
+        written, numbers, faults = 0, dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
+        for fault in untrained_plugins(registry):
+            faults.report(fault)
         for month in months:
             origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(month.first, "M")]
             fits = registry[month.first]
             parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in fits}
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
-            rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now)
+            rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             ranks = rank_rows(known.history, market, origins)
             ledger = ledger_rows(known.history, origins, fits, is_live(market, origins, now), now)
             written += store(warehouse, market, rows, ranks, ledger, origins)
             numbers |= rows_by(rows, "origin")
             context.log.info("%s: forecast at %d origins of %s", market.name, len(origins), f"{month.first:%Y-%m}")
         untrained = int((sessions < np.datetime64(months[0].first)).sum()) if months else len(sessions)
-        record_metadata(
-            context, numbers, {"rows of the run": written, "origins before the first trained month": untrained}
-        )
+        of_the_run = {"rows of the run": written, "origins before the first trained month": untrained}
+        record_metadata(context, numbers, of_the_run | faults.metadata)
         return dg.MaterializeResult()
 
     return forecasts
@@ -74,21 +77,28 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
 def store(
     warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, ledger: pa.Table, origins: Days
 ) -> int:
-    """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written."""
+    """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written.
+
+    The ledger gets a row for each origin of which a forecast was stored: where all were issued live before, none was.
+    """
     first, last = origins[0].item(), origins[-1].item()
     with warehouse.transaction(market.name) as transaction:
         transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE)
+        written = transaction.replace("forecasts", rows, first, last, keep=LIVE)
+        made_at = ledger["made_at"][0].as_py()
+        stored = transaction.read(STORED_ORIGINS, {"market": market.name, "made_at": made_at})["origin"]
+        ledger = ledger.filter(pc.is_in(ledger["origin"], stored.combine_chunks()))
         transaction.replace("ledger", ledger, first, last, keep=LIVE)
-        return transaction.replace("forecasts", rows, first, last, keep=LIVE)
+    return written
 
 
 def registry_of(
     warehouse: Warehouse, market: Market, months: tuple[Month, ...]
 ) -> Mapping[dt.date, list[dict[str, str]]]:
-    """The registry rows of each month; raises HistoryError if a month lacks one of the forecasters."""
+    """The registry rows of each month; raises HistoryError if a month lacks one of the built-in forecasters."""
     rows = warehouse.read(REGISTRY, {"market": market.name}).to_pylist()
     registry = {month.first: [row for row in rows if row["month"] == month.first] for month in months}
-    names = {forecaster.name for forecaster in FORECASTERS}
+    names = {forecaster.name for forecaster in BUILT_IN}
     lacking = {month: sorted(names - {row["model"] for row in found}) for month, found in registry.items()}
     untrained = [month for month in registry if lacking[month]]
     if untrained:
@@ -100,3 +110,14 @@ def registry_of(
             f"--market {market.name}, which trains them as well."
         )
     return registry
+
+
+def untrained_plugins(registry: Mapping[dt.date, list[dict[str, str]]]) -> Iterator[str]:
+    """What is left out: each plugin that months of the registry lack, with the first of them."""
+    for plugin in PLUGINS.usable:
+        lacking = [month for month, rows in registry.items() if plugin.name not in {row["model"] for row in rows}]
+        if lacking:
+            yield (
+                f"The own model {plugin.name!r} was not trained for {lacking[0]:%Y-%m} ({len(lacking)} months in all), "
+                "so it has no forecasts in them. A run of models for these months trains it, unless it fails there."
+            )

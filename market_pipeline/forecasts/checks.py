@@ -1,13 +1,15 @@
 """What must be true of forecasts. Keys and required values are checked from the declared tables."""
 
+import datetime as dt
+
 import dagster as dg
 import numpy as np
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
-from market_pipeline.forecasts.ledger import bars_digests
 from market_pipeline.forecasts.look_ahead import saw_their_future
-from market_pipeline.forecasts.replay import REGISTRY, STORED
+from market_pipeline.forecasts.replay import LOST, REGISTRY, Past, changes_of, panel_of, past_of, stored_rows
+from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.reading import read_panel
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
@@ -44,10 +46,11 @@ where market = $market and origin between $first and $last and not (
 )
 """
 NEWEST_ORIGINS = """
-select origin, bars from ledger where market = $market
-and made_at >= (select max(made_at) from ledger where market = $market) - interval 1 day order by origin
+select origin, made_at from ledger where market = $market
+and made_at >= (select max(made_at) from ledger where market = $market) - interval 1 day order by origin, made_at
 """
 """The origins of the newest runs. Older forecasts may come from code that has changed since."""
+PROVENANCE = "select * from ledger where market = $market and origin = $origin and made_at = $made_at"
 
 CONDITIONS = (
     Condition("quantiles_ordered", NOT_ORDERED, "No quantile lies above the next higher one."),
@@ -94,18 +97,29 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run made no forecast"})
         row = rows[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(rows))]
         origin, newest = row["origin"], rows[-1]["origin"]
-        cut = read_panel(warehouse, market, origin, since=origin)
-        if bars_digests(cut.history)[-1] != row["bars"]:
-            why = f"nothing: bars up to {origin} were restated since; the origin has to be forecast again"
-            return dg.AssetCheckResult(passed=True, metadata={"compared": why})
+        [provenance] = warehouse.read(PROVENANCE, {"market": market.name, **row}).to_pylist()
         registry = warehouse.read(REGISTRY, {"market": market.name, "month": origin.replace(day=1)}).to_pylist()
-        parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in registry}
-        stored = warehouse.read(STORED, {"market": market.name, "origin": origin})
-        wide = cut if newest == origin else read_panel(warehouse, market, newest, since=origin)
-        differing = saw_their_future(stored, cut, wide, market, parameters)
+        past = past_of(warehouse, market, provenance)
+        changed = [*changes_of(provenance, registry), *([] if past else [LOST])]
+        if past is None or changed:
+            why = f"nothing: since the forecasts of {origin} there changed {'; '.join(changed)}"
+            return dg.AssetCheckResult(passed=True, metadata={"compared": why})
+        cut, wide = panels_of(warehouse, past, origin, newest)
+        parameters = {fit["model"]: load(settings.models / fit["path"], fit["sha256"]) for fit in registry}
+        stored, others = stored_rows(warehouse, market, origin, row["made_at"])
+        differing = saw_their_future(stored, cut, wide, past.market, parameters, others)
         return dg.AssetCheckResult(
             passed=not differing,
             metadata={"compared": f"{stored.num_rows:,} forecasts at {origin}", "rows that differ": differing},
         )
 
     return check
+
+
+def panels_of(warehouse: Warehouse, past: Past, origin: dt.date, newest: dt.date) -> tuple[Panel, Panel]:
+    """What was known at an origin, and a panel that reaches to the newest one if no bar was restated since."""
+    if past.restated:
+        cut = panel_of(past.history)
+        return cut, cut
+    cut = read_panel(warehouse, past.market, origin, since=origin)
+    return cut, cut if newest == origin else read_panel(warehouse, past.market, newest, since=origin)

@@ -1,20 +1,25 @@
 """Issues the forecasts of every model at a range of origins within one month, as rows."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
+from market_pipeline.errors import PluginError
 from market_pipeline.models.calibration.distribution import Distribution, average
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.catalogue import ENSEMBLE, FORECASTERS, MEMBERS, REFITTED
+from market_pipeline.models.forecasters.plugin import Plugin
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days, Grid, Mask, to_rows
 from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS, HORIZONS, QUANTILES
+
+LOG = logging.getLogger(__name__)
 
 
 def issue(
@@ -25,16 +30,19 @@ def issue(
     trained_through: np.datetime64,
     now: dt.datetime,
     forecasters: Sequence[Forecaster] = FORECASTERS,
+    *,
+    report: Callable[[str], None] = LOG.warning,
 ) -> pa.Table:
     """Rows of `forecasts`: every model x symbol x horizon at each of `origins`, all of one month.
 
     `known` ends at the last origin or later; the row of an origin depends on nothing after it. A model has no row for a
     symbol without a bar at the origin or with too little history. No model has a row where the random walk has none,
-    because every forecast is compared with it.
+    because every forecast is compared with it. A plugin that fails has no row, and its fault goes to `report`; one that
+    was not trained for the month has none either.
     """
     targets = {horizon: market.session_after(origins, horizon) for horizon in HORIZONS}
     asked = Origins(known.history.position_of(origins), targets)
-    issued = {one.name: one.forecast(parameters[one.name], known, asked) for one in forecasters}
+    issued = dict(_issued(forecasters, parameters, known, asked, report))
     issued[ENSEMBLE] = {horizon: average([issued[name][horizon] for name in MEMBERS]) for horizon in HORIZONS}
     baseline = {horizon: is_complete(distribution) for horizon, distribution in issued[BASELINE].items()}
     rows = pa.concat_tables(
@@ -53,6 +61,23 @@ def issue(
     for name, values in columns.items():
         rows = rows.append_column(name, values)
     return rows.select(FORECASTS.schema.names)
+
+
+def _issued(
+    forecasters: Sequence[Forecaster],
+    parameters: Mapping[str, Parameters],
+    known: Panel,
+    asked: Origins,
+    report: Callable[[str], None],
+) -> Iterator[tuple[str, Mapping[int, Distribution]]]:
+    """The distributions of each model by horizon."""
+    for one in forecasters:
+        if isinstance(one, Plugin) and one.name not in parameters:
+            continue
+        try:
+            yield one.name, one.forecast(parameters[one.name], known, asked)
+        except PluginError as error:
+            report(str(error))
 
 
 def is_live(market: Market, origins: Days, now: dt.datetime) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The `models` asset of a market: train each month's forecasters on the sessions before it."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +10,7 @@ import pyarrow as pa
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.models.features.reading import read_panel, training_start
+from market_pipeline.models.forecasters.catalogue import PLUGINS
 from market_pipeline.models.registry.training import Month, months_between, train
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
@@ -41,26 +42,30 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         """Fitted models, trained only on sessions before their month; artifacts on disk, one registry row each."""
         span = span_of(context)
         months = months_between(market.sessions, span.first, span.last)
-        numbers = dict[str, Mapping[str, float]]()
-        for month, rows in trained(warehouse, market, months, settings.models):
+        numbers, faults = dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
+        for month, rows in trained(warehouse, market, months, settings.models, faults.report):
             warehouse.replace("models", rows, market.name, month.first, month.first)
             numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
-        record_metadata(context, numbers, {"months of the run": len(months)})
+        record_metadata(context, numbers, {"months of the run": len(months), **faults.metadata})
         return dg.MaterializeResult()
 
     return models
 
 
 def trained(
-    warehouse: Warehouse, market: Market, months: Sequence[Month], folder: Path
+    warehouse: Warehouse, market: Market, months: Sequence[Month], folder: Path, report: Callable[[str], None]
 ) -> Iterator[tuple[Month, pa.Table]]:
-    """Each month with its registry rows, in turn; raises HistoryError where bars are missing before the last."""
+    """Each month with its registry rows, in turn; raises HistoryError where bars are missing before the last.
+
+    `report` is called with the fault of each plugin that fails.
+    """
     if not months:
         return
     require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
     panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
-    yield from zip(months, train(panel, months, folder / market.name, dt.datetime.now(dt.UTC)), strict=True)
+    rows = train(panel, months, folder / market.name, dt.datetime.now(dt.UTC), report=report)
+    yield from zip(months, rows, strict=True)
 
 
 def numbers_of(rows: pa.Table) -> dict[str, float]:

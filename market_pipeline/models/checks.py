@@ -9,7 +9,7 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.models.features.covariate_shift import RECENT, SHIFTED, distances
 from market_pipeline.models.features.reading import TRAINING_WINDOW, read_panel, training_start
-from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.catalogue import FORECASTERS, PLUGINS
 from market_pipeline.models.look_ahead import saw_its_future
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
@@ -37,6 +37,7 @@ def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     return [
         conditions_hold(market, "models", [before_the_month]),
         look_ahead_check(market),
+        own_models_check(market),
         covariate_shift_check(market),
     ]
 
@@ -74,6 +75,36 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         saw = saw_its_future(by_name[row["model"]], stored, wide, np.datetime64(cutoff), market)
         return dg.AssetCheckResult(
             passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}
+        )
+
+    return check
+
+
+def own_models_check(market: Market) -> dg.AssetChecksDefinition:
+    """Warns of plugins that cannot be loaded or were not trained; the other models go on without them."""
+
+    @dg.asset_check(
+        asset=[market.name, "models"],
+        name="own_models_trained",
+        description="Each own model can be loaded, and was trained for the months of the run.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        span, trained = span_of_check(context), dict[dt.date, set[str]]()
+        for row in warehouse.read(NEWEST_FITS, {"market": market.name}).to_pylist():
+            if span is None or span.first <= row["month"] <= span.last:
+                trained.setdefault(row["month"], set()).add(row["model"])
+        names = [plugin.name for plugin in PLUGINS.usable]
+        lacking = [
+            f"{name} was not trained for {month:%Y-%m}; the log of the run has its file and line"
+            for month, models in trained.items()
+            for name in names
+            if name not in models
+        ]
+        problems = [*PLUGINS.broken, *lacking]
+        return dg.AssetCheckResult(
+            passed=not problems,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"own models": ", ".join(names) or "none", "problems": "\n\n".join(problems) or "none"},
         )
 
     return check

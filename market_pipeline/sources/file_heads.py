@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeAlias, cast
+from typing import IO, Any, NamedTuple, TextIO, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +38,12 @@ DATE_FORMATS = {r"\d{8}": "%Y%m%d", r"\d{4}\.\d\d\.\d\d": "%Y.%m.%d"}
 
 TOP = 20
 """Rows of a CSV file that are looked at."""
+
+LONGEST_LINE = 2_000_000
+"""Characters of a line of a CSV file; one of a wide file of 10,000 symbols is shorter. DuckDB has the same limit."""
+
+SAMPLE = 1 << 16
+"""Bytes in which a line usually ends."""
 
 Columns: TypeAlias = tuple[tuple[str, str], ...]
 """Our names of columns, with their names in a Parquet file or places in a CSV file."""
@@ -111,10 +117,45 @@ def opened(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
+def require_short_lines(path: Path) -> None:
+    """Raise SourceError where a line of a CSV file is longer than LONGEST_LINE: DuckDB would scan all of it.
+
+    A longer line has no end in one of the samples, which lie LONGEST_LINE apart; so little of a large file is read.
+    """
+    with path.open("rb") as file:
+        for start in range(0, path.stat().st_size, LONGEST_LINE):
+            file.seek(start)
+            if ends_a_line(file.read(SAMPLE)):
+                continue
+            following = file.read(LONGEST_LINE)
+            if len(following) == LONGEST_LINE and not ends_a_line(following):
+                raise too_long(path, f"the line at byte {start:,}")
+
+
+def ends_a_line(part: bytes) -> bool:
+    return b"\n" in part or b"\r" in part
+
+
+def too_long(path: Path, line: str) -> SourceError:
+    return unreadable(path, f"{line} has more than {LONGEST_LINE:,} characters")
+
+
+def lines_of(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a CSV file; raises SourceError at a line that is too long, of which no more is read."""
+    number = 1
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise too_long(path, f"line {number}")
+        yield line
+        number += 1
+
+
 def _csv_head(path: Path) -> Head:
     with io.TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(lines_of(path, file))
         found = list(islice(((row, reader.line_num) for row in reader if row), TOP))
+    if path.suffix.lower() != ".gz":  # whose copy is checked as it is made
+        require_short_lines(path)
     rows, ends = [row for row, _ in found], [line for _, line in found]
     if not rows or "\ufffd" in "".join(rows[0]):
         raise unreadable(path, "its first line is not UTF-8" if rows else "it is empty")

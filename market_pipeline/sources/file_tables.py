@@ -17,7 +17,18 @@ import duckdb
 import pyarrow as pa
 
 from market_pipeline.errors import SourceError
-from market_pipeline.sources.file_heads import EVENTS, NUMBERS, Head, Layout, naming, opened, unreadable
+from market_pipeline.sources.file_heads import (
+    EVENTS,
+    LONGEST_LINE,
+    NUMBERS,
+    Head,
+    Layout,
+    ends_a_line,
+    naming,
+    opened,
+    too_long,
+    unreadable,
+)
 
 Files: TypeAlias = Mapping[Path, Head]
 Result = TypeVar("Result")
@@ -180,7 +191,11 @@ class FileTables:
         copy = self.folder / f"{len(self.copies)}.csv"
         with naming(path), opened(path) as source, copy.open("wb") as target:
             while block := source.read(BLOCK):
-                target.write((block + source.readline()).replace(b"\r\n", b"\n"))
+                if block.endswith(b"\r"):  # the other half of the end of a line
+                    block += source.read(1)
+                if len(block) > LONGEST_LINE and not ends_a_line(block):
+                    raise too_long(path, "a line")
+                target.write(block.replace(b"\r\n", b"\n"))
         self.copies[path] = copy
 
     def _select(self, layout: Layout, files: Files, where: str = "true") -> str:

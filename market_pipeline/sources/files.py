@@ -4,6 +4,7 @@ Decides which rows are read together. How a file is read is in file_tables.py, w
 """
 
 import datetime as dt
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,7 +75,16 @@ class FilesSource:
             for path in self.folder.rglob("*")
             if path.name.lower().endswith(SUFFIXES)
             and not any(part.startswith(".") for part in path.relative_to(self.folder).parts)
-            and path.is_file()
+            and (path.is_file() or path.is_symlink())
+        )
+
+
+def require_inside(folder: Path, path: Path) -> None:
+    """Raise SourceError for a link to a file elsewhere, which its author may not be allowed to read."""
+    target = Path(os.path.realpath(path))
+    if path.is_symlink() and not target.is_relative_to(os.path.realpath(folder)):
+        raise SourceError(
+            f"{path} is a link to {target}, which is not in {folder}. Put the file itself there, or remove the link."
         )
 
 
@@ -121,6 +131,7 @@ class _Reading:
         """The files that may have rows of the requested symbols."""
         for path in paths:
             try:
+                require_inside(self.folder, path)
                 head = head_of(path)
             except SourceError as error:
                 self._failed(path, error)

@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
-Type: TypeAlias = Literal["varchar", "date", "timestamp", "boolean", "integer", "bigint", "double"]
+Type: TypeAlias = Literal["varchar", "varchar[]", "date", "timestamp", "boolean", "integer", "bigint", "double"]
 
 ARROW: dict[Type, pa.DataType] = {
     "varchar": pa.string(),
+    "varchar[]": pa.list_(pa.string()),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
     "boolean": pa.bool_(),

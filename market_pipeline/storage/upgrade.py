@@ -19,10 +19,14 @@ from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.schema import Table, View, quoted
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
 
-CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: {}}
+SINCE_3 = {
+    "ledger": "select *, null::varchar[] as symbols, null::varchar as libraries, null::varchar as plugins "
+    "from old.ledger",
+}
+CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3, 2: SINCE_3}
 """For each older version the tables that differ from today's, with the query that makes today's rows of them.
 
 The query reads from the schema `old`; a table that is not named is copied column by column.

@@ -27,6 +27,14 @@ def test_a_terminal_shows_every_run_its_parts_and_the_time_left() -> None:
     assert "trained for 2023-12-01" in written
 
 
+def test_a_line_of_a_log_is_shown_as_it_is() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=160, color_system=None)
+    with followed(console, RUNS[1:]) as steps:
+        for run, show in steps:
+            show(1, run.parts, "stocks: [/] of [red] is unknown")
+    assert "stocks: [/] of [red] is unknown" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_a_narrow_terminal_wraps_labels_and_no_times() -> None:
     console = Console(file=StringIO(), force_terminal=True, width=80, color_system=None)
     with followed(console, RUNS) as steps:

@@ -8,12 +8,29 @@ from rich.console import Console
 
 from market_pipeline.cli.tables import print_forecast, print_signals, print_verdicts
 
+MARKUP = ("[red]", "[/]", "[/red]x", "[link=x]X", "A\\", ":smile:", "[bold]A[/bold]")
+"""Symbols that Rich would take for styles, links or emoji, or refuse."""
 
-def printed(*selected: tuple[str, str], width: int = 200, close: float = 60.0) -> str:
+
+@pytest.mark.parametrize("symbol", MARKUP)
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_symbol_is_printed_as_it_is_spelt(symbol: str, width: int) -> None:
+    assert f"{symbol} (stocks) at the close of" in printed(("har", "no_evidence"), width=width, symbol=symbol)
+    paper = io.StringIO()
+    signal = {
+        "market": "stocks", "symbol": symbol, "as_of": "2026-11-23", "horizon": 20, "trend": "down", "p_up": 0.5,
+        "expected_return": 0.1, "low_80": -0.1, "high_80": 0.1, "model": "har", "verdict": "worse",
+    }  # fmt: skip
+    print_signals(Console(file=paper, width=width), pa.Table.from_pylist([signal]))
+    assert any(line.startswith(f"{symbol} ") for line in paper.getvalue().splitlines())
+
+
+def printed(*selected: tuple[str, str], width: int = 200, close: float = 60.0, symbol: str = "KO") -> str:
     """The output for a symbol whose horizons have these selected models, with these verdicts."""
     rows = [
         {
-            "market": "stocks", "symbol": "KO", "as_of": "2026-11-23", "horizon": horizon, "trend": "flat", "p_up": 0.5,
+            "market": "stocks", "symbol": symbol, "as_of": "2026-11-23", "horizon": horizon, "trend": "flat",
+            "p_up": 0.5,
             "expected_return": 0.0, "expected_price": close, "low_price": close - 2, "high_price": close + 2,
             "close": close, "adj_close": close, "model": model, "verdict": verdict,
         }

@@ -1,6 +1,7 @@
 """A notebook gets tables as pandas frames, clear errors when there are none, and never an error of timing."""
 
 import datetime as dt
+import os
 import subprocess
 import sys
 import threading
@@ -33,6 +34,41 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def data_directory(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(pipeline.settings.home))
     monkeypatch.setenv("MARKET_PIPELINE_SOURCE", "bloomberg")  # a setting that fails a run stops no reader
+
+
+THREADS = """
+import os, sys
+import numpy, pandas
+from threadpoolctl import threadpool_info
+
+def settings():
+    return dict(os.environ), [(one["filepath"], one["num_threads"]) for one in threadpool_info()]
+
+before = settings()
+from market_pipeline import mart
+assert len(mart.forecasts()) and len(mart.signals("SIM1")) and len(mart.prices())
+assert settings() == before, (before, settings())
+assert not {"market_pipeline.models", "market_pipeline.definitions"} & {*sys.modules}
+"""
+
+
+def test_reading_changes_no_thread_setting_of_the_reader() -> None:
+    variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], env=variables, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["definitions", "cli.main"])
+def test_a_process_that_computes_has_one_thread_for_each_sum(module: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    code = (
+        f"import market_pipeline.{module}, os; print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    line = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["1", "1"]
 
 
 def test_the_mart_is_that_of_the_data_directory(

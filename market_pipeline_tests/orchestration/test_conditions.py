@@ -106,7 +106,7 @@ def test_every_asset_with_partitions_is_checked_for_the_keys_of_its_tables() -> 
     }
     assert declared["forecasts"]["keys_unique"].description == (
         "Each key has one row: symbol, origin, horizon, model of forecasts; symbol, origin, horizon, model of ranks; "
-        "origin of ledger."
+        "origin, made_at of ledger."
     )
 
 

@@ -2,6 +2,10 @@
 
 import datetime as dt
 import gzip
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +96,56 @@ def test_a_long_file_with_bad_lines_and_no_requested_symbol_is_no_broken_one(tmp
     fetched = fetch(tmp_path, HEADER + line("ZZZ") + "\nZZZ,soon,10,12,9,11,100\n")
     assert "line 3 has the date 'soon'" in note_of(fetched)
     assert {outcome.status for outcome in fetched.outcomes} == {"unknown_symbol"}
+
+
+LONG_LINE = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # many times less than the line is long
+from market_pipeline.errors import MarketPipelineError
+from market_pipeline_tests.sources.test_file_tables import crypto, FIRST, LAST
+from market_pipeline.sources.files import FilesSource
+try:
+    fetched = FilesSource(Path(sys.argv[1])).fetch(crypto, crypto.symbols, FIRST, LAST)
+    print(len(fetched.bars), *fetched.notes)
+except MarketPipelineError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("rows", [1, 40], ids=["in the head", "below the head"])
+def test_a_line_of_gigabytes_is_reported_and_not_read(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + f"{line()}\n" * rows)
+    os.truncate(path, 6_700_000_000)  # bytes of zero, which take no disk
+    done = subprocess.run(
+        [sys.executable, "-c", LONG_LINE, str(tmp_path)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"a\.csv cannot be read: .*line .* has more than 2,000,000 characters", done.stdout)
+    path.unlink()
+    with gzip.open(tmp_path / "a.csv.gz", "wb", compresslevel=1) as packed:
+        packed.write((HEADER + f"{line()}\n" * rows).encode())
+        packed.writelines([bytes(1 << 20)] * 40)
+    with pytest.raises(SourceError, match=r"a\.csv\.gz cannot be read: .*line.* has more than 2,000,000 characters"):
+        FilesSource(tmp_path).fetch(crypto, crypto.symbols, FIRST, LAST)
+
+
+def test_a_link_to_a_file_outside_the_folder_is_not_followed(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for made in (folder, elsewhere):
+        made.mkdir()
+    fetch(folder, HEADER + line("AAA"))
+    (elsewhere / "b.csv").write_text(HEADER.removeprefix("symbol,") + line("BBB").removeprefix("BBB,"))
+    (folder / "BBB.csv").symlink_to(elsewhere / "b.csv")
+    (folder / "CCC.csv").symlink_to(folder / "a.csv")  # within the folder
+    fetched = FilesSource(folder).fetch(crypto, crypto.symbols, FIRST, LAST)
+    assert {*fetched.bars["symbol"]} == {"AAA"}
+    [outcome] = [outcome for outcome in fetched.outcomes if outcome.symbol == "BBB"]
+    assert outcome.status == "unavailable"
+    assert f"BBB.csv is a link to {elsewhere / 'b.csv'}, which is not in {folder}" in outcome.cause
+    (elsewhere / "b.csv").unlink()
+    assert "is a link to" in FilesSource(folder).fetch(crypto, crypto.symbols, FIRST, LAST).notes[0]
 
 
 def test_a_file_is_read_whatever_its_name(tmp_path: Path) -> None:

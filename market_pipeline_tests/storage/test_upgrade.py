@@ -52,7 +52,10 @@ SPECIAL = {
 }
 ROWS = 400
 
-DECLARED = (2, "fa59da3e1d8b0e30")
+ADDED = {"ledger": ("symbols", "libraries", "plugins")}
+"""Columns that version 1 did not have."""
+
+DECLARED = (3, "1dbe667e742e8aff")
 """The schema version and the digest of all declarations that belongs to it."""
 
 
@@ -75,11 +78,18 @@ def old_warehouse(folder: Path, rows: int = ROWS) -> Path:
     return path
 
 
+def first_columns(table: str) -> list[str]:
+    """The columns that a table had in version 1."""
+    return [name for name in WAREHOUSE[table].names if name not in ADDED.get(table, ())]
+
+
 def digests(path: Path) -> dict[str, object]:
-    """Number of rows and a digest of their values, for every table."""
+    """Number of rows and a digest of what version 1 stored in them, for every table."""
     with duckdb.connect(str(path), read_only=True) as connection:
         return {
-            name: connection.execute(f"select count(*), sum(hash(t)::hugeint) from {name} t").fetchone()
+            name: connection.execute(
+                f"select count(*), sum(hash(t)::hugeint) from (select {', '.join(first_columns(name))} from {name}) t"
+            ).fetchone()
             for name in WAREHOUSE
         }
 
@@ -92,14 +102,19 @@ def opened(path: Path) -> Warehouse:
 
 def test_the_first_schema_has_todays_tables_and_columns(tmp_path: Path) -> None:
     with duckdb.connect(str(old_warehouse(tmp_path))) as connection:
-        for table in WAREHOUSE.values():
-            assert [column[0] for column in connection.execute(f"describe {table.name}").fetchall()] == [*table.names]
+        for table in WAREHOUSE:
+            stored = [column[0] for column in connection.execute(f"describe {table}").fetchall()]
+            assert stored == first_columns(table)
 
 
-def test_every_row_comes_through(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_row_comes_through(tmp_path: Path, version: int) -> None:
     path = old_warehouse(tmp_path)
+    if version == 2:  # the same tables
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("alter table origin_of_data add column schema_version integer default 2")
     before = digests(path)
-    assert stored_version(path) == 1
+    assert stored_version(path) == version
     warehouse = opened(path)
     assert digests(path) == before
     assert stored_version(path) == SCHEMA_VERSION
@@ -161,7 +176,8 @@ def test_an_error_at_any_step_leaves_the_old_file_and_the_next_command_upgrades(
 def test_a_copy_that_differs_stops_the_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = old_warehouse(tmp_path)
     before = digests(path)
-    monkeypatch.setattr(upgrading, "CONVERSIONS", {1: {"ledger": "select * from old.ledger where mode = 'live'"}})
+    query = f"{upgrading.CONVERSIONS[1]['ledger']} where mode = 'live'"
+    monkeypatch.setattr(upgrading, "CONVERSIONS", {1: {"ledger": query}})
     upgraded = opened(path)  # a conversion is the new content
     assert upgraded.read("select count(*) as n from ledger")["n"][0].as_py() == ROWS // 2
     other = tmp_path / "other"

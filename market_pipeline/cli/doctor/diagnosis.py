@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from market_pipeline.cli.doctor.environment import clock, disk, network, web_server, write_access
 from market_pipeline.cli.doctor.finding import Finding
+from market_pipeline.cli.doctor.own_models import own_models
 from market_pipeline.cli.doctor.spelling import misspelt_settings, suspect_symbols
 from market_pipeline.cli.doctor.stored_data import stored_data
 from market_pipeline.config.markets_file import configured_markets
@@ -29,6 +30,7 @@ def _findings(environment: Mapping[str, str], port: int, now: dt.datetime) -> It
     names = ", ".join(f"{market.name} ({len(market.symbols)} symbols, {market.calendar_name})" for market in markets)
     message = f"source {settings.source}, data directory {settings.home}; markets {names}"
     yield Finding("configuration", True, message)
+    yield from own_models(environment)
     yield write_access(settings.home)
     problem = open_source(settings).problem()
     yield Finding("source", problem is None, problem or f"{settings.source} is ready")

@@ -1,5 +1,7 @@
 """Which forecasters there are, what they claim, and which are refitted at each origin; in the order of tables."""
 
+import logging
+
 from market_pipeline.models.forecasters.boosting import BOOSTING
 from market_pipeline.models.forecasters.classical import ETS, THETA
 from market_pipeline.models.forecasters.drift import DRIFT
@@ -11,6 +13,8 @@ from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.models.forecasters.prophet import PROPHET
 from market_pipeline.models.forecasters.protocol import CLAIMS, Forecaster
 from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
+
+LOG = logging.getLogger(__name__)
 
 BUILT_IN: tuple[Forecaster, ...] = (
     RANDOM_WALK, DRIFT, EWMA, GARCH, HAR, LOGISTIC, LINEAR, BOOSTING, ETS, THETA, PROPHET,
@@ -24,7 +28,14 @@ MEMBERS = (EWMA.name, GARCH.name, HAR.name)
 JOINT = "joint"
 """The simulation of all symbols together, for ranks only."""
 
-FORECASTERS = (*BUILT_IN, *load_plugins({*(forecaster.name for forecaster in BUILT_IN), ENSEMBLE, JOINT}))
+TAKEN = (*(forecaster.name for forecaster in BUILT_IN), ENSEMBLE, JOINT)
+"""Names that no plugin can have."""
+
+PLUGINS = load_plugins(TAKEN)
+for fault in PLUGINS.broken:
+    LOG.warning(fault)
+
+FORECASTERS: tuple[Forecaster, ...] = (*BUILT_IN, *PLUGINS.usable)
 
 REFITTED = tuple(forecaster.name for forecaster in FORECASTERS if getattr(forecaster, "refitted", False))
 """Fitted again at each origin, on all that is known there."""

@@ -1,9 +1,10 @@
 """Fits the models of months, each on what was known before its month began, and saves them with their registry rows."""
 
 import datetime as dt
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from market_pipeline.errors import PluginError
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.plugin import Plugin
 from market_pipeline.models.forecasters.protocol import Forecaster
-from market_pipeline.storage.artifacts import save
+from market_pipeline.storage.artifacts import load, save
+
+LOG = logging.getLogger(__name__)
 
 LEAST_SESSIONS = 250
 """Sessions of history that a month needs before it gets models: a year, as the longest indicators need."""
@@ -49,11 +54,14 @@ def train(
     folder: Path,
     now: dt.datetime,
     forecasters: Sequence[Forecaster] = FORECASTERS,
+    *,
+    report: Callable[[str], None] = LOG.warning,
 ) -> Iterator[pa.Table]:
     """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each below `folder`.
 
     Yields the registry rows of each month in turn. Fits run in parallel threads, which share the panel. If one fails,
-    its error is raised in place of its month's rows, and fits that have not begun do not begin.
+    its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that fails has
+    no row, and its fault goes to `report`.
     """
     from joblib import cpu_count
 
@@ -65,9 +73,17 @@ def train(
         ]
         try:
             for fits in begun:
-                yield pa.Table.from_pylist([fit.result() for fit in fits])
+                yield pa.Table.from_pylist(list(_rows(fits, report)))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _rows(fits: Iterable[Future[dict[str, object]]], report: Callable[[str], None]) -> Iterator[dict[str, object]]:
+    for fit in fits:
+        try:
+            yield fit.result()
+        except PluginError as error:
+            report(str(error))
 
 
 def _fit_and_save(
@@ -78,7 +94,7 @@ def _fit_and_save(
     past = panel.until(np.datetime64(month.cutoff))
     if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
         raise LookAheadError(f"Training for {month.first} must end at {month.cutoff}, but its panel ends at {last}.")
-    path, digest = save(forecaster.fit(past), folder / forecaster.name, month.first.isoformat())
+    path, digest = _saved(forecaster, past, folder / forecaster.name, month.first.isoformat())
     return {
         "model": forecaster.name,
         "month": month.first,
@@ -89,3 +105,14 @@ def _fit_and_save(
         "seconds": time.perf_counter() - began,
         "fitted_at": now.replace(tzinfo=None),
     }
+
+
+def _saved(forecaster: Forecaster, past: Panel, folder: Path, name: str) -> tuple[Path, str]:
+    """The file of a fit and its digest; raises PluginError where a plugin learned what cannot be read back."""
+    parameters = forecaster.fit(past)
+    if not isinstance(forecaster, Plugin):
+        return save(parameters, folder, name)
+    with forecaster.named_faults("saving what fit returned"):
+        path, digest = save(parameters, folder, name)
+        load(path, digest)
+    return path, digest

@@ -66,15 +66,24 @@ RANKS = Table(
     partition="origin",
 )
 
+NOT_RECORDED = "NULL before schema version 3"
+
 LEDGER = Table(
     "ledger",
-    "What the forecasts of each origin were made from: market-pipeline replay makes them again.",
+    "What the forecasts of an origin were made from, with a row for each run that stored some: market-pipeline replay "
+    "makes them again.",
     (
         MARKET, ORIGIN, MODE, MADE_AT,
         Column("code", "varchar", "Version of the code, with a digest of its files"),
         Column("models", "varchar", "Digest of the fitted models of the month"),
-        Column("bars", "varchar", "Digest of all bars up to the origin, as they were known when the forecast was made"),
+        Column("bars", "varchar",
+               "Digest of the cross-section's bars up to the origin, as they were known when the forecast was made"),
+        Column("symbols", "varchar[]", f"The cross-section: all symbols that were forecast together; {NOT_RECORDED}",
+               nullable=True, published=False),
+        Column("libraries", "varchar",
+               f"Versions of Python and the libraries that compute, and the processor; {NOT_RECORDED}", nullable=True),
+        Column("plugins", "varchar", f"Own models, each with a digest of its source; {NOT_RECORDED}", nullable=True),
     ),
-    key=("origin",),
+    key=("origin", "made_at"),
     partition="origin",
 )
