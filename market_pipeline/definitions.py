@@ -17,6 +17,7 @@ from market_pipeline.models.assets import models_asset
 from market_pipeline.models.checks import models_checks
 from market_pipeline.orchestration.alerts import alerts_sensor
 from market_pipeline.orchestration.chain import chain_of
+from market_pipeline.orchestration.freshness import freshness_sensor
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.resources import resources_of
 from market_pipeline.orchestration.sensors import sensors_of
@@ -37,6 +38,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     jobs = {market.name: jobs_of(market) for market in markets}
     every_job = [job for market in markets for job in jobs[market.name]]
     sensors = [sensor for market in markets for sensor in sensors_of(market, jobs[market.name])]
+    sensors.append(freshness_sensor(markets))
     if settings.alerts:
         sensors.append(alerts_sensor(markets, [job.name for job in every_job], checks, settings.alerts))
     return dg.Definitions(

@@ -18,11 +18,15 @@ MEMORY = 7200.0
 """Seconds of progress from which the time left is estimated: a part takes minutes, half a minute has no progress."""
 
 
+EVERY = 30.0
+"""Seconds between the lines of a run where there is no terminal."""
+
+
 @contextmanager
 def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterator[tuple[PlannedRun, Show]]]:
     """The runs one after the other, each with the function that shows its progress.
 
-    On a terminal a live table; elsewhere one line when a run begins and one when it has ended.
+    On a terminal a live table; elsewhere one line when a run begins, one now and then, and one when it has ended.
     """
     if not console.is_terminal:
         yield _lines(console, planned)
@@ -53,10 +57,30 @@ def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[P
 
 def _lines(console: Console, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
     for place, run in enumerate(planned, 1):
-        console.print(f"[{place} of {len(planned)}] {_label(run)} ...", markup=False, soft_wrap=True)
+        title = f"[{place} of {len(planned)}]"
+        console.print(f"{title} {_label(run)} ...", markup=False, soft_wrap=True)
         began = time.monotonic()
-        yield run, lambda _done, _parts, _line: None
-        console.print(f"[{place} of {len(planned)}] done in {time.monotonic() - began:.0f} s", markup=False)
+        yield run, _now_and_then(console, title, began)
+        console.print(f"{title} done in {time.monotonic() - began:.0f} s", markup=False)
+
+
+def _now_and_then(console: Console, title: str, began: float) -> Show:
+    """Print a line once the last one is EVERY seconds old: parts, time, an estimate of the rest, the log's line."""
+    printed = began
+
+    def show(done: int, parts: int, line: str) -> None:
+        nonlocal printed
+        now = time.monotonic()
+        if now - printed < EVERY:
+            return
+        printed, elapsed = now, now - began
+        left = f", about {elapsed * (parts - done) / done:.0f} s left" if 0 < done < parts else ""
+        newest = f": {line}" if line else ""
+        console.print(
+            f"{title} {done} of {parts} parts after {elapsed:.0f} s{left}{newest}", markup=False, soft_wrap=True
+        )
+
+    return show
 
 
 def _label(run: PlannedRun) -> str:

@@ -2,13 +2,19 @@
 
 import datetime as dt
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from market_pipeline.cli.completion import market_names, symbol_names
-from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_json
+from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_behind, print_json
 from market_pipeline.config.settings import Settings, published_mart
 from market_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from market_pipeline.storage.freshness import Freshness
 
 
 @command(
@@ -21,14 +27,16 @@ from market_pipeline.errors import ConfigurationError
 def forecast(symbol: str | None, *, json_wanted: bool) -> None:
     """Print the published forecasts of one symbol, or of all, with the verdict.
 
-    Ranges and expected returns are log returns from the newest close. In JSON, probabilities are fractions.
+    Per cents are simple returns from the newest close. In JSON, returns are log returns and probabilities fractions;
+    sessions_behind is how many sessions are due after the newest one.
     """
     from market_pipeline.cli.tables import print_forecast, print_signals
     from market_pipeline.mart.read import read_forecast, read_rows
 
     rows = read_forecast(published_mart(), symbol) if symbol else read_rows(published_mart(), "signals")
+    found = _warn_of_old_prices(rows, json_wanted=json_wanted)
     if json_wanted:
-        print_json(rows.to_pylist())
+        print_json([row | {"sessions_behind": found[row["market"]].behind} for row in rows.to_pylist()])
     elif symbol:
         print_forecast(console_on(), rows)
     else:
@@ -52,10 +60,21 @@ def verdicts(name: str | None, *, json_wanted: bool) -> None:
         judged = sorted(set(read_rows(published_mart(), "leaderboard")["market"].to_pylist()))
         there = f"It has {', '.join(judged)}." if judged else "No forecast has been scored yet."
         raise ConfigurationError(f"The mart has no verdicts of a market {name!r}. {there}")
+    _warn_of_old_prices(rows, json_wanted=json_wanted)
     if json_wanted:
         print_json(rows.to_pylist())
     else:
         print_verdicts(console_on(), rows)
+
+
+def _warn_of_old_prices(rows: "pa.Table", *, json_wanted: bool) -> "dict[str, Freshness]":
+    """Print a line for each market of `rows` that is behind, above them or on stderr; the age of every market."""
+    from market_pipeline.mart.ages import read_freshness
+
+    found = {one.market: one for one in read_freshness(published_mart(), dt.datetime.now(dt.UTC))}
+    shown = rows["market"].unique().to_pylist()
+    print_behind(console_on(stderr=json_wanted), [one for one in found.values() if one.market in shown])
+    return found
 
 
 @command("market-pipeline replay --market stocks --origin 2024-03-15")

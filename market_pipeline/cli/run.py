@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,16 @@ import click
 from rich.console import Console
 
 from market_pipeline.cli.completion import market_names
-from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_json, print_paths
+from market_pipeline.cli.terminal import (
+    DATE,
+    as_json,
+    command,
+    console_on,
+    market_of,
+    print_behind,
+    print_json,
+    print_paths,
+)
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 
@@ -45,7 +54,7 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, js
         raise ConfigurationError(f"There is no asset {unknown[0]!r}. The assets are {', '.join(ASSETS)}.")
     market = market_of(settings, name)
     runs = materialise(console, settings, market, start.date(), end.date(), names, from_start=not assets)
-    _report(console, settings, runs, json_wanted=json_wanted)
+    _report(console, settings, [market], runs, json_wanted=json_wanted)
 
 
 @command("market-pipeline run", "market-pipeline run --market stocks", "market-pipeline run --json")
@@ -56,16 +65,24 @@ def run(name: str | None, *, json_wanted: bool) -> None:
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.orchestration.backfill import untrained_month
     from market_pipeline.orchestration.chain import ASSETS
+    from market_pipeline.sources.protocol import beyond_its_end
+    from market_pipeline.sources.selection import open_source
     from market_pipeline.storage.warehouse import Warehouse
 
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
-    runs = []
-    for market in [market_of(settings, name)] if name else configured_markets(settings):
+    markets = [market_of(settings, name)] if name else configured_markets(settings)
+    source, runs, ended = open_source(settings), list[dict[str, Any]](), list[str]()
+    for market in markets:
         newest = newest_closed(market)
+        if reason := beyond_its_end(source, market, newest):
+            ended.append(f"{reason}.")
+            continue
         untrained = untrained_month(Warehouse(settings.warehouse, settings.source), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
         runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
-    _report(console, settings, runs, json_wanted=json_wanted)
+    if ended:
+        raise ConfigurationError(" ".join(ended))
+    _report(console, settings, markets, runs, json_wanted=json_wanted)
 
 
 @command("market-pipeline demo", "MARKET_PIPELINE_HOME=/tmp/look market-pipeline demo")
@@ -116,12 +133,15 @@ def materialise(
     """
     from market_pipeline.cli.progress import followed
     from market_pipeline.definitions import build_definitions
-    from market_pipeline.orchestration.backfill import check_range, plan
+    from market_pipeline.orchestration.backfill import check_end, check_range, plan
     from market_pipeline.orchestration.instance import open_instance
     from market_pipeline.orchestration.runs import execute
+    from market_pipeline.sources.selection import open_source
     from market_pipeline.storage.warehouse import Warehouse
 
     first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
+    if "prices" in assets:
+        check_end(open_source(settings), market, first, last)
     warehouse = Warehouse(settings.warehouse, settings.source)
     planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start)
     instance, done = open_instance(settings), []
@@ -133,8 +153,23 @@ def materialise(
     return done
 
 
-def _report(console: Console, settings: Settings, runs: list[dict[str, Any]], *, json_wanted: bool) -> None:
+def _report(
+    console: Console,
+    settings: Settings,
+    markets: Sequence["Market"],
+    runs: list[dict[str, Any]],
+    *,
+    json_wanted: bool,
+) -> None:
+    """Where the results are, and which markets are still behind their calendar."""
+    from market_pipeline.storage.freshness import stored_freshness
+    from market_pipeline.storage.warehouse import Warehouse
+
+    warehouse, now = Warehouse(settings.warehouse, settings.source), dt.datetime.now(dt.UTC)
+    found = [stored_freshness(warehouse, market, now) for market in markets]
     if json_wanted:
-        print_json({"runs": runs, "mart": settings.mart, "report": settings.report})
+        behind = {one.market: one.behind for one in found}
+        print_json({"runs": runs, "mart": settings.mart, "report": settings.report, "sessions_behind": behind})
     else:
         print_paths(console, settings)
+    print_behind(console, found)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from market_pipeline.mart.report.sentences import price
 from market_pipeline.scores.verdicts import SURVIVORSHIP
+from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import BASELINE
 
 Row: TypeAlias = Mapping[str, Any]
@@ -25,18 +26,17 @@ LABELS = {
     "worse": "[red]worse[/]",
     "insufficient_data": "[dim]insufficient data[/]",
 }
-SHORT = LABELS | {"insufficient_data": "[dim]insufficient[/]"}
-"""For a narrow terminal."""
-
-SHORTEST = SHORT | {"beats_baseline": "[bold green]beats[/]"}
-"""For three verdicts on a line, below a title that names the baseline."""
+SHORT = LABELS | {"beats_baseline": "[bold green]beats[/]", "insufficient_data": "[dim]insufficient[/]"}
+"""For a narrow terminal, where a title or an explanation names the baseline."""
 
 EXPLANATIONS = {
-    "beats_baseline": "This model has beaten the random walk out of sample: market-pipeline verdicts shows on which "
-    "questions, and by how much.",
-    "no_evidence": "No model has beaten the random walk here, so its forecast is published: read the range, not the "
-    "trend.",
-    "kept": "This model beat the random walk before and stays selected, though its evidence is thin by now.",
+    "beats_baseline": "On {question}, this model has beaten the random walk out of sample: market-pipeline verdicts "
+    "shows by how much.",
+    "worse": "On {question}, this model beat the random walk before, but is worse by now: do not rely on it.",
+    "no_evidence": "No model has beaten the random walk here on return, direction or range, so its forecast is "
+    "published: read the range, not the trend.",
+    "kept": "On {question}, this model beat the random walk before and stays selected, though its evidence is thin by "
+    "now.",
     "insufficient_data": "Too few forecasts have been scored to judge; until then the random walk is published.",
 }
 
@@ -64,8 +64,8 @@ def print_signals(console: Console, signals: pa.Table) -> None:
             | ({} if in_title else {"as of": str(row["as_of"])})
             | _outlook(
                 row,
-                f"{row['expected_return']:+.2%}",
-                f"{row['low_80']:+.1%} … {row['high_80']:+.1%}",
+                f"{simple_returns(row['expected_return']):+.2%}",
+                f"{simple_returns(row['low_80']):+.1%} … {simple_returns(row['high_80']):+.1%}",
                 narrow=narrow,
             )
             for row in rows
@@ -85,7 +85,9 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
     def table(*, narrow: bool) -> Table:
         cells = []
         for row in signals:
-            expected = price(row["expected_price"]) + ("" if narrow else f" ({row['expected_return']:+.2%})")
+            expected = price(row["expected_price"]) + (
+                "" if narrow else f" ({simple_returns(row['expected_return']):+.2%})"
+            )
             interval = f"{price(row['low_price'])} … {price(row['high_price'])}"
             cells.append(_outlook(row, expected, interval, narrow=narrow))
         return _table("", cells, narrow=narrow)
@@ -94,7 +96,10 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
     horizons: dict[str, list[str]] = {}
     for row in signals:
         kept = row["verdict"] == "no_evidence" and row["model"] != BASELINE
-        horizons.setdefault(EXPLANATIONS["kept" if kept else row["verdict"]], []).append(str(row["horizon"]))
+        explanation = EXPLANATIONS["kept" if kept else row["verdict"]].format(
+            question=row.get("question") or "one question"
+        )
+        horizons.setdefault(explanation, []).append(str(row["horizon"]))
     for explanation, steps in horizons.items():
         where = f"{', '.join(steps)} session{'s' * (steps != ['1'])}: " if len(horizons) > 1 else ""
         console.print(f"\n{where}{explanation}")
@@ -128,7 +133,7 @@ def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
 def _skills(rows: Sequence[Row], horizons: Sequence[int], *, narrow: bool) -> dict[str, str]:
     """The cells of one model and question; in a narrow table the title names the market."""
     names = {name: rows[0][name] for name in ("market", "model", "question")[narrow:]}
-    labels, gap = (SHORTEST, " ") if narrow else (LABELS, "  ")
+    labels, gap = (SHORT, " ") if narrow else (LABELS, "  ")
     cells = {row["horizon"]: f"{_skill(row['skill'])}{gap}{labels[row['verdict']]}" for row in rows}
     return names | {f"{steps} session{'s' * (steps > 1)}": cells.get(steps, "") for steps in horizons}
 
@@ -157,8 +162,16 @@ def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[st
         "expected": expected,
         "80 % range": interval,
         "model": row["model"],
-        "verdict": (SHORT if narrow else LABELS)[row["verdict"]],
+        "verdict": _verdict(row, narrow=narrow),
     }
+
+
+def _verdict(row: Row, *, narrow: bool) -> str:
+    """A verdict with the question that it is about; the random walk's is about all that a signal answers."""
+    label = (SHORT if narrow else LABELS)[row["verdict"]]
+    if question := row.get("question"):
+        return f"{question}: {label}"
+    return f"{label} on any question" if row["verdict"] == "no_evidence" and not narrow else label
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> Table:
@@ -172,7 +185,8 @@ def _table(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> T
         padding=(0, 1, 0, 0) if narrow else (0, 1),
     )
     for name in rows[0] if rows else ():
-        table.add_column(name, justify="right" if name in RIGHT else "left")
+        # On a narrow terminal the verdict alone takes a second line: "direction: beats" below a long symbol.
+        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "verdict")
     for row in rows:
         table.add_row(*row.values())
     return table

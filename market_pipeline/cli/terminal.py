@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -18,6 +18,7 @@ from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
+    from market_pipeline.storage.freshness import Freshness
 
 Arguments = ParamSpec("Arguments")
 
@@ -89,6 +90,13 @@ def print_json(content: Any) -> None:
 def print_paths(console: Console, settings: Settings) -> None:
     """Where the report and the mart are."""
     console.print(f"\nreport  {settings.report}\nmart    {settings.mart}", soft_wrap=True, markup=False)
+
+
+def print_behind(console: Console, found: Iterable["Freshness"]) -> None:
+    """A line for each market whose newest session is not the one that its calendar expects."""
+    for one in found:
+        if one.behind != 0:
+            console.print(f"[bold yellow]Old prices:[/] {escape(str(one))}", soft_wrap=True)
 
 
 def market_of(settings: Settings, name: str) -> "Market":

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -133,6 +134,14 @@ class Market:
         local = now.astimezone(ZoneInfo(self.timezone))
         day = local.date() - dt.timedelta(days=int(local.hour < self.schedule_hour))
         return self.newest_closed(dt.datetime.combine(day, dt.time(self.schedule_hour), tzinfo=local.tzinfo))
+
+    def due_at(self, session: dt.date) -> dt.datetime:
+        """When the daily run of a session starts, by the schedule, UTC; `newest_due` is this session from then on."""
+        closed = self.close_of(np.array([session], "datetime64[D]"))[0].item().replace(tzinfo=dt.UTC)
+        final = closed + dt.timedelta(minutes=self.settle_minutes)
+        hour = dt.time(self.schedule_hour, tzinfo=ZoneInfo(self.timezone))
+        starts = (dt.datetime.combine(session + dt.timedelta(days=days), hour) for days in count(1))
+        return next(start for start in starts if start >= final).astimezone(dt.UTC)
 
     def expected_sessions(self, symbol: str, first: dt.date, last: dt.date) -> Sessions:
         """The sessions of the range that should have a bar of the symbol: it is listed, and no hole is accepted."""

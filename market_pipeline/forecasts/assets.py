@@ -39,7 +39,6 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         market,
         "forecasts",
         deps=[dg.AssetKey([market.name, "indicators"]), dg.AssetKey([market.name, "models"])],
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],
     )

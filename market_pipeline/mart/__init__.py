@@ -4,8 +4,9 @@
     mart.forecasts("AAPL", newest=True)
 
 Each call opens the mart of MARKET_PIPELINE_HOME read-only and closes it: the pipeline may publish at any time, and the
-next call reads the newest mart. Days are pandas timestamps, returns log returns, probabilities fractions. A missing
-mart or an unknown symbol raises MarketPipelineError with the fix.
+next call reads the newest mart. A mart ages while none is published: `mart.freshness()` has how many sessions it is
+behind. Days are pandas timestamps, returns log returns (`numpy.expm1` makes simple ones of them), probabilities
+fractions. A missing mart or an unknown symbol raises MarketPipelineError with the fix.
 """
 
 import datetime as dt
@@ -35,6 +36,21 @@ def sql(query: str, **parameters: Any) -> "pd.DataFrame":
     from market_pipeline.mart import read
 
     return _frame(read.query(path(), query, parameters))
+
+
+def freshness() -> "pd.DataFrame":
+    """How old each market is now: its newest session, and `sessions_behind`, how many are due after it.
+
+    A session is due when the daily run of its market starts. Missing for a market without a calendar in `meta`.
+    """
+    import pandas as pd
+
+    from market_pipeline.mart.ages import read_freshness
+
+    found = read_freshness(path(), dt.datetime.now(dt.UTC))
+    rows = [(one.market, one.newest, one.behind) for one in found]
+    frame = pd.DataFrame(rows, columns=["market", "newest_session", "sessions_behind"])
+    return frame.astype({"newest_session": "datetime64[s]", "sessions_behind": "Int64"})
 
 
 def prices(

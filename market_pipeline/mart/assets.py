@@ -7,6 +7,7 @@ import dagster as dg
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
+from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.report.render import write_report
 from market_pipeline.orchestration.ui_metadata import contents
@@ -30,14 +31,17 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
         warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
         """What readers get: mart.duckdb, replaced in one rename, and report.html."""
-        rows = publish(warehouse, markets, settings.mart, dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
+        rows = publish(warehouse, markets, settings.mart, now)
         write_report(settings.mart, settings.report)
+        ages = {one.market: one.behind for one in read_freshness(settings.mart, now) if one.behind is not None}
         return dg.MaterializeResult(
             metadata={
                 "mart": dg.MetadataValue.path(str(settings.mart)),
                 "report": dg.MetadataValue.path(str(settings.report)),
                 "bytes": settings.mart.stat().st_size,
                 "dagster/row_count": sum(rows.values()),
+                **{f"sessions behind in {name}": behind for name, behind in ages.items()},
                 **{f"rows of {table}": count for table, count in rows.items()},
             }
         )

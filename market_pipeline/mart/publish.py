@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +13,17 @@ import pyarrow as pa
 
 from market_pipeline import __version__
 from market_pipeline.config.markets import Market
+from market_pipeline.mart.ages import ages_of
 from market_pipeline.mart.changes import CHANGED, ROWS
 from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
+from market_pipeline.scores.verdicts import BEATS_BASELINE
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_rows
 from market_pipeline.storage.schema import Table, comments, quoted
-from market_pipeline.storage.tables.mart import PUBLISHED_PRICES
+from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.mart import AGE, PUBLISHED_PRICES, PUBLISHED_SIGNALS
+from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -29,18 +33,34 @@ STORAGE_VERSION = "v1.2.0"
 PRICES = f"""
 select {", ".join(PUBLISHED_PRICES.names)} from prices join adjusted using (market, symbol, session) where final
 """
-META_ROWS = """
-select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
-    $version as code_version, $schema_version::integer as schema_version, market, max(session) as newest_session
-from prices where final group by market order by market
+SIGNAL_ROWS = f"""
+with champion as (select market, horizon, question, max_by(model, since) as model from champions group by all),
+judged as (
+    select l.market, l.horizon, l.model, l.verdict,
+        string_agg(l.question, ', ' order by list_position({list(SIGNAL_QUESTIONS)}, l.question)) as question
+    from leaderboard l left join champion c using (market, horizon, question)
+    where l.question in {SIGNAL_QUESTIONS} and l.model <> '{BASELINE}'
+        and (l.verdict = '{BEATS_BASELINE}' or c.model = l.model)
+    group by all
+)
+select {", ".join(PUBLISHED_SIGNALS.names)} from signals left join judged using (market, horizon, model, verdict)
 """
+META_ROWS = f"""
+select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
+    $version as code_version, $schema_version::integer as schema_version, market, newest_session, {", ".join(AGE)}
+from (select market, max(session) as newest_session from prices where final group by market)
+left join ages using (market) order by market
+"""
+ROWS_OF = {PUBLISHED_PRICES.name: PRICES, PUBLISHED_SIGNALS.name: SIGNAL_ROWS}
+"""Queries of the tables that have columns beside those of the warehouse."""
+
 NEWEST_BARS = """
 select symbol, max(session) as session, max_by(close, session) as close from prices
 where market = $market and final and session in (select unnest($sessions)) group by symbol order by symbol
 """
 
 
-def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt.datetime) -> dict[str, int]:
+def publish(warehouse: Warehouse, markets: Sequence[Market], path: Path, now: dt.datetime) -> dict[str, int]:
     """Write everything readers get to a new file beside `path`, then put it in its place; rows by table.
 
     Raises WarehouseError when the warehouse stays locked; the published file is then the one before.
@@ -52,13 +72,15 @@ def publish(warehouse: Warehouse, markets: Iterable[Market], path: Path, now: dt
         with warehouse.connect() as connection:
             connection.execute(f"attach {quoted(str(new))} as mart (read_write, storage_version '{STORAGE_VERSION}')")
             connection.register("adjusted", adjusted)
-            for table in (PUBLISHED_PRICES, *PUBLISHED):
+            for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
                 columns = ", ".join(column.name for column in table.columns if column.published)
-                rows = PRICES if table is PUBLISHED_PRICES else f"select {columns} from {table.name}"
+                rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
                 connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
             before, found = changes_since(connection, path)
             connection.register("found", found)
             connection.execute("create table mart.changes as from found")
+            newest = connection.execute("select market, max(session) from mart.prices group by market").fetchall()
+            connection.register("ages", ages_of(markets, dict(newest), now))
             values = {"now": now.replace(tzinfo=None), "before": before, "source": warehouse.source}
             versions = {"version": __version__, "schema_version": SCHEMA_VERSION}
             connection.execute(f"create table mart.meta as {META_ROWS}", values | versions)

@@ -12,15 +12,12 @@ from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import ConfigurationError, SourceError
+from market_pipeline.orchestration.freshness import GRACE
+from market_pipeline.storage.freshness import stored_freshness
 from market_pipeline.storage.warehouse import Warehouse
 
 ASSET_JOB = "__ASSET_JOB"
 """The job of runs that are launched from the asset graph or the command line."""
-
-GRACE = dt.timedelta(hours=2)
-"""How long a daily run may take before its session counts as stale."""
-
-NEWEST = "select max(session) as newest from prices where market = $market and final"
 
 
 def alerts_sensor(
@@ -95,10 +92,10 @@ def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datet
     if not warehouse.path.exists():
         return
     for market in markets:
-        newest = warehouse.read(NEWEST, {"market": market.name})["newest"][0].as_py()
-        due = market.newest_due(now - GRACE)
-        if newest is not None and due is not None and newest < due:
-            yield f"market {market.name}", f"the newest stored session is {newest}, expected {due}"
+        found = stored_freshness(warehouse, market, now - GRACE)
+        if found.newest is not None and found.behind:
+            due = market.newest_due(now - GRACE)
+            yield f"market {market.name}", f"the newest stored session is {found.newest}, expected {due}"
 
 
 def send(addresses: Sequence[str], lines: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.orchestration.chain import ASSETS, CHAIN, chain_of
+from market_pipeline.sources.protocol import Source, beyond_its_end, newest_available
 from market_pipeline.storage.warehouse import Warehouse
 
 COMPUTED = """
@@ -93,6 +94,13 @@ def check_range(market: Market, first: dt.date, last: dt.date, now: dt.datetime)
             f"{market.name} has no session from {first} to {last}: {market.calendar_name} was closed."
         )
     return sessions[0].item(), sessions[-1].item()
+
+
+def check_end(source: Source, market: Market, first: dt.date, last: dt.date) -> None:
+    """Raise ConfigurationError if a source ends before the last session of a range that is to be loaded."""
+    if ended := beyond_its_end(source, market, last):
+        newest = newest_available(source, market, last)
+        raise ConfigurationError(f"{ended}, or end at {newest}." if newest and first <= newest else f"{ended}.")
 
 
 def untrained_month(warehouse: Warehouse, market: Market, session: dt.date) -> bool:

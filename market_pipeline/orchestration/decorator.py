@@ -18,7 +18,6 @@ def market_asset(
     kinds: set[str],
     owners: Sequence[str],
     deps: Sequence[dg.AssetKey | dg.AssetDep] = (),
-    freshness_policy: dg.FreshnessPolicy | None = None,
     check_specs: Sequence[dg.AssetCheckSpec] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`dg.asset` for the asset `name` of a market; a range of partitions is one run."""
@@ -29,7 +28,6 @@ def market_asset(
         partitions_def=partitions_of(market, asset.partition),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=deps,
-        freshness_policy=freshness_policy,
         kinds=kinds,
         owners=owners,
         metadata=table_metadata(market.name, asset.tables[0]),

@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.chain import Job, chain_of, job_name
+from market_pipeline.sources.protocol import Source, beyond_its_end
 from market_pipeline.storage.warehouse import Warehouse
 
 Jobs: TypeAlias = list[UnresolvedAssetJobDefinition]
@@ -42,20 +43,25 @@ def schedules_of(market: Market) -> list[dg.ScheduleDefinition]:
 
     @_schedule(market, "daily", "0 {hour} * * *", "The newest closed session; waits for a first backfill.")
     def daily(
-        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse], source: dg.ResourceParam[Source]
     ) -> dg.RunRequest | dg.SkipReason:
         newest = market.newest_closed(context.scheduled_execution_time)
         if newest is None or awaits_first_backfill(market, warehouse):
             return dg.SkipReason(first_backfill(market))
+        if ended := beyond_its_end(source, market, newest):
+            return dg.SkipReason(f"{ended}: they are loaded within the hour.")
         # One key per session: on the days after a closed one nothing is requested twice.
         return dg.RunRequest(run_key=f"{market.name} {newest}", partition_key=newest.isoformat())
 
     @_schedule(market, "monthly", "30 {hour} 1 * *", "The month's models, on its first day, after the daily run.")
     def monthly(
-        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+        context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse], source: dg.ResourceParam[Source]
     ) -> dg.RunRequest | dg.SkipReason:
-        if awaits_first_backfill(market, warehouse):
+        newest = market.newest_closed(context.scheduled_execution_time)
+        if newest is None or awaits_first_backfill(market, warehouse):
             return dg.SkipReason(first_backfill(market))
+        if ended := beyond_its_end(source, market, newest):
+            return dg.SkipReason(f"{ended}: the month's models are trained with them.")
         month = context.scheduled_execution_time.date().replace(day=1)
         return dg.RunRequest(run_key=f"{market.name} {month}", partition_key=month.isoformat())
 

@@ -1,6 +1,7 @@
 """Plots in a run's metadata, as PNG: forecast ranges, calibration, skill over time.
 
-Knows arrays and matplotlib, which is imported when a plot is drawn; no table, no Dagster. All returns are log returns.
+Knows arrays and matplotlib, which is imported when a plot is drawn; no table, no Dagster. All returns are
+simple returns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,8 +45,8 @@ def range_charts(charts: Sequence[RangeChart]) -> bytes:
     """A panel for each symbol: its past and its forecast ranges, in per cent from the origin."""
     figure, panels = _panels(len(charts))
     for chart, axes in zip(charts, panels, strict=False):
-        axes.plot(np.arange(1 - len(chart.past), 1), 100 * np.expm1(chart.past), color=INK, linewidth=1)
-        ahead, ranges = np.concatenate([[0], chart.ahead]), np.vstack([np.zeros(7), 100 * np.expm1(chart.ranges)])
+        axes.plot(np.arange(1 - len(chart.past), 1), 100 * chart.past, color=INK, linewidth=1)
+        ahead, ranges = np.concatenate([[0], chart.ahead]), np.vstack([np.zeros(7), 100 * chart.ranges])
         for place, (opacity, name) in enumerate(BANDS):
             low, high = ranges[:, place], ranges[:, 6 - place]
             axes.fill_between(ahead, low, high, color=BLUE, alpha=opacity, linewidth=0, label=name)
@@ -73,11 +74,12 @@ def skill_over_time(skill: Mapping[int, Mapping[str, tuple[Days, Grid]]], questi
     for (horizon, models), axes in zip(skill.items(), panels, strict=False):
         axes.axhline(0, color=FAINT, linewidth=0.8, linestyle="--")
         for model, (origins, values) in models.items():
-            axes.plot(origins, 100 * values, linewidth=1, color=colours[model], label=model)
+            # As numbers: matplotlib's own dates choose ticks that are replaced below, and warn if there are few days.
+            axes.plot(origins.astype(np.int64), 100 * values, linewidth=1, color=colours[model], label=model)
         axes.set_ylim(bottom=max(axes.get_ylim()[0], WORST))
         days = np.unique(np.concatenate([origins for origins, _ in models.values()]))
         ticks = days[np.linspace(0, len(days) - 1, min(len(days), 4)).astype(int)]
-        axes.set_xticks(ticks, np.datetime_as_string(ticks, "D").tolist())
+        axes.set_xticks(ticks.astype(np.int64), np.datetime_as_string(ticks, "D").tolist())
         _label(axes, f"{question}, {_sessions(horizon)}", "origin", f"skill so far, %; axis ends at {WORST}")
     return _png(figure, panels)
 

@@ -9,6 +9,7 @@ from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.chain import ASSETS, job_name
 from market_pipeline.orchestration.jobs import Jobs, awaits_first_backfill, first_backfill
 from market_pipeline.orchestration.partitions import range_tags
+from market_pipeline.sources.protocol import Source, beyond_its_end, newest_available
 from market_pipeline.storage.warehouse import Warehouse
 
 LOOKBACK = dt.timedelta(days=31)
@@ -72,12 +73,15 @@ def gaps_sensor(market: Market, jobs: Jobs) -> dg.SensorDefinition:
         "hours, at most a week; a session without any bar after at most 6 hours; a symbol's session that is listed in "
         "accepted_holes never.",
     )
-    def gaps(warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
+    def gaps(warehouse: dg.ResourceParam[Warehouse], source: dg.ResourceParam[Source]) -> dg.SensorResult:
         now = dt.datetime.now(dt.UTC)
-        newest = market.newest_closed(now)
-        if newest is None or awaits_first_backfill(market, warehouse):
+        closed = market.newest_closed(now)
+        if closed is None or awaits_first_backfill(market, warehouse):
             return dg.SensorResult(skip_reason=first_backfill(market))
-        repair = next_repair(market, warehouse, newest, now)
+        newest = newest_available(source, market, closed)
+        repair = next_repair(market, warehouse, newest, now) if newest else None
+        if repair is None and (ended := beyond_its_end(source, market, closed)):
+            return dg.SensorResult(skip_reason=f"{ended}.")
         if repair is None:
             return dg.SensorResult(skip_reason="Every session of the last month is complete, or its retry is later.")
         # The day is part of the key because a run may die before its request is recorded as an attempt.

@@ -39,7 +39,6 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
     @market_asset(
         market,
         "prices",
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=5)),
         kinds={"duckdb", "table"},
         owners=["team:data"],
     )

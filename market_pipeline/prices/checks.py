@@ -6,6 +6,7 @@ import dagster as dg
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
+from market_pipeline.orchestration.freshness import CHECK, evaluation
 from market_pipeline.storage.tables.prices import BAR_RULES
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -30,7 +31,6 @@ select symbol, session, split_ratio, before, close from price_steps($first)
 where market = $market and session <= $last and abs(ln(split_ratio)) > 0.25 and abs(step) < abs(step + ln(split_ratio))
 order by session desc
 """
-NEWEST = "select max(session) as newest from prices where market = $market and final"
 
 
 def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
@@ -57,20 +57,15 @@ def prices_checks(market: Market) -> list[dg.AssetChecksDefinition]:
 
 
 def newest_session_check(market: Market) -> dg.AssetChecksDefinition:
-    """Freshness by the calendar: a policy on the last run's time would call a backfill of old sessions fresh."""
+    """Freshness by the calendar; the sensor `freshness` evaluates it again while no run does."""
 
     @dg.asset_check(
         asset=[market.name, "prices"],
-        name="prices_up_to_date",
+        name=CHECK,
         description="Compares the newest stored session with the exchange's calendar, not with the time of a run.",
     )
     def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-        expected = market.newest_due(dt.datetime.now(dt.UTC))
-        newest = warehouse.read(NEWEST, {"market": market.name})["newest"][0].as_py()
-        return dg.AssetCheckResult(
-            passed=expected is None or (newest is not None and newest >= expected),
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"newest stored session": str(newest), "newest expected session": str(expected)},
-        )
+        found = evaluation(warehouse, market, dt.datetime.now(dt.UTC))
+        return dg.AssetCheckResult(passed=found.passed, severity=found.severity, metadata=found.metadata)
 
     return check

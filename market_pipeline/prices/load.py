@@ -20,7 +20,7 @@ from market_pipeline.prices.coverage import COUNTED, count_symbols, coverage_row
 from market_pipeline.prices.restatements import Changes, reconcile, rescaled
 from market_pipeline.prices.rules import LOOKBACK
 from market_pipeline.prices.validation import Batch, validate
-from market_pipeline.sources.protocol import FAILED, Fetched, Outcome, Source, pieces_of
+from market_pipeline.sources.protocol import BROUGHT, FAILED, Fetched, Outcome, Source, days_of, pieces_of
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.prices import OUTCOMES, RESTATEMENTS
 from market_pipeline.storage.warehouse import Transaction, Warehouse
@@ -117,11 +117,24 @@ def load_prices(
 
 
 def require_arrivals(loaded: Loaded, market: Market, source: Source) -> None:
-    """Raise SourceError if no symbol arrived at all."""
+    """Raise SourceError if no symbol arrived at all, or none brought a bar of sessions that should have one."""
     if all(one.status in FAILED for one in loaded.outcomes):
         raise SourceError(
             f"{market.name}: no symbol arrived from {source.name}; what was stored stays as it was. "
             + "; ".join(f"{symbol}: {cause}" for symbol, cause in list(loaded.failed.items())[:3])
+        )
+    brought = any(one.status in BROUGHT for one in loaded.outcomes)
+    expected, present, rejected = (sum(loaded.coverage[name].to_pylist()) for name in COUNTED[:3])
+    if expected and not (brought and present + rejected):
+        sessions = loaded.coverage["session"]
+        days = days_of(source, market)
+        raise SourceError(
+            f"{market.name}: no symbol has a bar from {sessions[0]} to {sessions[-1]} in {source.name}. "
+            + (
+                f"It has bars from {days[0]} to {days[1]}: load sessions of these days, or add newer bars to it."
+                if days
+                else "If the market was open, the vendor may have an outage: load them again later."
+            )
         )
 
 

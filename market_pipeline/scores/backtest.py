@@ -14,6 +14,7 @@ from market_pipeline.prices.history import History
 from market_pipeline.scores.signals import trend
 from market_pipeline.scores.verdicts import INSUFFICIENT_DATA
 from market_pipeline.storage.grids import Grid, to_grids
+from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 from market_pipeline.storage.tables.scores import STRATEGIES
 
@@ -41,7 +42,7 @@ def strategies(
         return STRATEGIES.schema.empty_table()
     trials = len({(row["horizon"], row["model"]) for row in tested if row["question"] in claims_of(row["model"])})
     inside = history.sessions >= np.datetime64(since)
-    returns = np.expm1(session_returns(history))[:, inside]
+    returns = simple_returns(session_returns(history))[:, inside]
     per_year = 365.25 * len(history.sessions) / max((history.sessions[-1] - history.sessions[0]).astype(int), 1)
     rows = []
     for horizon in HORIZONS:

@@ -13,7 +13,7 @@ from market_pipeline.scores.champions import newest_champions
 from market_pipeline.scores.verdicts import INSUFFICIENT_DATA, NO_EVIDENCE
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS, RANGES
-from market_pipeline.storage.tables.scores import SIGNALS, TRENDS
+from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS, SIGNALS, TRENDS
 
 RISE = 0.55
 """Probability of a rise from which, with a positive mean, the trend is up; with a negative one, 1 - RISE is down."""
@@ -30,6 +30,13 @@ class Selected:
     horizon: int
     model: str
     verdict: str
+    question: str | None = None
+    """What the verdict is about; None for the random walk, which is selected when no model is proven on any."""
+
+    @property
+    def title(self) -> str:
+        """The model and, unless it is the random walk, its verdict with the question."""
+        return f"{self.model} ({self.question}: {self.verdict})" if self.question else self.model
 
 
 def selected_models(champions: pa.Table, leaderboard: pa.Table, newest: pa.Table) -> tuple[Selected, ...]:
@@ -46,11 +53,11 @@ def selected_models(champions: pa.Table, leaderboard: pa.Table, newest: pa.Table
         proven = [
             row
             for row in rows
-            if row["question"] != "rank" and champion.get((horizon, row["question"])) == row["model"]
+            if row["question"] in SIGNAL_QUESTIONS and champion.get((horizon, row["question"])) == row["model"]
         ]
         if proven:
             best = max(proven, key=lambda row: (row["skill"], row["model"]))
-            selected.append(Selected(horizon, best["model"], best["verdict"]))
+            selected.append(Selected(horizon, best["model"], best["verdict"], best["question"]))
         else:
             tested = any(row["verdict"] != INSUFFICIENT_DATA for row in rows)
             selected.append(Selected(horizon, BASELINE, NO_EVIDENCE if tested else INSUFFICIENT_DATA))

@@ -13,6 +13,7 @@ from market_pipeline.prices.history import History
 from market_pipeline.scores.signals import Selected
 from market_pipeline.scores.verdicts import BEATS_BASELINE, SURVIVORSHIP, WORSE
 from market_pipeline.storage.grids import Days, Grid
+from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import BASELINE, LEVELS
 from market_pipeline.storage.tables.scores import PIECES
 
@@ -71,11 +72,17 @@ def signals_metadata(
     names = f"{len(charts)} of {len(history.symbols)} symbols"
     return {
         "dagster/row_count": rows.num_rows,
-        **{f"champion at {one.horizon}": one.model for one in selected},
+        **{f"champion at {one.horizon}": one.title for one in selected},
         **({"newest forecasts": image(range_charts(charts), f"Forecast ranges of {names}")} if charts else {}),
-        "signals": markdown_table(rows.slice(0, 60)),
+        "signals": markdown_table(with_questions(rows, selected).slice(0, 60)),
         "signal backtest": markdown_table(backtest, digits=3),
     }
+
+
+def with_questions(rows: pa.Table, selected: tuple[Selected, ...]) -> pa.Table:
+    """Rows of `signals` with the question that each verdict is about; none for the random walk."""
+    question = {one.horizon: one.question for one in selected}
+    return rows.append_column("question", pa.array([question[row] for row in rows["horizon"].to_pylist()], pa.string()))
 
 
 def skill_so_far(losses: pa.Table, question: str) -> dict[int, dict[str, tuple[Days, Grid]]]:
@@ -110,5 +117,6 @@ def charts_of(selected: tuple[Selected, ...], newest: pa.Table, history: History
             continue
         ranges = np.array([[row[level] for level in RANGE] for row in ahead])
         title = f"{symbol}, {ahead[0]['origin']}: " + ", ".join(dict.fromkeys(row["model"] for row in ahead))
-        charts.append(RangeChart(title, past - past[-1], np.array([row["horizon"] for row in ahead], float), ranges))
+        horizons = np.array([row["horizon"] for row in ahead], float)
+        charts.append(RangeChart(title, simple_returns(past - past[-1]), horizons, simple_returns(ranges)))
     return charts[:CHARTS]

@@ -132,6 +132,20 @@ class FileTables:
             found.update(*self._attempt(partial(self._distinct, layout), some))
         return found
 
+    def days(self, files: Files) -> tuple[dt.date, dt.date] | None:
+        """The first and the last day of the rows of `files` that have a close; None without any. Loads nothing."""
+        spans = list[tuple[dt.date | None, dt.date | None]]()
+        for layout, some in _by_layout(files):
+            spans += self._attempt(partial(self._span, layout), some)
+        days = [day for span in spans for day in span if day is not None]
+        return (min(days), max(days)) if days else None
+
+    def _span(self, layout: Layout, files: Files) -> tuple[dt.date | None, dt.date | None]:
+        rows = self._select(layout, files)
+        sql = f"select min(session), max(session) from ({rows}) where close is not null and not isnan(close)"
+        [(since, until)] = self.db.cursor().execute(sql).fetchall()
+        return since, until
+
     def _distinct(self, layout: Layout, files: Files) -> list[str]:
         sql = f"select distinct symbol from ({self._raw(layout, files)}) where symbol is not null"
         return [symbol for (symbol,) in self.db.cursor().execute(sql).fetchall()]

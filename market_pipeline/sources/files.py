@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.sources.file_bars import bars_of
+from market_pipeline.sources.file_days import days_in
 from market_pipeline.sources.file_heads import EXTRAS, NUMBERS, SUFFIXES, Head, head_of, symbol_of
 from market_pipeline.sources.file_tables import FileTables
 from market_pipeline.sources.protocol import Fetched, Outcome, outcome_of
@@ -67,6 +68,11 @@ class FilesSource:
             for chunk in ahead(partial(reading.answer, market), reading.rows(market, self.at_once)):
                 yield replace(chunk, notes=tuple(reading.notes[noted:]))
                 noted = len(reading.notes)
+
+    def days(self, symbols: Sequence[str]) -> tuple[dt.date, dt.date] | None:
+        """The first and the last day of their rows; the files are read again only when one has changed."""
+        stats = ((path, path.stat()) for path in self._paths())
+        return days_in(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats), tuple(sorted(symbols)))
 
     def _paths(self) -> list[Path]:
         """Hidden files and folders are other programs' copies and locks, not data."""

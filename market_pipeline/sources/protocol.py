@@ -26,6 +26,9 @@ Status: TypeAlias = Literal[
 FAILED: tuple[Status, ...] = ("unknown_symbol", "rate_limited", "unavailable", "rejected")
 """Outcomes without information about the bars: what is stored for such a symbol stays as it is."""
 
+BROUGHT: tuple[Status, ...] = ("ok", "partial")
+"""Outcomes with at least one bar."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -77,6 +80,15 @@ class SourceInPieces(Protocol):
         ...
 
 
+@runtime_checkable
+class SourceWithEnd(Protocol):
+    """A source that has no bar after its last day until somebody adds one."""
+
+    def days(self, symbols: Sequence[str]) -> tuple[dt.date, dt.date] | None:
+        """The first and the last day of its rows of any of the symbols; None if it has no row of them."""
+        ...
+
+
 def pieces_of(
     source: Source, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date
 ) -> Iterator[Fetched]:
@@ -85,6 +97,29 @@ def pieces_of(
         yield from source.batches(market, symbols, first, last)
     else:
         yield source.fetch(market, symbols, first, last)
+
+
+def days_of(source: Source, market: Market) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day of a market's bars in a source; None where it does not know them."""
+    return source.days(market.symbols) if isinstance(source, SourceWithEnd) else None
+
+
+def newest_available(source: Source, market: Market, newest: dt.date) -> dt.date | None:
+    """The newest session up to `newest` that a source can have; None if it ends before the market's first one."""
+    days = days_of(source, market)
+    sessions = market.sessions_between(market.start, min(newest, days[1]) if days else newest)
+    return sessions[-1].item() if len(sessions) else None
+
+
+def beyond_its_end(source: Source, market: Market, session: dt.date) -> str | None:
+    """Why a source cannot have a session, without a full stop; None if it may have it."""
+    days = days_of(source, market)
+    if days is None or session <= days[1]:
+        return None
+    return (
+        f"{market.name}: the bars of {source.name} end at {days[1]}, so the session {session} cannot be loaded. Add "
+        "newer bars to them"
+    )
 
 
 def outcome_of(market: Market, symbol: str, found: Days, first: dt.date, last: dt.date) -> Outcome:

@@ -3,7 +3,14 @@
 from market_pipeline.storage.schema import Table, View
 from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS
 from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
-from market_pipeline.storage.tables.mart import CHANGES, FORECAST_PRICES, INDICATOR_LEVELS, META, PUBLISHED_PRICES
+from market_pipeline.storage.tables.mart import (
+    CHANGES,
+    FORECAST_PRICES,
+    INDICATOR_LEVELS,
+    META,
+    PUBLISHED_PRICES,
+    PUBLISHED_SIGNALS,
+)
 from market_pipeline.storage.tables.models import REGISTRY
 from market_pipeline.storage.tables.prices import (
     BARS,
@@ -42,11 +49,13 @@ WAREHOUSE_VIEWS: tuple[View, ...] = (PRICE_STEPS, PRICES_AS_OF)
 
 PUBLISHED = (
     INDICATOR_VALUES, FORECASTS, RANKS, LEDGER, SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS, TESTS,
-    STRATEGIES, SIGNALS, COVERAGE, QUARANTINE, RESTATEMENTS,
+    STRATEGIES, COVERAGE, QUARANTINE, RESTATEMENTS,
 )  # fmt: skip
 """Tables of the warehouse that the mart has as they are, less the columns that are not published."""
 
-MART: dict[str, Table] = {table.name: table for table in (PUBLISHED_PRICES, *PUBLISHED, CHANGES, META)}
+MART: dict[str, Table] = {
+    table.name: table for table in (PUBLISHED_PRICES, *PUBLISHED, PUBLISHED_SIGNALS, CHANGES, META)
+}
 """The tables of the mart by name."""
 
 MART_VIEWS: tuple[View, ...] = (FORECAST_PRICES, INDICATOR_LEVELS)

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 import duckdb
+import pandas as pd
 import pytest
 
 from market_pipeline.cli.completion import symbol_names
@@ -97,6 +99,44 @@ def test_json_is_all_that_is_printed_for_a_script(filled: Path) -> None:
     }  # fmt: skip
     assert Path(result["mart"]).exists()
     assert "[1 of 1] stocks: mart" in ended.stderr
+
+
+def test_commands_that_read_state_how_old_the_prices_are(filled: Path) -> None:
+    for arguments in (("forecast",), ("forecast", "SIM1"), ("verdicts",)):
+        result = command(filled, *arguments)
+        assert re.match(r"Old prices: stocks: \d+ sessions behind; newest 2025-03-10\n", result.stdout), result.stdout
+    result = command(filled, "forecast", "--json")
+    assert "Old prices: stocks: " in result.stderr
+    behind = {row["sessions_behind"] for row in json.loads(result.stdout)}
+    assert len(behind) == 1
+    assert behind.pop() > 400
+    findings = {row["subject"]: row for row in json.loads(command(filled, "doctor", "--port", "1", "--json").stdout)}
+    for subject in ("stocks", "mart"):
+        assert not findings[subject]["ok"]
+        assert "sessions behind" in findings[subject]["message"]
+
+
+def test_a_backfill_ends_with_the_age_of_what_it_loaded_and_with_nothing_of_a_library(filled: Path) -> None:
+    days = ("--start", "2025-03-06", "--end", "2025-03-10")
+    result = command(filled, "backfill", "--market", "stocks", *days, "--assets", "leaderboard,signals,mart")
+    assert result.returncode == 0
+    assert re.search(r"\nOld prices: stocks: \d+ sessions behind; newest 2025-03-10\n$", result.stdout)
+    assert result.stderr == ""
+
+
+def test_files_are_not_asked_for_sessions_after_their_end(tmp_path: Path) -> None:
+    days = pd.bdate_range("2024-01-02", "2024-03-28")
+    bars = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 1e5}
+    (tmp_path / "files").mkdir()
+    rows = [pd.DataFrame({"symbol": symbol, "date": days} | bars) for symbol in ("AUTOREG", "SIM1")]
+    pd.concat(rows).to_csv(tmp_path / "files" / "bars.csv", index=False)
+    files = {"MARKET_PIPELINE_SOURCE": "files", "MARKET_PIPELINE_FILES": str(tmp_path / "files")}
+    beyond = ("backfill", "--market", "stocks", "--start", "2024-02-01", "--end", "2025-06-30", "--assets", "prices")
+    message = refused(command(tmp_path, *beyond, **files))
+    assert "stocks: the bars of files end at 2024-03-28, so the session 2025-06-30 cannot be loaded" in message
+    assert "or end at 2024-03-28" in message
+    assert "the bars of files end at 2024-03-28" in refused(command(tmp_path, "run", **files))
+    assert not (tmp_path / "data" / "warehouse.duckdb").exists()
 
 
 def test_shells_complete_the_symbols_of_the_mart(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 import datetime as dt
 from io import StringIO
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
+from market_pipeline.cli import progress
 from market_pipeline.cli.progress import followed
 from market_pipeline.orchestration.backfill import PlannedRun
 
@@ -54,6 +57,21 @@ def test_a_log_gets_one_line_as_a_run_begins_and_one_as_it_ends() -> None:
     assert lines[0] == "[1 of 2] stocks: prices, indicators, 2024-01-02 to 2024-03-28 ..."
     assert lines[1].startswith("[1 of 2] done in ")
     assert len(lines) == 4
+
+
+def test_a_log_gets_a_line_now_and_then_with_parts_time_and_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 31.0, 40.0, 65.0, 70.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    console = Console(file=StringIO(), width=160)
+    with followed(console, RUNS[1:]) as steps:
+        for run, show in steps:
+            for done in (0, 0, 1, 2):
+                show(done, run.parts, "trained for 2024-01-01" if done else "")
+    assert console.file.getvalue().splitlines()[1:] == [  # type: ignore[attr-defined]
+        "[1 of 1] 0 of 4 parts after 31 s",
+        "[1 of 1] 2 of 4 parts after 65 s, about 65 s left: trained for 2024-01-01",
+        "[1 of 1] done in 70 s",
+    ]
 
 
 def test_the_parts_of_models_and_forecasts_are_months() -> None:

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
@@ -25,14 +26,20 @@ def test_a_symbol_is_printed_as_it_is_spelt(symbol: str, width: int) -> None:
     assert any(line.startswith(f"{symbol} ") for line in paper.getvalue().splitlines())
 
 
-def printed(*selected: tuple[str, str], width: int = 200, close: float = 60.0, symbol: str = "KO") -> str:
+def printed(
+    *selected: tuple[str, str],
+    width: int = 200,
+    close: float = 60.0,
+    symbol: str = "KO",
+    question: str | None = None,
+) -> str:
     """The output for a symbol whose horizons have these selected models, with these verdicts."""
     rows = [
         {
             "market": "stocks", "symbol": symbol, "as_of": "2026-11-23", "horizon": horizon, "trend": "flat",
             "p_up": 0.5,
             "expected_return": 0.0, "expected_price": close, "low_price": close - 2, "high_price": close + 2,
-            "close": close, "adj_close": close, "model": model, "verdict": verdict,
+            "close": close, "adj_close": close, "model": model, "verdict": verdict, "question": question,
         }
         for horizon, (model, verdict) in zip((1, 5, 20), selected, strict=False)
     ]  # fmt: skip
@@ -42,16 +49,22 @@ def printed(*selected: tuple[str, str], width: int = 200, close: float = 60.0, s
 
 
 def test_a_champion_whose_evidence_has_faded_is_not_called_the_random_walk() -> None:
-    assert "stays selected" in printed(("har", "no_evidence"))
-    assert "No model has beaten" not in printed(("har", "no_evidence"))
-    assert "No model has beaten" in printed(("random_walk", "no_evidence"))
-    assert "has beaten the random walk out of sample" in printed(("har", "beats_baseline"))
+    kept = printed(("har", "no_evidence"), question="range")
+    assert "On range, this model beat the random walk before and stays selected" in kept
+    assert "No model has beaten" not in kept
+    assert "No model has beaten the random walk here on return, direction or range" in printed(
+        ("random_walk", "no_evidence")
+    )
+    assert "On range, this model has beaten the random walk" in printed(("har", "beats_baseline"), question="range")
+    assert "On range, this model beat the random walk before, but is worse by now" in printed(
+        ("har", "worse"), question="range"
+    )
 
 
 def test_an_explanation_names_its_horizons_where_they_differ() -> None:
     both = printed(("random_walk", "no_evidence"), ("har", "no_evidence"), ("random_walk", "no_evidence"))
     assert "1, 20 sessions: No model has beaten the random walk here" in both
-    assert "5 sessions: This model beat the random walk before" in both
+    assert "5 sessions: On one question, this model beat the random walk before" in both
     assert "sessions: " not in printed(*[("random_walk", "no_evidence")] * 3)
 
 
@@ -61,7 +74,8 @@ def test_no_terminal_of_80_columns_or_more_cuts_or_breaks_a_cell(width: int) -> 
     signals = [
         {
             "market": market, "symbol": symbol, "as_of": "2026-11-23", "horizon": 20, "trend": "down", "p_up": 0.5,
-            "expected_return": -0.1234, "low_80": -0.164, "high_80": 0.164, "model": model, "verdict": verdict,
+            "expected_return": np.log(1 - 0.1234), "low_80": np.log(1 - 0.164), "high_80": np.log(1.164),
+            "model": model, "verdict": verdict, "question": None if model == "random_walk" else "range",
         }
         for market in ("stocks", "crypto") for symbol, model, verdict in selected
     ]  # fmt: skip
@@ -79,7 +93,7 @@ def test_no_terminal_of_80_columns_or_more_cuts_or_breaks_a_cell(width: int) -> 
     assert tables.count("random_walk") == 2
     assert tables.count("2026-11-23") == (4 if width == 140 else 2)
     assert tables.count("-2050%  no evidence" if width > 80 else "-2050% no evidence") == 6
-    assert tables.count("beats baseline") == 2
+    assert tables.count("range: beats" if width < 140 else "range: beats baseline") == 2
     assert all(len(line) <= width for line in tables.splitlines())
 
 
@@ -110,3 +124,38 @@ def test_prices_of_one_symbol_are_whole_on_80_columns() -> None:
     assert "1,234.50 1,232.50 … 1,236.50 random_walk no evidence" in printed(
         ("random_walk", "no_evidence"), ("har", "beats_baseline"), width=80, close=1234.5
     )
+
+
+def test_per_cents_are_the_moves_of_the_prices_beside_them() -> None:
+    """A log return of 0.37 is a rise by 44.8 %."""
+    signal = {
+        "market": "crypto", "symbol": "BTC-USD", "as_of": "2026-11-23", "horizon": 20, "trend": "flat", "p_up": 0.5,
+        "expected_return": -0.005, "low_80": -0.37, "high_80": 0.37, "model": "har", "verdict": "beats_baseline",
+        "question": "range",
+    }  # fmt: skip
+    paper = io.StringIO()
+    print_signals(Console(file=paper, width=160), pa.Table.from_pylist([signal]))
+    assert "-30.9% … +44.8%" in paper.getvalue()
+    assert "-0.50%" in paper.getvalue()
+    prices = {"expected_price": 99.5, "low_price": 69.07, "high_price": 144.77, "close": 100.0, "adj_close": 100.0}
+    paper = io.StringIO()
+    print_forecast(Console(file=paper, width=160), pa.Table.from_pylist([signal | prices | {"expected_return": 0.37}]))
+    assert "(+44.77%)" in paper.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("question", ["range", "direction"])
+def test_a_verdict_beside_a_trend_names_its_question(question: str, width: int) -> None:
+    words = " ".join(printed(("ensemble", "beats_baseline"), width=width, question=question).split())
+    assert f"{question}: beats{' baseline' if width == 160 else ''}" in words
+    assert "no evidence on any question" in printed(("random_walk", "no_evidence"), width=160)
+
+
+def test_a_mart_of_an_earlier_version_has_no_question() -> None:
+    signal = {
+        "market": "stocks", "symbol": "KO", "as_of": "2026-11-23", "horizon": 1, "trend": "flat", "p_up": 0.5,
+        "expected_return": 0.0, "low_80": -0.01, "high_80": 0.01, "model": "har", "verdict": "beats_baseline",
+    }  # fmt: skip
+    paper = io.StringIO()
+    print_signals(Console(file=paper, width=160), pa.Table.from_pylist([signal]))
+    assert "beats baseline" in paper.getvalue()

@@ -31,7 +31,8 @@ update forecasts set q025 = 3 * q025, q10 = 3 * q10, q90 = 3 * q90, q975 = 3 * q
 insert into forecasts select * replace (origin - 1 as origin, 2 * q10 as q10) from forecasts
 """
 SIGNALS = """
-insert into signals select market, symbol, origin, horizon, 'up', p_up, mean, q10, q90, model, 'beats_baseline'
+insert into signals
+select market, symbol, origin, horizon, 'up', p_up, mean, q10, q90, model, 'beats_baseline', 'return'
 from forecasts where model = 'linear' and origin = (select max(origin) from forecasts)
 """
 LEADERBOARD = """
@@ -113,7 +114,8 @@ def report_of(
             connection.execute(insert, {name: value for name, value in values.items() if f"${name}" in insert})
         connection.execute(
             "insert into meta by name select timestamp '2024-03-07 01:02:03' as published_at, $source as source, "
-            "'9.8.7' as code_version, market, max(session) as newest_session from prices group by market",
+            "'9.8.7' as code_version, market, max(session) as newest_session, 'XNYS' as calendar, "
+            "0 as sessions_behind, timestamp '2024-03-08 09:00:00' as current_until from prices group by market",
             {"source": source},
         )
         if afterwards:

@@ -36,7 +36,7 @@ CONTRACT = {
     "called_up_and_rose product",
     "rank_scores": "market origin horizon model rps",
     "leaderboard": "market horizon model question n_origins loss baseline_loss skill p_value p_adjusted verdict",
-    "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict",
+    "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict question",
     "coverage": "market session expected present rejected missing",
     "changes": "market kind symbol session horizon question model field before after",
 }

@@ -25,7 +25,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def daily_at(pipeline: Pipeline, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason:
-    context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": pipeline.warehouse})
+    context = dg.build_schedule_context(scheduled_execution_time=moment, resources=pipeline.resources())
     requested = schedules_of(pipeline.market)[0](context)
     assert isinstance(requested, dg.RunRequest | dg.SkipReason)
     return requested
@@ -57,7 +57,7 @@ def test_training_runs_on_the_first_after_the_daily_run(pipeline: Pipeline) -> N
     assert (daily.cron_schedule, monthly.cron_schedule) == ("0 4 * * *", "30 4 1 * *")
     assert daily.execution_timezone == monthly.execution_timezone == "America/New_York"
     moment = dt.datetime(2024, 6, 1, 4, 30, tzinfo=NEW_YORK)
-    context = dg.build_schedule_context(scheduled_execution_time=moment, resources={"warehouse": pipeline.warehouse})
+    context = dg.build_schedule_context(scheduled_execution_time=moment, resources=pipeline.resources())
     requested = monthly(context)
     assert isinstance(requested, dg.RunRequest)
     assert requested.partition_key == "2024-06-01"

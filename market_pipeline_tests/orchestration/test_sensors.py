@@ -47,7 +47,7 @@ def gaps_at(pipeline: Pipeline, moment: dt.datetime) -> dg.SensorResult:
     """The sensor's result at `moment`."""
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
     with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-        context = dg.build_sensor_context(instance=pipeline.instance, resources={"warehouse": pipeline.warehouse})
+        context = dg.build_sensor_context(instance=pipeline.instance, resources=pipeline.resources())
         requested = sensor(context)
     assert isinstance(requested, dg.SensorResult)
     return requested
@@ -107,7 +107,7 @@ def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Pa
 
 def test_one_run_is_requested_from_the_oldest_gap_to_the_newest_session(pipeline: Pipeline) -> None:
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
-    requested = sensor(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
+    requested = sensor(dg.build_sensor_context(resources=pipeline.resources()))
     assert isinstance(requested, dg.SensorResult)
     assert requested.run_requests is not None
     assert len(requested.run_requests) == 1

@@ -90,6 +90,6 @@ def test_after_a_change_of_name_the_old_symbol_keeps_its_past_and_nobody_asks_fo
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
     moment = dt.datetime(2024, 3, 29, 12, tzinfo=dt.UTC)
     with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-        quiet = sensor(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
+        quiet = sensor(dg.build_sensor_context(resources=pipeline.resources()))
     assert isinstance(quiet, dg.SensorResult)
     assert not quiet.run_requests

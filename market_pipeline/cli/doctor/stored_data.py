@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from market_pipeline import __version__
 from market_pipeline.cli.doctor.environment import clock
@@ -9,10 +10,14 @@ from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import MarketPipelineError
+from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.read import query
+from market_pipeline.sources.protocol import beyond_its_end, newest_available
+from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, refuse_newer
 from market_pipeline.storage.warehouse import Warehouse
 
+DAY = dt.timedelta(days=1)
 PATIENCE = 2.0
 HEARTBEAT = dt.timedelta(minutes=5)
 """The daemon sends a heartbeat every half minute."""
@@ -50,10 +55,10 @@ def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetim
                     yield from clock(now, prices["read"].replace(tzinfo=dt.UTC))
                 message = f"{prices['sessions']} sessions, newest {prices['newest']}"
                 yield _up_to_date(settings, market, prices["newest"], now, message)
-                yield from _symbols_and_models(warehouse, market, now)
+                yield from _symbols_and_models(settings, warehouse, market, now)
     except MarketPipelineError as error:
         yield Finding("warehouse", False, str(error))
-    yield _mart(settings, newest)
+    yield _mart(settings, newest, now)
 
 
 def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now: dt.datetime, message: str) -> Finding:
@@ -62,8 +67,17 @@ def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now:
 
     closed = market.newest_closed(now)
     message += f", newest closed {closed}"
-    if newest == closed:
+    if newest == closed or closed is None:
         return Finding(market.name, True, message)
+    behind = len(market.sessions_between(newest + DAY if newest else market.start, closed))
+    message += f", {behind:,} session{'' if behind == 1 else 's'} behind"
+    source = open_source(settings)
+    if ended := beyond_its_end(source, market, closed):
+        available = newest_available(source, market, closed)
+        if available is None or (newest and newest >= available):
+            return Finding(market.name, False, f"{message}. {ended}.")
+        message += f". {ended}"
+        closed = available
     beat = last_beat(settings)
     if beat is not None and now - beat < HEARTBEAT:
         daemon = "The daemon is running, and its sensors will request it within the hour."
@@ -75,7 +89,9 @@ def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now:
     return Finding(market.name, False, f"{message}. {fix}. {daemon}")
 
 
-def _symbols_and_models(warehouse: Warehouse, market: Market, now: dt.datetime) -> Iterator[Finding]:
+def _symbols_and_models(
+    settings: Settings, warehouse: Warehouse, market: Market, now: dt.datetime
+) -> Iterator[Finding]:
     """Symbols that the source did not know, and models that the newest month lacks."""
     rows = warehouse.read(UNKNOWN, {"market": market.name}).to_pylist()
     unknown = [f"{row['symbol']}: {row['cause']}" for row in rows if row["symbol"] in market.symbols]
@@ -84,13 +100,14 @@ def _symbols_and_models(warehouse: Warehouse, market: Market, now: dt.datetime) 
         yield Finding(f"symbols of {market.name}", False, message)
     months = warehouse.read(MONTHS, {"market": market.name})["month"].to_pylist()
     closed = market.newest_closed(now)
+    closed = closed and newest_available(open_source(settings), market, closed)
     if months and closed is not None and closed.replace(day=1) not in months:
         message = f"none are trained for {closed:%Y-%m}, so nothing can be forecast in it. Train them: market-pipeline "
         message += f"backfill --market {market.name} --start {closed} --end {closed} --assets models"
         yield Finding(f"models of {market.name}", False, message)
 
 
-def _mart(settings: Settings, newest: Mapping[str, dt.date]) -> Finding:
+def _mart(settings: Settings, newest: Mapping[str, dt.date], now: dt.datetime) -> Finding:
     """Whether what is stored is published, by this version; `newest` has the newest stored session of each market."""
     if not settings.mart.exists():
         if not newest:
@@ -103,15 +120,24 @@ def _mart(settings: Settings, newest: Mapping[str, dt.date]) -> Finding:
         if published.get(name) != day:
             message = f"{name} is stored to {day}, but published to {published.get(name)}. {_publish(name, day)}"
             return Finding("mart", False, message)
-    if not meta:
-        return Finding("mart", True, f"{settings.mart}, without prices")
+    return _published(settings, meta, now) if meta else Finding("mart", True, f"{settings.mart}, without prices")
+
+
+def _published(settings: Settings, meta: list[dict[str, Any]], now: dt.datetime) -> Finding:
+    """Whether this version published the mart, and whether it is current; `meta` has its rows."""
     first = meta[0]
     made = f"version {first['code_version']}, schema version {first.get('schema_version', 1)}"
     this = f"version {__version__}, schema version {SCHEMA_VERSION}"
     if made != this:
         fix = _publish(first["market"], first["newest_session"])
         return Finding("mart", False, f"published by {made}, and this program is {this}. {fix}")
-    return Finding("mart", True, f"{settings.mart}, published {first['published_at']:%Y-%m-%d %H:%M} UTC by {made}")
+    message = f"{settings.mart}, published {first['published_at']:%Y-%m-%d %H:%M} UTC by {made}"
+    old = [str(one) for one in read_freshness(settings.mart, now) if one.behind]
+    if old:
+        return Finding(
+            "mart", False, f"{message}. {'. '.join(old)}. Bring the prices up to date; a run publishes them."
+        )
+    return Finding("mart", True, message)
 
 
 def _publish(market: str, day: dt.date) -> str:

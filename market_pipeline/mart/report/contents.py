@@ -52,7 +52,7 @@ def page_of(name: str, found: Mapping[str, Mapping[str, Rows]], closes: pa.Table
     rows = {table: by_market.get(name, []) for table, by_market in found.items()}
     symbols = tuple(row["symbol"] for row in rows["symbols"])
     newest = max((row["newest"] for row in rows["symbols"]), default=None)
-    selected = selected_models(rows["signals"], rows["leaderboard"])
+    selected = selected_models(rows["signals"])
     return MarketPage(
         name=name,
         newest=newest,

@@ -7,10 +7,15 @@ from market_pipeline.mart.report.marks import round_limit
 from market_pipeline.mart.report.queries import LISTED
 from market_pipeline.mart.report.rows import Rows, grouped
 from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, is_directional
-from market_pipeline.storage.tables.scores import QUESTIONS
+from market_pipeline.storage.returns import simple_returns
+from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
 
 RANK = "rank"
-"""The question that rank forecasts answer; signals answer the others."""
+"""The question that rank forecasts answer."""
+
+RETURNS = ("expected_return", "low_80", "high_80")
+"""Columns of `signals` that the page shows in per cent."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,16 @@ class SelectedModel:
     as_of: dt.date
     model: str
     verdict: str
-    wins: tuple[str, ...]
-    """Questions that a signal answers on which the model beats the baseline."""
+    questions: tuple[str, ...]
+    """Those that the verdict is about; for the random walk all that a signal answers."""
     limit: float
     signals: Rows
+    """Rows of `signals` with simple returns."""
+
+    @property
+    def wins(self) -> tuple[str, ...]:
+        """The questions on which the model beats the baseline."""
+        return self.questions if self.verdict == BEATS else ()
 
     @property
     def directional(self) -> bool:
@@ -50,16 +61,16 @@ class RankForecast:
         return any(abs(row["chances"][-1] - row["chances"][0]) >= 0.01 for row in self.leaders)
 
 
-def selected_models(signals: Rows, leaderboard: Rows) -> tuple[SelectedModel, ...]:
+def selected_models(signals: Rows) -> tuple[SelectedModel, ...]:
     """The signals of one market by horizon, origin, model and verdict."""
-    beats = {(row["horizon"], row["model"], row["question"]) for row in leaderboard if row["verdict"] == BEATS}
     selected = []
-    for (horizon, as_of, model, verdict), rows in sorted(
-        grouped(signals, "horizon", "as_of", "model", "verdict").items()
-    ):
-        wins = tuple(question for question in QUESTIONS if question != RANK and (horizon, model, question) in beats)
-        limit = round_limit([edge for row in rows for edge in (row["low_80"], row["high_80"])])
-        selected.append(SelectedModel(horizon, as_of, model, verdict, wins, limit, rows))
+    rows = [row | {name: simple_returns(row[name]) for name in RETURNS} for row in signals]
+    groups = grouped(rows, "horizon", "as_of", "model", "verdict", "question")
+    for (horizon, as_of, model, verdict, question), of_model in sorted(groups.items(), key=lambda item: item[0][:4]):
+        about_all = SIGNAL_QUESTIONS if model == BASELINE else ()
+        questions = tuple(question.split(", ")) if question else about_all
+        limit = round_limit([edge for row in of_model for edge in (row["low_80"], row["high_80"])])
+        selected.append(SelectedModel(horizon, as_of, model, verdict, questions, limit, of_model))
     return tuple(selected)
 
 

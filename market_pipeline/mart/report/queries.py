@@ -1,6 +1,7 @@
 """Queries of the report on the mart: SQL text only. Each has `market` as a column and is split by it."""
 
 from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, QUANTILES, RANGES
+from market_pipeline.storage.tables.mart import AGE
 from market_pipeline.storage.tables.scores import PIECES
 
 PLOTTED_SESSIONS = 120
@@ -69,6 +70,7 @@ order by market, known_at desc, session desc, symbol, field
 """
 
 QUERIES = {
+    "age": f"select market, newest_session, {', '.join(AGE)} from meta",
     "symbols": "select market, symbol, max(session) as newest from prices group by all order by all",
     "signals": SIGNALS,
     "leaderboard": "from leaderboard order by market, horizon, question, model",

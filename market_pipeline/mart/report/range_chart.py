@@ -48,7 +48,7 @@ def _forecast(selected: SelectedModel, symbols: tuple[str, ...]) -> dict[str, An
         "origin": str(selected.as_of),
         "target": str(rows[0]["target_session"]) if rows else None,
         "model": selected.model,
-        "verdict": f"{VERDICT_MARKS[selected.verdict]} {verdict_label(selected.verdict, selected.wins)}",
+        "verdict": f"{VERDICT_MARKS[selected.verdict]} {verdict_label(selected.verdict, selected.questions)}",
         "directional": selected.directional,
         "symbols": [position[row["symbol"]] for row in rows],
         "prices": [rounded(row["origin_price"]) for row in rows],

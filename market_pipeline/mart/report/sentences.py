@@ -69,14 +69,14 @@ def probability(p_value: float) -> str:
     return "more than 99.9\u202f%" if p_value > 0.999 else percent(p_value)
 
 
-def verdict_label(verdict: str, wins: Collection[str] = ()) -> str:
-    """A verdict in words, with the questions that a model beats the baseline on.
+def verdict_label(verdict: str, questions: Collection[str] = ()) -> str:
+    """A verdict in words, after the questions that it is about, where nothing beside it names them.
 
     >>> verdict_label("beats_baseline", ["return", "range"])
-    'beats baseline on return, range'
+    'return, range: beats baseline'
     """
     label = VERDICT_LABELS[verdict]
-    return f"{label} on {', '.join(wins)}" if wins and verdict == BEATS else label
+    return f"{', '.join(questions)}: {label}" if questions else label
 
 
 def of_comparison(row: Row) -> str:

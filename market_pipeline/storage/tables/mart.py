@@ -6,6 +6,7 @@ from market_pipeline.storage.schema import Column, Table, View
 from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, SESSION, SYMBOL
 from market_pipeline.storage.tables.prices import BARS
+from market_pipeline.storage.tables.scores import SIGNALS
 
 # fmt: off
 
@@ -34,6 +35,25 @@ META = Table(
         Column("schema_version", "integer", "Version of the tables of this file"),
         MARKET,
         Column("newest_session", "date", "Newest session with a final bar"),
+        Column("calendar", "varchar",
+               "Calendar of exchange_calendars; NULL for a market that left the configuration", nullable=True),
+        Column("sessions_behind", "integer",
+               "Sessions after the newest one that were due at publication, by the calendar", nullable=True),
+        Column("current_until", "timestamp",
+               "When the session after the newest one is due, UTC: from then on the forecasts are old", nullable=True),
+    ),
+)
+
+AGE = ("calendar", "sessions_behind", "current_until")
+"""Columns of `meta` by which readers find how old it is."""
+
+PUBLISHED_SIGNALS = replace(
+    SIGNALS,
+    columns=(
+        *SIGNALS.columns,
+        Column("question", "varchar",
+               "What the verdict is about: return, direction, range, or several; NULL for the random walk, which is "
+               "selected when no model has evidence on any", nullable=True, sources=("leaderboard.question",)),
     ),
 )
 

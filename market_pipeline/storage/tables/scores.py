@@ -14,6 +14,9 @@ LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "ran
 
 QUESTIONS = tuple(LOSSES)
 
+SIGNAL_QUESTIONS = ("return", "direction", "range")
+"""Those that a signal answers: its model is champion of one of them, or the random walk."""
+
 VERDICTS = ("beats_baseline", "no_evidence", "worse", "insufficient_data")
 
 TRENDS = ("up", "flat", "down")

@@ -80,6 +80,7 @@ def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report
         assert page.locator(seen).is_visible(), seen
     assert session.plotted()["traces"] == ["95 %", "80 %", "50 %", "median", "close"]
     assert "days ago" in page.locator("header").inner_text()
+    assert "Old prices of stocks: a newer session has closed" in page.locator("header").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert session.complaints == []
 
@@ -124,17 +125,14 @@ def test_hovering_over_the_median_shows_the_ranges_and_the_verdict(browser: Any,
     label = page.locator("#chart .hoverlayer").text_content()
     assert "5 sessions ahead" in label
     assert "80 %: 85.64 … 126.49" in label
-    assert "beats baseline on return" in label
+    assert "return: beats baseline" in label
     assert "no direction is proven" not in label
 
 
 def test_skill_on_the_range_alone_proves_no_direction(browser: Any, tmp_path: Path) -> None:
-    only = "update leaderboard set question = 'range' where question = 'return'"
-    first = "delete from leaderboard where question = 'range'"
-    page = Session(
-        browser, report_of(tmp_path, *FULL, first, only).as_uri(), viewport={"width": 1280, "height": 1200}
-    ).page
-    assert "(linear, ✓ beats baseline on range)" in page.locator("#chart-text").inner_text()
+    only = "update signals set question = 'range'"
+    page = Session(browser, report_of(tmp_path, *FULL, only).as_uri(), viewport={"width": 1280, "height": 1200}).page
+    assert "(linear, ✓ range: beats baseline)" in page.locator("#chart-text").inner_text()
     page.locator("#chart .scatterlayer .points path").last.hover(force=True)
     page.locator("#chart .hoverlayer text").first.wait_for()
     assert "P(up) 61 % (no direction is proven)" in page.locator("#chart .hoverlayer").text_content()

@@ -61,8 +61,8 @@ def test_a_forecast_carries_its_verdict_and_whether_a_direction_is_proven() -> N
     forecasts = chart_of(closes(AAA=[1.0, 1.0, 1.0]), models, ("AAA",))["forecasts"]
     assert [(forecast["verdict"], forecast["directional"]) for forecast in forecasts] == [
         ("○ no evidence of skill", False),
-        ("✓ beats baseline on range", False),
-        ("✓ beats baseline on return", True),
+        ("✓ range: beats baseline", False),
+        ("✓ return: beats baseline", True),
     ]
 
 

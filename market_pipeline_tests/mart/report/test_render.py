@@ -215,17 +215,18 @@ def test_signals_are_the_numbers_of_the_mart(page: Page) -> None:
     )
     assert [row[0] for row in near] == [row[0] for row in far] == ["Symbol", HOSTILE, "AAA"]
     assert [near[0][-1], far[0][-1]] == ["80 % range, plotted−5 %0+5 %", "80 % range, plotted−30 %0+30 %"]
-    assert near[2] == ["AAA", "↑ up", "61 %", "+1.25 %", "−3.1 % … +4.7 %", "96.95 … 104.81", ""]
-    assert far[2] == ["AAA", "↑ up", "61 %", "+6.25 %", "−15.5 % … +23.5 %", "85.64 … 126.49", ""]
-    assert "5 sessions ahead from 2024-03-06 · linear ✓ beats baseline on return" in page.text
+    # Log returns of -0.031 and 0.047 are a fall by 3.1 % and a rise by 4.8 %: per cent and price state the same move.
+    assert near[2] == ["AAA", "↑ up", "61 %", "+1.26 %", "−3.1 % … +4.8 %", "96.95 … 104.81", ""]
+    assert far[2] == ["AAA", "↑ up", "61 %", "+6.45 %", "−14.4 % … +26.5 %", "85.64 … 126.49", ""]
+    assert "5 sessions ahead from 2024-03-06 · linear ✓ return: beats baseline" in page.text
     assert "linear beats the baseline on return so far. Past skill may not last." in page.text
 
 
 def test_range_bars_of_a_horizon_share_an_axis(page: Page) -> None:
     bars = [next(svg.iter("rect")) for svg in page.marks("range")]
     edges = [(float(bar.get("x", "")), float(bar.get("width", ""))) for bar in bars]
-    assert edges[:2] == [(-62.0, 156.0)] * 2  # −3.1 % … +4.7 % on an axis to 5 %
-    assert edges[2:] == [(-51.7, 130.0)] * 2  # −15.5 % … +23.5 % on an axis to 30 %
+    assert edges[:2] == [(-61.0, 157.3)] * 2  # −3.05 % … +4.81 % on an axis to 5 %
+    assert edges[2:] == [(-47.9, 136.2)] * 2  # −14.36 % … +26.49 % on an axis to 30 %
 
 
 def test_the_chart_and_its_table_have_the_forecasts_of_the_selected_models(page: Page) -> None:
@@ -236,7 +237,7 @@ def test_the_chart_and_its_table_have_the_forecasts_of_the_selected_models(page:
         (1, "linear", "2024-03-07", [0, 1]),
         (5, "linear", "2024-03-11", [0, 1]),
     ]
-    assert [one["verdict"] for one in chart["forecasts"]] == ["✓ beats baseline", "✓ beats baseline on return"]
+    assert [one["verdict"] for one in chart["forecasts"]] == ["✓ return: beats baseline"] * 2
     quantiles = chart["forecasts"][1]["quantiles"][1]
     assert quantiles == [74.0818, 85.6415, 90.4837, 105.127, 116.183, 126.491, 149.182]
     rows = page.table("Ranges of stocks in prices")
@@ -327,6 +328,36 @@ def test_simulated_prices_are_announced_and_real_ones_are_not(tmp_path: Path, so
     assert ("Simulated prices: nothing below is a real market." in page.text) is simulated
     assert ("Simulated adjusted closes of the last 120 sessions" in page.text) is simulated
     assert any(given.get("class") == "banner" for _, given in page.elements) is simulated
+
+
+def test_prices_that_end_before_the_calendar_are_announced_first(tmp_path: Path, page: Page) -> None:
+    old = "update meta set sessions_behind = 339, current_until = timestamp '2024-03-07 09:00:00'"
+    behind = page_of(tmp_path, PRICES, afterwards=f"{old}; update meta set compared_with = timestamp '2024-03-06'")
+    assert "Old prices of stocks: 339 sessions behind; newest 2024-03-06." in behind.text
+    assert "Its prices end at 2024-03-06, 339 sessions behind." in behind.text
+    assert "sessions behind" not in page.text
+    [later] = [given for _, given in page.elements if given.get("class") == "banner later"]
+    assert later["data-until"] == "2024-03-08T09:00:00Z"
+    assert "hidden" in later  # the script of the page shows it from then on
+
+
+@pytest.mark.parametrize(
+    ("question", "label"),
+    [
+        ("'return, range'", "✓ return, range: beats baseline"),
+        ("'range'", "✓ range: beats baseline"),
+    ],
+)
+def test_a_verdict_beside_a_trend_names_its_questions(tmp_path: Path, question: str, label: str) -> None:
+    page = page_of(tmp_path, *FULL, f"update signals set question = {question}")
+    assert page.text.count(f"linear {label}") == 2
+    assert [one["verdict"] for one in page.data[0]["forecasts"]] == [label] * 2
+
+
+def test_the_random_walk_is_selected_without_evidence_on_any_question(tmp_path: Path) -> None:
+    walk = "update signals set model = 'random_walk', verdict = 'no_evidence', question = null"
+    page = page_of(tmp_path, *FULL, walk)
+    assert "random walk ○ return, direction, range: no evidence of skill" in page.text
 
 
 def test_prices_alone_make_a_report_of_plain_sentences(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def test_a_direction_is_proven_by_return_or_direction_alone() -> None:
 def test_every_verdict_has_a_label_and_a_mark_of_its_own() -> None:
     assert set(VERDICT_LABELS) == set(VERDICT_MARKS) == set(VERDICTS)
     assert len(set(VERDICT_LABELS.values())) == len(set(VERDICT_MARKS.values())) == len(VERDICTS)
-    assert verdict_label("worse", ("range",)) == "worse than baseline"
+    assert verdict_label("worse") == "worse than baseline"
+    assert verdict_label("worse", ("range",)) == "range: worse than baseline"
 
 
 def test_a_gain_is_evidence_only_beyond_what_many_trials_bring() -> None:

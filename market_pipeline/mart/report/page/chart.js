@@ -114,6 +114,7 @@
     const published = document.querySelector("header time");
     const days = Math.floor((Date.now() - Date.parse(published?.dateTime)) / 864e5);
     if (days > 0) document.getElementById("age").textContent = `, ${days} day${days === 1 ? "" : "s"} ago`;
+    for (const banner of document.querySelectorAll("[data-until]")) banner.hidden = Date.now() < Date.parse(banner.dataset.until);
   };
 
   select.addEventListener("change", draw);
