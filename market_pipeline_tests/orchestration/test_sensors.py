@@ -238,7 +238,8 @@ class Year:
         """Evaluate as the daemon does at `moment`; a run key that ran does not run again."""
         if moment.hour == 4:
             context = dg.build_schedule_context(self.pipeline.instance, scheduled_execution_time=moment)
-            requested = schedules_of(self.pipeline.market)[0](context, warehouse=self.pipeline.warehouse)
+            source = self.pipeline.open_source(self.pipeline.settings)
+            requested = schedules_of(self.pipeline.market)[0](context, warehouse=self.pipeline.warehouse, source=source)
             assert isinstance(requested, dg.RunRequest)
             self.run(moment, requested)
         for request in gaps_at(self.pipeline, moment.astimezone(dt.UTC)).run_requests or []:
