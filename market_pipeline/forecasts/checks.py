@@ -1,6 +1,7 @@
 """What must be true of forecasts. Keys and required values are checked from the declared tables."""
 
 import datetime as dt
+from itertools import pairwise
 
 import dagster as dg
 import numpy as np
@@ -14,36 +15,45 @@ from market_pipeline.models.features.reading import read_panel
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, FORECASTS, QUANTILES
 from market_pipeline.storage.warehouse import Warehouse
 
-NOT_ORDERED = """
-select symbol, origin, horizon, model, q025, q05, q10, q25, q50, q75, q90, q95, q975 from forecasts
-where market = $market and origin between $first and $last and not (
-    q025 <= q05 and q05 <= q10 and q10 <= q25 and q25 <= q50
-    and q50 <= q75 and q75 <= q90 and q90 <= q95 and q95 <= q975
+WRITTEN = "market = $market and origin between $first and $last"
+KEY = ", ".join(FORECASTS.key)
+LOWEST, *_, HIGHEST = QUANTILES
+NUMBERS = ("mean", *QUANTILES, "p_up")
+NOT_ORDERED = f"""
+select {KEY}, {", ".join(QUANTILES)} from forecasts
+where {WRITTEN} and not ({" and ".join(f"{low} <= {high}" for low, high in pairwise(QUANTILES))})
+"""
+NOT_FINITE = f"""
+select {KEY}, {", ".join(NUMBERS)} from forecasts
+where {WRITTEN} and not ({" and ".join(f"isfinite({number})" for number in NUMBERS)})
+"""
+LOOK_AHEAD = f"""
+select {KEY}, trained_through, target_session from forecasts
+where {WRITTEN} and not ({" and ".join(FORECASTS.checks)})
+"""
+NOT_COHERENT = f"""
+select {KEY}, p_up, mean, {", ".join(QUANTILES)} from forecasts
+where {WRITTEN} and made_at >= (select max(made_at) from forecasts where market = $market) - interval 1 day and not (
+    mean between {LOWEST} and {HIGHEST} and {
+    " and ".join(
+        f"({name} <= 1e-12 or p_up >= {1 - level:.3f} - 1e-9) and ({name} >= -1e-12 or p_up <= {1 - level:.3f} + 1e-9)"
+        for name, level in QUANTILES.items()
+    )
+}
 )
 """
-NOT_FINITE = """
-select symbol, origin, horizon, model, mean, q025, q975, p_up from forecasts
-where market = $market and origin between $first and $last
-and not (isfinite(mean) and isfinite(q025) and isfinite(q975) and isfinite(p_up))
+"""Forecasts that were issued live by earlier versions stay as they were."""
+NO_BASELINE = f"""
+select distinct market, symbol, origin, horizon from forecasts
+anti join (from forecasts where model = '{BASELINE}' and {WRITTEN}) b using (market, symbol, origin, horizon)
+where {WRITTEN}
 """
-LOOK_AHEAD = """
-select symbol, origin, model, trained_through from forecasts
-where market = $market and origin between $first and $last
-and (trained_through > origin or target_session <= origin)
-"""
-NO_BASELINE = """
-select distinct f.symbol, f.origin, f.horizon from forecasts f
-anti join (from forecasts where model = 'random_walk' and origin between $first and $last) b
-    using (market, symbol, origin, horizon)
-where f.market = $market and f.origin between $first and $last
-"""
-CHANCES_NOT_ONE = """
-select symbol, origin, horizon, model, p_q1, p_q2, p_q3, p_q4, p_q5 from ranks
-where market = $market and origin between $first and $last and not (
-    abs(p_q1 + p_q2 + p_q3 + p_q4 + p_q5 - 1) < 1e-9 and least(p_q1, p_q2, p_q3, p_q4, p_q5) >= 0
-)
+CHANCES_NOT_ONE = f"""
+select {KEY}, {", ".join(CHANCES)} from ranks
+where {WRITTEN} and not (abs({" + ".join(CHANCES)} - 1) < 1e-9 and least({", ".join(CHANCES)}) >= 0)
 """
 NEWEST_ORIGINS = """
 select origin, made_at from ledger where market = $market
@@ -55,6 +65,10 @@ PROVENANCE = "select * from ledger where market = $market and origin = $origin a
 CONDITIONS = (
     Condition("quantiles_ordered", NOT_ORDERED, "No quantile lies above the next higher one."),
     Condition("values_finite", NOT_FINITE, "Mean, quantiles and probability are finite numbers."),
+    Condition(
+        "one_distribution", NOT_COHERENT,
+        "The quantiles agree with the probability of a rise, and the mean lies between them.",
+    ),
     Condition(
         "training_before_origin_before_target", LOOK_AHEAD,
         "Training ended at the origin or before, and the target session lies after it.",

@@ -4,6 +4,7 @@ import dagster as dg
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
+from market_pipeline.storage.tables.forecasts import BASELINE
 
 IMPOSSIBLE = """
 select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores
@@ -11,10 +12,10 @@ where market = $market and target_session between $first and $last and not (
     isfinite(realised) and abs_error >= 0 and squared_error >= 0 and crps >= 0 and brier between 0 and 1
 )
 """
-NOT_AVERAGED = """
+NOT_AVERAGED = f"""
 select scored, averaged
-from (select count(*) as scored from scores where market = $market and model = 'random_walk'),
-    (select coalesce(sum(symbols), 0) as averaged from daily_scores where market = $market and model = 'random_walk')
+from (select count(*) as scored from scores where market = $market and model = '{BASELINE}'),
+    (select coalesce(sum(symbols), 0) as averaged from daily_scores where market = $market and model = '{BASELINE}')
 where scored <> averaged
 """
 NOT_SCORED = """
@@ -32,9 +33,9 @@ left join forecasts f on f.market = s.market and f.symbol = s.symbol and f.origi
 where s.market = $market and (f.mean, f.q10, f.q90, f.p_up) is distinct from
     (s.expected_return, s.low_80, s.high_80, s.p_up)
 """
-NO_CHAMPION = """
+NO_CHAMPION = f"""
 select s.symbol, s.horizon, s.model from signals s
-where s.market = $market and s.model <> 'random_walk' and not exists (
+where s.market = $market and s.model <> '{BASELINE}' and not exists (
     from (
         from champions where market = s.market and horizon = s.horizon
         qualify row_number() over (partition by question order by since desc) = 1

@@ -1,6 +1,6 @@
 """The rows of files as DuckDB reads them: the SQL of each layout, a table sorted on disk, the lines that are left out.
 
-Parquet files that path the symbols and days of their row groups are read where they are. All others are loaded once,
+Parquet files that state the symbols and days of their row groups are read where they are. All others are loaded once,
 sorted by symbol and session. Knows no market, and nothing of what a row means.
 """
 

@@ -12,7 +12,7 @@ from market_pipeline.storage.grids import Features, Grid
 
 @dataclass(frozen=True)
 class Boosting(Supervised):
-    """Expected return = EWMA volatility x root of the horizon x histogram gradient boosting on the indicators.
+    """The score is histogram gradient boosting on the indicators, fitted to returns in units of their volatility.
 
     Shallow trees, a low rate and large leaves, because daily returns have little signal and much noise.
     """

@@ -44,7 +44,7 @@ def standardised(scaling: Parameters, features: Features) -> Grid:
 
 @dataclass(frozen=True)
 class Linear(LinearScore):
-    """Expected return = EWMA volatility x root of the horizon x a linear function of standardised indicators."""
+    """The score is a linear function of standardised indicators, fitted to returns in units of their volatility."""
 
     name: str = "linear"
     window: int = 1000

@@ -22,7 +22,7 @@ from market_pipeline.storage.tables.forecasts import BASELINE
 class RandomWalk(ZeroMean):
     """Mean 0, a volatility times the root of the horizon, tails as pooled past returns had them.
 
-    `p_up` is the symbol's base rate: the baseline of direction.
+    `p_up` is the symbol's base rate, the baseline of direction: where rises are likelier than falls, they are smaller.
     """
 
     name: str

@@ -51,7 +51,7 @@ class Refitted(ABC):
         mean, width = self.predict(some, Origins(position, targets))
         return {
             f"residuals_{horizon}": conformal_quantiles(
-                (forward_returns(some, horizon)[:, position] - mean[..., place]) / width[..., place], 1
+                (forward_returns(some, horizon)[:, position] - mean[..., place]) / width[..., place], 1, symmetric=True
             )
             for place, horizon in enumerate(HORIZONS)
         }

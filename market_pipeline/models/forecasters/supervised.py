@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from market_pipeline.models.calibration.conformal import conformal_quantiles
 from market_pipeline.models.calibration.direction import chance_of_rise, fitted_slope
-from market_pipeline.models.calibration.distribution import Distribution, location_scale
+from market_pipeline.models.calibration.distribution import Distribution, by_chance, standard_mean, zero_mean
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate
 from market_pipeline.models.features.samples import features_at, purged_split, training_samples
@@ -21,15 +22,15 @@ from market_pipeline.storage.tables.forecasts import HORIZONS
 
 
 class Supervised(ABC):
-    """Expected return = score x EWMA volatility x root of the horizon; one model for all symbols and each horizon.
+    """A score moves the chance of a rise, and with it the whole distribution; one model for all symbols and horizon.
 
     The score is learned twice: from the earlier samples, to see how well it forecasts the last 20 % of the time, and
-    from all of them for the forecasts. The held-out errors give the quantiles, and how far the score moves the chance
-    of a rise.
+    from all of them for the forecasts. The held-out part shows how far the score may move the chance, and how wide the
+    range has to be. The expected return is the mean of the distribution that has this chance.
     """
 
     predicts_mean: ClassVar[bool] = True
-    """False for a score of direction alone: its mean is 0, and its ranges are those of the EWMA walk."""
+    """False for a score of direction alone: its mean is 0, and its residuals are those of the EWMA walk."""
 
     window: int
     """Sessions to learn from."""
@@ -51,9 +52,12 @@ class Supervised(ABC):
             early, late = purged_split(samples, horizon)
             trial, target = self.learn(samples.features[early], samples.target[early]), samples.target[late]
             score = self.score(trial, samples.features[late])
+            slope = fitted_slope(samples.base_rate[late], score, target > 0)
+            calibrated = partial(conformal_quantiles, overlap=horizon, age=samples.age[late], symmetric=True)
+            chance = chance_of_rise(samples.base_rate[late], score, slope)
             learned = self.learn(samples.features, samples.target) | {
-                "residuals": conformal_quantiles(target - score, horizon, age=samples.age[late]),
-                "slope": np.array(fitted_slope(samples.base_rate[late], score, target > 0)),
+                "residuals": calibrated(target - standard_mean(chance, calibrated(target))),
+                "slope": np.array(slope),
             }
             parameters |= {f"{name}_{horizon}": value for name, value in learned.items()}
         return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
@@ -67,6 +71,8 @@ class Supervised(ABC):
             learned = {key.removesuffix(ending): value for key, value in parameters.items() if key.endswith(ending)}
             score, rate = self.score(learned, features), base_rate(known.history, horizon)[:, origins.position]
             chance = chance_of_rise(rate, score, learned["slope"])
-            mean = score * scale if self.predicts_mean else np.where(np.isfinite(scale), 0.0, np.nan)
-            forecasts[horizon] = location_scale(mean, scale, learned["residuals"], chance)
+            if self.predicts_mean:
+                forecasts[horizon] = by_chance(chance, scale, learned["residuals"])
+            else:
+                forecasts[horizon] = zero_mean(scale, learned["residuals"], chance)
         return forecasts

@@ -125,7 +125,19 @@ def test_the_random_walks_claim_no_drift_and_no_direction_of_their_own() -> None
     walk, ewma = (model.forecast(model.fit(past), panel, asked)[5] for model in (RANDOM_WALK, EWMA))
     assert np.nanmax(np.abs(walk.mean)) == 0
     np.testing.assert_array_equal(walk.p_up, ewma.p_up)
-    np.testing.assert_allclose(walk.quantiles, -walk.quantiles[..., ::-1])
+
+
+@pytest.mark.parametrize("forecaster", DAILY, ids=lambda forecaster: forecaster.name)
+def test_mean_quantiles_and_chance_of_a_rise_are_one_distribution(forecaster: Forecaster) -> None:
+    panel = walk_panel()
+    fitted = forecaster.fit(panel.until(panel.history.sessions[399]))
+    for horizon, forecast in forecaster.forecast(fitted, panel, origins_of(panel, 400, 419)).items():
+        known = np.isfinite(forecast.mean)
+        mean, p_up, quantiles = forecast.mean[known], forecast.p_up[known, None], forecast.quantiles[known]
+        assert known.any() or horizon == max(HORIZONS)  # for which a small panel may have too few errors
+        assert ((quantiles[:, 0] <= mean) & (mean <= quantiles[:, -1])).all()
+        rising = 1 - np.array(LEVELS)
+        assert np.where(quantiles > 0, p_up >= rising - 1e-9, p_up <= rising + 1e-9)[quantiles != 0].all()
 
 
 def test_the_linear_model_finds_a_planted_predictability() -> None:
