@@ -125,7 +125,6 @@ def one_bare_day(folder: Path, size: float) -> None:
 
     from market_pipeline.definitions import assets_of, build_definitions
     from market_pipeline.mart.assets import mart_asset
-    from market_pipeline.prices.assets import PricesConfig
     from market_pipeline.sources.selection import open_source
 
     settings, market, day = settings_of(folder / "trained", folder), market_of(many(size)), _day(size)
@@ -137,8 +136,6 @@ def one_bare_day(folder: Path, size: float) -> None:
         for asset in DAILY:
             wanted = bodies[asset].required_resource_keys
             named: dict[str, Any] = {name: value for name, value in handed.items() if name in wanted}
-            if asset == "prices":
-                named["config"] = PricesConfig()
             partitioned = asset not in ("leaderboard", "signals", "mart")
             context = [dg.build_asset_context(instance=instance, partition_key_range=keys)] if partitioned else []
             with mock.patch.object(dg.AssetExecutionContext, "add_asset_metadata"):  # there is no event to attach it to

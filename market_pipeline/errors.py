@@ -23,3 +23,7 @@ class HistoryError(MarketPipelineError):
 
 class PluginError(MarketPipelineError):
     """An own model cannot be loaded, or failed; the other models are not affected."""
+
+
+class ServerError(MarketPipelineError):
+    """A process of the server cannot be kept running."""

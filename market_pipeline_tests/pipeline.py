@@ -16,7 +16,6 @@ from market_pipeline.definitions import assets_of, build_definitions
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.partitions import range_tags
 from market_pipeline.orchestration.runs import QUIET
-from market_pipeline.prices.assets import PricesConfig
 from market_pipeline.sources.protocol import Source
 from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.catalog import WAREHOUSE
@@ -114,10 +113,9 @@ class Pipeline:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)
             named = {name: resources[name] for name in by_name[asset].required_resource_keys & set(resources)}
-            config = {"config": PricesConfig()} if asset == "prices" else {}
             # Without a run there is no event to attach metadata to.
             with mock.patch.object(type(context), "add_asset_metadata"):
-                by_name[asset](context, **config, **named)
+                by_name[asset](context, **named)
 
     def build(self, assets: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same, for runs that must succeed."""

@@ -20,7 +20,7 @@ MODELS = ("prophet_exact", "features", "calibration", "forecasters", "registry")
 """The same within `models`."""
 
 MAY_IMPORT = {
-    "dagster": ("orchestration/*.py", "definitions.py", "*/assets.py", "*/checks.py"),
+    "dagster": ("orchestration/*.py", "orchestration/server/*.py", "definitions.py", "*/assets.py", "*/checks.py"),
     "yfinance": ("sources/yahoo.py",),
     "duckdb": ("storage/*.py", "sources/file*.py", "mart/publish.py", "mart/read.py"),
 }

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -16,6 +17,8 @@ from market_pipeline.errors import ConfigurationError
 PREFIX = "MARKET_PIPELINE_"
 SOURCES = ("yahoo", "files", "simulated", "exchange")
 MART = "mart.duckdb"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Ports that browsers leave out."""
 
 READ_ELSEWHERE = {
     "models": "Forecasters to add, each `my_module:MODEL` or `/path/to/file.py:MODEL`, separated by spaces. "
@@ -46,6 +49,9 @@ class Settings:
     alerts: tuple[SecretStr, ...] = ()
     """Addresses of Apprise, separated by spaces; no error and no log shows them, as they hold passwords. Unset: no
     alerts."""
+    public_url: str | None = None
+    """The address of the UI at a reverse proxy, such as https://market.example.com. Unset: the UI answers on this
+    machine only."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -68,7 +74,7 @@ class Settings:
                 "Set it to the folder that holds the CSV or Parquet files."
             )
         alerts = tuple(map(SecretStr, environment.get("MARKET_PIPELINE_ALERTS", "").split()))
-        return cls(home, source, files, path("CONFIG"), alerts)
+        return cls(home, source, files, path("CONFIG"), alerts, public_url(environment))
 
     @property
     def warehouse(self) -> Path:
@@ -101,6 +107,29 @@ def variables() -> dict[str, str]:
 def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of MARKET_PIPELINE_HOME, or `data` below the working directory."""
     return Path(environment.get("MARKET_PIPELINE_HOME") or "data").absolute()
+
+
+def public_url(environment: Mapping[str, str]) -> str | None:
+    """The origin of MARKET_PIPELINE_PUBLIC_URL, as browsers write it; None when it is unset.
+
+    >>> public_url({"MARKET_PIPELINE_PUBLIC_URL": "https://Market.example.com:443/"})
+    'https://market.example.com'
+    """
+    text = environment.get("MARKET_PIPELINE_PUBLIC_URL")
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    except ValueError:
+        parts, port = urlsplit(""), ""
+    whole = parts.scheme in DEFAULT_PORTS and parts.hostname and not parts.username
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "MARKET_PIPELINE_PUBLIC_URL is no address of a site. Set it to scheme and host, and a port if it has one, "
+            "such as https://market.example.com."
+        )
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def published_mart() -> Path:

@@ -1,6 +1,6 @@
 """The decorator of a market's assets: what follows from the declarations of the chain and of the tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,7 @@ def market_asset(
     owners: Sequence[str],
     deps: Sequence[dg.AssetKey | dg.AssetDep] = (),
     check_specs: Sequence[dg.AssetCheckSpec] = (),
+    config_schema: Mapping[str, dg.Field] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`dg.asset` for the asset `name` of a market; a range of partitions is one run."""
     asset = ASSETS[name]
@@ -33,4 +34,5 @@ def market_asset(
         metadata=table_metadata(market.name, asset.tables[0]),
         tags={"market": market.name, "grain": "market" if asset.partition == "none" else asset.partition},
         check_specs=check_specs,
+        config_schema=config_schema,
     )

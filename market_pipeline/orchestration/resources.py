@@ -13,17 +13,30 @@ MEMORY_LIMIT = "2GB"
 """Of each process; without it DuckDB takes 80 % of the machine, which two runs and the web server share."""
 
 
+NO_VALUES = dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
+"""No asset returns a value to store."""
+
+
 def resources_of(settings: Settings) -> dict[str, object]:
-    """The resources for these settings; the UI shows the file and the limits of the database."""
+    """The resources for these settings.
+
+    None takes run configuration: someone who may launch a run could open any file with it, and Dagster's own fields of
+    text can also name a variable of the environment, whose value then appears in an error.
+    """
     limits = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(settings.home / "spill")}
+
+    def database(_: dg.InitResourceContext) -> DuckDBResource:
+        return DuckDBResource(database=str(settings.warehouse), connection_config=limits)
 
     def warehouse(context: dg.InitResourceContext) -> Warehouse:
         database: DuckDBResource = context.resources.database
         return Warehouse(Path(database.database), settings.source, dict(database.connection_config))
 
     return {
-        "database": DuckDBResource(database=str(settings.warehouse), connection_config=limits),
-        "warehouse": dg.ResourceDefinition(warehouse, required_resource_keys={"database"}),
-        "source": dg.ResourceDefinition(lambda _: open_source(settings)),
-        "settings": dg.ResourceDefinition.hardcoded_resource(settings),
+        "database": dg.ResourceDefinition(database, config_schema={}, description=f"{settings.warehouse}, {limits}"),
+        "warehouse": dg.ResourceDefinition(warehouse, config_schema={}, required_resource_keys={"database"}),
+        "source": dg.ResourceDefinition(lambda _: open_source(settings), config_schema={}),
+        "settings": dg.ResourceDefinition(lambda _: settings, config_schema={}),
+        # Dagster's default would create the folder that run configuration names.
+        "io_manager": dg.IOManagerDefinition(lambda _: NO_VALUES, config_schema={}),
     }

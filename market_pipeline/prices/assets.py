@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-from pydantic import Field
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.decorator import market_asset
@@ -27,10 +26,10 @@ where market = $market and final and session between $first and $last
 AGREEMENT = "closes_agree_with_reference_source"
 
 
-class PricesConfig(dg.Config):
-    """What the launch pad may change of a run."""
-
-    symbols: list[str] = Field(default=[], description="The only symbols to load; all of the market when empty.")
+CONFIGURATION = {
+    "symbols": dg.Field([str], default_value=[], description="The only symbols to load; all of the market when empty.")
+}
+"""What the launch pad may change of a run; `dg.Config` would also take names of variables of the environment."""
 
 
 def prices_asset(market: Market) -> dg.AssetsDefinition:
@@ -41,16 +40,17 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         "prices",
         kinds={"duckdb", "table"},
         owners=["team:data"],
+        config_schema=CONFIGURATION,
     )
     def prices(
         context: dg.AssetExecutionContext,
-        config: PricesConfig,
         warehouse: dg.ResourceParam[Warehouse],
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult[None]:
         """One bar per symbol and session, as traded that day, with its dividend and split; bad bars in quarantine."""
         span = span_of(context)
-        symbols = [symbol for symbol in market.symbols if symbol in (config.symbols or market.symbols)]
+        asked = context.op_execution_context.op_config["symbols"]
+        symbols = [symbol for symbol in market.symbols if symbol in (asked or market.symbols)]
         loaded = load_prices(warehouse, source, market, symbols, span.first, span.last, dt.datetime.now(dt.UTC))
         for note in loaded.notes:
             context.log.warning("%s", note)

@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from market_pipeline.orchestration.chain import CHAIN
 from market_pipeline.storage.warehouse import Warehouse
@@ -59,6 +63,13 @@ query($key: AssetKeyInput!) {
   }
 }
 """
+RUN = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) { __typename ... on PythonError { message } }
+}
+"""
+MUTATION = 'mutation { setSensorCursor(sensorSelector: {sensorName: "x", repositoryName: "x", '
+MUTATION += 'repositoryLocationName: "x"}) { __typename } }'
 AUTOMATION = """
 { repositoriesOrError { ... on RepositoryConnection { nodes {
   schedules { name scheduleState { status } } sensors { name sensorState { status } }
@@ -72,6 +83,21 @@ class Server:
 
     url: str
     warehouse: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def send(self, path: str, body: str | None = None, **headers: str) -> int:
+        """The status of the answer to a request with these headers."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, body.encode() if body is not None else None, named)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -97,16 +123,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", "ui", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-    running = Server(f"http://127.0.0.1:{port}", folder / "data" / "warehouse.duckdb")
+    running = Server(f"http://127.0.0.1:{port}", folder / "data" / "warehouse.duckdb", process)
     try:
-        wait_for(lambda: bool(answers(running)), 120, lambda: (folder / "log").read_text()[-2000:])
+        wait_for(lambda: bool(answers(running)), 120, lambda: (folder / "log").read_text()[-9000:])
         yield running
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        with suppress(ProcessLookupError):  # children that outlived the leader
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
 
 
 def answers(server: Server) -> list[Any]:
@@ -197,3 +222,64 @@ def test_every_schedule_and_sensor_is_there_and_running(server: Server) -> None:
         "stocks_gaps": "RUNNING",
         "crypto_gaps": "RUNNING",
     }
+
+
+QUERY = json.dumps({"query": "{ version }"})
+JSON = "application/json"
+
+
+def test_a_mutation_is_taken_from_its_own_page_only_and_only_as_json(server: Server) -> None:
+    assert server.send("/graphql", QUERY, Content_Type=JSON) == 200
+    assert server.send("/graphql", QUERY, Content_Type=JSON, Origin=server.url) == 200
+    assert server.send("/graphql", QUERY, Content_Type=JSON, Origin="https://example.com") == 403
+    assert server.send("/graphql", QUERY, Content_Type=JSON, Origin="null") == 403
+    assert server.send("/graphql", QUERY, Content_Type=JSON, Sec_Fetch_Site="cross-site") == 403
+    assert server.send("/graphql", QUERY, Content_Type=JSON, Host="example.com") == 400
+    assert server.send("/", Host=f"example.com:{server.url.rpartition(':')[2]}") == 400
+    asked = "/graphql?query=" + urllib.parse.quote(MUTATION)
+    assert server.send(asked) == 405
+    assert server.send(asked, "", Content_Type="text/plain") == 415
+    assert server.send("/graphql", QUERY, Content_Type="text/plain; application/json") == 415
+    assert server.send("/report_asset_materialization/x", "{}", Content_Type="text/plain") == 415
+
+
+def test_a_web_socket_is_opened_by_its_own_page_only(server: Server) -> None:
+    address = server.url.replace("http", "ws") + "/graphql"
+    with pytest.raises(InvalidStatus):
+        connect(address, origin="https://example.com", subprotocols=["graphql-ws"])  # type: ignore[arg-type,list-item]
+    with connect(address, origin=server.url, subprotocols=["graphql-ws"]) as own:  # type: ignore[arg-type,list-item]
+        own.send(json.dumps({"type": "start", "id": "1", "payload": {"query": MUTATION}}))
+        answer = json.loads(own.recv(30))
+    assert answer["type"] == "error", answer
+
+
+def test_a_killed_code_process_is_started_again_and_runs_launch(server: Server) -> None:
+    selector = {
+        "pipelineName": "stocks_prices", "repositoryName": "__repository__",
+        "repositoryLocationName": "market_pipeline.definitions",
+    }  # fmt: skip
+    tags = [{"key": "dagster/partition", "value": "2024-01-02"}]
+    params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+    code = [child for child in server.children if {"api", "grpc"} <= set(child.cmdline())]
+    assert len(code) == 1
+    code[0].kill()
+    code[0].wait(10)
+    seen: list[Any] = []
+
+    def launches() -> bool:
+        try:
+            seen.append(server.ask(RUN, params=params)["launchRun"])
+        except (AssertionError, OSError) as error:
+            seen.append(error)
+            return False
+        return bool(seen[-1]["__typename"] == "LaunchRunSuccess")
+
+    wait_for(launches, 60, lambda: str(seen[-1])[:2000])
+
+
+def test_a_stop_of_the_service_ends_every_process(server: Server) -> None:
+    children = server.children
+    server.process.terminate()
+    server.process.wait(20)
+    left = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not left

@@ -1,0 +1,65 @@
+"""The code process: Dagster's code server, which loads the definitions in a process of its own and starts the runs.
+
+Dagster's server does not notice the death of that inner process: every launch fails until someone clicks Reload. A
+thread asks the server whether the definitions can be had, and reloads them when they cannot.
+"""
+
+import logging
+import signal
+import threading
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+# No public names; the version is pinned below 1.14.
+from dagster._cli.code_server import code_server_cli
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
+
+from market_pipeline.orchestration.server.workspace import DEFINITIONS, CodeAddress
+
+INTERVAL = 3
+"""Seconds between two questions."""
+
+LONGEST_WAIT = 60
+"""Seconds between two reloads, at most; after each one without success twice as many."""
+
+RELOAD_TIMEOUT = 180
+"""Seconds that loading the definitions may take."""
+
+
+def serve_code(address: CodeAddress) -> None:
+    """Serve the definitions at the address until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        stopping.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)  # Dagster lets SIGTERM do the same
+    threading.Thread(target=keep_loaded, args=(address, stopping), daemon=True).start()
+    where = ["--socket", address.socket] if address.socket else ["--host", address.host, "--port", str(address.port)]
+    loaded = ["--module-name", DEFINITIONS, "--location-name", DEFINITIONS, "--log-level", "warning"]
+    with suppress(click.Abort):  # a signal while the definitions load
+        code_server_cli.main(["start", *where, *loaded], standalone_mode=False)
+
+
+def keep_loaded(address: CodeAddress, stopping: threading.Event) -> None:
+    """Reload the definitions whenever they cannot be had any more, until the server stops."""
+    client = DagsterGrpcClient(host=address.host, port=address.port, socket=address.socket)
+    while not address.answers():  # the first start
+        stopping.wait(INTERVAL)
+    wait = INTERVAL
+    while not stopping.wait(wait):
+        if address.answers():
+            wait = INTERVAL
+        elif not stopping.is_set():
+            logging.getLogger("dagster.code_server").warning(
+                "The process with the definitions does not answer: killed, or out of memory. It is started again."
+            )
+            # Also raised after a reload, because the old process does not answer the request to end.
+            with suppress(DagsterUserCodeUnreachableError):
+                client.reload_code(RELOAD_TIMEOUT)
+            wait = min(2 * wait, LONGEST_WAIT)
