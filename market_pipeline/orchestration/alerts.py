@@ -5,6 +5,8 @@ Off unless MARKET_PIPELINE_ALERTS has one or more addresses as Apprise writes th
 
 import datetime as dt
 import json
+import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -19,6 +21,8 @@ from market_pipeline.storage.warehouse import Warehouse
 ASSET_JOB = "__ASSET_JOB"
 """The job of runs that are launched from the asset graph or the command line."""
 
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+"""The only part of an address that is never secret."""
 
 def alerts_sensor(
     markets: Sequence[Market],
@@ -101,18 +105,21 @@ def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datet
 def send(addresses: Sequence[str], lines: Sequence[str]) -> None:
     """Send one message to every address.
 
-    Raises ConfigurationError with the scheme of an address that Apprise cannot read, and SourceError when an address
-    refused the message, so that the sensor tries again.
+    Raises ConfigurationError with no more than the scheme of an address that Apprise cannot read, and SourceError when
+    an address refused the message, so that the sensor tries again.
     """
     import apprise
 
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs an address that it cannot read
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # its lines for debugging have the path
     sender = apprise.Apprise()
     for address in addresses:
         if not sender.add(address):
+            scheme = SCHEME.match(address)
+            what = f"its scheme is {scheme[1]!r}" if scheme else "it has no scheme"
             raise ConfigurationError(
-                "MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read (it begins with "
-                f"{address.split(':', 1)[0]!r}). Write it as Apprise documents it, such as json://host/path or "
-                "mailto://user:password@example.com."
+                f"MARKET_PIPELINE_ALERTS holds an address that Apprise cannot read ({what}). Write it as Apprise "
+                "documents it, such as json://host/path or mailto://user:password@example.com, without a space."
             )
     if not sender.notify(title="Market Pipeline", body="\n".join(lines)):
         raise SourceError(

@@ -54,6 +54,6 @@ def test_addresses_of_alerts_are_secret(tmp_path: Path) -> None:
 
 def test_every_variable_has_a_meaning() -> None:
     assert {name.removeprefix("MARKET_PIPELINE_") for name in variables()} == {
-        "HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "MODELS", "TRACEBACK",
+        "HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "PUBLIC_URL", "MODELS", "TRACEBACK",
     }  # fmt: skip
     assert all(meaning.endswith(".") and "\n" not in meaning for meaning in variables().values())

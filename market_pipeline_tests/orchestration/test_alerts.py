@@ -135,10 +135,30 @@ def test_a_refused_message_is_an_error_so_that_the_sensor_tries_again(inbox: Inb
         send([inbox.address], ["anything"])
 
 
-def test_the_error_on_an_unreadable_address_has_its_scheme_and_not_its_secret() -> None:
-    with pytest.raises(ConfigurationError, match="'pigeon'") as refused:
-        send(["pigeon://user:secret@loft"], ["anything"])
-    assert "secret" not in str(refused.value)
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("pigeon://user:secret@loft", "'pigeon'"),
+        ("secret", "no scheme"),
+        ("user:secret://loft", "no scheme"),
+        ("json://", "'json'"),
+        ("mailto://user:secret@", "'mailto'"),
+    ],
+)
+def test_an_unreadable_address_appears_in_no_error_and_no_log(
+    address: str, shown: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match=shown) as refused:
+        send([address], ["anything"])
+    assert "secret" not in str(refused.value) + caplog.text + "".join(capfd.readouterr())
+
+
+def test_a_refused_message_shows_no_address_in_the_log(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    inbox.status = 500
+    caplog.set_level("DEBUG")
+    with pytest.raises(SourceError) as refused:
+        send([f"{inbox.address}hooks/secret?+token=secret"], ["anything"])
+    assert "secret" not in str(refused.value) + caplog.text
 
 
 def test_alerts_are_off_unless_an_address_is_set(tmp_path: Path) -> None:

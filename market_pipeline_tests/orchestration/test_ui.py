@@ -149,6 +149,10 @@ def wait_for(done: Any, seconds: float, state: Any) -> None:
         time.sleep(0.5)
 
 
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def chromium() -> str:
     """The system's browser; where there is none the test skips, but not in CI."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
@@ -263,7 +267,7 @@ def test_a_killed_code_process_is_started_again_and_runs_launch(server: Server) 
     code = [child for child in server.children if {"api", "grpc"} <= set(child.cmdline())]
     assert len(code) == 1
     code[0].kill()
-    code[0].wait(10)
+    wait_for(lambda: not lives(code[0]), 10, lambda: str(code[0]))
     seen: list[Any] = []
 
     def launches() -> bool:
@@ -281,5 +285,4 @@ def test_a_stop_of_the_service_ends_every_process(server: Server) -> None:
     children = server.children
     server.process.terminate()
     server.process.wait(20)
-    left = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-    assert not left
+    assert not [child for child in children if lives(child)]
