@@ -24,6 +24,7 @@ ASSET_JOB = "__ASSET_JOB"
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 """The only part of an address that is never secret."""
 
+
 def alerts_sensor(
     markets: Sequence[Market],
     jobs: Sequence[str],
