@@ -1,7 +1,7 @@
 """What must be true of forecasts. Keys and required values are checked from the declared tables."""
 
 import datetime as dt
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 import dagster as dg
 import numpy as np
@@ -34,16 +34,20 @@ LOOK_AHEAD = f"""
 select {KEY}, trained_through, target_session from forecasts
 where {WRITTEN} and not ({" and ".join(FORECASTS.checks)})
 """
+TOLERANCE = 0.05
+"""How far a probability may be from that of a quantile of 0: returns that are exactly 0 are neither rise nor fall."""
+
+
+def _agrees(quantile: str, level: float) -> str:
+    """SQL: a quantile above 0 means a chance of a rise of at least 1 - level, one below 0 of at most that."""
+    rise, slack = f"{1 - level:.3f}", f"if({quantile} = 0, {TOLERANCE}, 1e-9)"
+    return f"({quantile} < 0 or p_up > {rise} - {slack}) and ({quantile} > 0 or p_up < {rise} + {slack})"
+
+
 NOT_COHERENT = f"""
 select {KEY}, p_up, mean, {", ".join(QUANTILES)} from forecasts
-where {WRITTEN} and made_at >= (select max(made_at) from forecasts where market = $market) - interval 1 day and not (
-    mean between {LOWEST} and {HIGHEST} and {
-    " and ".join(
-        f"({name} <= 1e-12 or p_up >= {1 - level:.3f} - 1e-9) and ({name} >= -1e-12 or p_up <= {1 - level:.3f} + 1e-9)"
-        for name, level in QUANTILES.items()
-    )
-}
-)
+where {WRITTEN} and made_at >= (select max(made_at) from forecasts where market = $market) - interval 1 day
+and not (mean between {LOWEST} and {HIGHEST} and {" and ".join(starmap(_agrees, QUANTILES.items()))})
 """
 """Forecasts that were issued live by earlier versions stay as they were."""
 NO_BASELINE = f"""

@@ -1,0 +1,45 @@
+"""Conditions of stored forecasts, on rows that were planted."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from market_pipeline.forecasts.checks import NOT_COHERENT
+from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES
+from market_pipeline.storage.warehouse import Warehouse
+
+ORIGIN, TARGET = dt.date(2024, 3, 1), dt.date(2024, 3, 4)
+EVEN = np.array([-3.0, -2, -1.5, -1, 0, 1, 1.5, 2, 3]) / 100
+
+
+def row(p_up: float, quantiles: np.ndarray, mean: float, made: int) -> dict[str, object]:
+    made_at = dt.datetime(2024, 3, made, tzinfo=dt.UTC).replace(tzinfo=None)
+    about = {"symbol": "AAA", "origin": ORIGIN, "horizon": 1, "target_session": TARGET, "model": "ewma"}
+    numbers = dict(zip(QUANTILES, quantiles.tolist(), strict=True)) | {"p_up": p_up, "mean": mean}
+    return about | numbers | {"trained_through": ORIGIN, "made_at": made_at, "mode": "live"}
+
+
+@pytest.mark.parametrize(
+    ("p_up", "quantiles", "mean", "made", "offends"),
+    [
+        (0.5, EVEN, 0.0, 10, False),
+        (0.6, EVEN, 0.0, 10, True),  # the median of a walk that rises more often than it falls
+        (0.6, EVEN + 0.001, 0.0, 10, False),
+        (0.6, EVEN + 0.011, 0.0, 10, True),  # the lower quartile is above 0
+        (0.6, EVEN - 0.001, 0.0, 10, True),
+        (0.99, EVEN + 0.04, 0.0, 10, True),  # the mean is not inside
+        (0.6, EVEN, 0.0, 2, False),  # an earlier version's
+    ],
+)
+def test_one_distribution(
+    tmp_path: Path, p_up: float, quantiles: np.ndarray, mean: float, made: int, *, offends: bool
+) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
+    newest = row(0.5, EVEN, 0.0, 10) | {"symbol": "BBB"}
+    rows = pa.Table.from_pylist([newest, row(p_up, quantiles, mean, made)], FORECASTS.schema)
+    warehouse.replace("forecasts", rows, "stocks", ORIGIN, ORIGIN)
+    span = {"market": "stocks", "first": ORIGIN, "last": ORIGIN}
+    assert bool(warehouse.read(NOT_COHERENT, span).num_rows) == offends
