@@ -3,11 +3,11 @@
 import datetime as dt
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
+from market_pipeline.errors import SourceError
 from market_pipeline.sources.files import FilesSource
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
@@ -16,24 +16,18 @@ TOML = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["AAA", "BBB"
 END = dt.date(2024, 2, 29)
 
 
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The message of the step that failed, or '' when all succeeded."""
-    found = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-    assert bool(found) != result.success
-    return str(found[0].cause.message) if found and found[0].cause else "".join(str(error) for error in found)
-
-
-def write(folder: Path, until: dt.date = END) -> None:
-    folder.mkdir(exist_ok=True)
-    days = pd.bdate_range("2024-01-02", until)
-    bars = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 1e5}
-    rows = [pd.DataFrame({"symbol": symbol, "date": days} | bars) for symbol in ("AAA", "BBB")]
-    pd.concat(rows).to_parquet(folder / "bars.parquet", index=False)
+def bars(pipeline: Pipeline) -> int:
+    return int(pipeline.warehouse.read("select count(*) as bars from prices")["bars"][0].as_py())
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Pipeline:
-    write(tmp_path / "files")
+    """Files of both symbols that end in February."""
+    (tmp_path / "files").mkdir()
+    values = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 1e5}
+    days = pd.bdate_range("2024-01-02", END)
+    rows = [pd.DataFrame({"symbol": symbol, "date": days} | values) for symbol in ("AAA", "BBB")]
+    pd.concat(rows).to_parquet(tmp_path / "files" / "bars.parquet", index=False)
     return Pipeline(tmp_path / "pipeline", TOML, source=FilesSource(tmp_path / "files"))
 
 
@@ -45,13 +39,18 @@ def files(tmp_path: Path) -> Pipeline:
     ],
 )
 def test_sessions_after_the_end_of_the_files(files: Pipeline, first: dt.date, last: dt.date) -> None:
-    message = failure(files.materialise(["prices"], first, last))
-    assert f"stocks: no symbol has a bar from {first} to {last} in files" in message
-    assert "It has bars from 2024-01-02 to 2024-02-29" in message
+    missing = f"stocks: no symbol has a bar from {first} to {last} in files. It has bars from 2024-01-02 to 2024-02-29"
+    with pytest.raises(SourceError, match=missing):
+        files.compute(("prices",), first, last)
+
+
+def test_a_run_without_a_bar_fails(files: Pipeline) -> None:
+    assert not files.materialise(("prices",), dt.date(2024, 4, 1), dt.date(2024, 6, 28)).success
 
 
 def test_a_range_that_the_files_have_in_part_arrives(files: Pipeline) -> None:
-    assert failure(files.materialise(["prices"], dt.date(2024, 2, 26), dt.date(2024, 3, 8))) == ""
+    files.compute(("prices",), dt.date(2024, 2, 26), dt.date(2024, 3, 8))
+    assert bars(files) == 2 * 4
 
 
 def test_a_vendor_that_has_no_bar_of_any_symbol_and_one_that_lacks_a_symbol(tmp_path: Path) -> None:
@@ -60,12 +59,11 @@ def test_a_vendor_that_has_no_bar_of_any_symbol_and_one_that_lacks_a_symbol(tmp_
     pipeline.source = vendor
     days = dt.date(2024, 2, 5), dt.date(2024, 2, 9)
     vendor.missing = (vendor.bars["symbol"] == "AAA").to_numpy()
-    assert failure(pipeline.materialise(["prices"], *days)) == ""
+    pipeline.compute(("prices",), *days)
     vendor.missing = np.ones(len(vendor.bars), bool)
-    message = failure(pipeline.materialise(["prices"], *days))
-    assert "no symbol has a bar from 2024-02-05 to 2024-02-09 in simulated. If the market was open" in message
-    recorded = pipeline.warehouse.read("select count(*) as bars from prices")["bars"][0].as_py()
-    assert recorded == 5  # what had arrived before stays
+    with pytest.raises(SourceError, match=r"from 2024-02-05 to 2024-02-09 in simulated\. If the market was open"):
+        pipeline.compute(("prices",), *days)
+    assert bars(pipeline) == 5  # what had arrived before stays
 
 
 def test_sessions_on_which_no_symbol_was_listed_are_complete_without_bars(tmp_path: Path) -> None:
@@ -73,4 +71,5 @@ def test_sessions_on_which_no_symbol_was_listed_are_complete_without_bars(tmp_pa
     vendor = Vendor(pipeline.market, END)
     vendor.missing = np.ones(len(vendor.bars), bool)
     pipeline.source = vendor
-    assert failure(pipeline.materialise(["prices"], dt.date(2024, 1, 2), dt.date(2024, 2, 9))) == ""
+    pipeline.compute(("prices",), dt.date(2024, 1, 2), dt.date(2024, 2, 9))
+    assert bars(pipeline) == 0
