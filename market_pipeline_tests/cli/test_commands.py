@@ -63,7 +63,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose data directory has one backfill."""
     folder = tmp_path_factory.mktemp("filled")
     result = command(folder, "backfill", "--market", "stocks", "--start", "2025-02-20", "--end", "2025-03-10")
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout + result.stderr
     return folder
 
 
