@@ -1,4 +1,4 @@
-"""Plots draw without a warning of their library, which would end in the terminal of whoever publishes."""
+"""Plots draw without a warning of their library, which would end in the terminal of a publication."""
 
 import warnings
 from typing import Any
@@ -10,7 +10,7 @@ from market_pipeline.orchestration.plots import RangeChart, range_charts, skill_
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_skill_over_time_leaves_dates_to_nobody(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skill_over_time_uses_no_dates_of_matplotlib(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ticks are chosen here; matplotlib's locator of dates would be replaced, after it has warned of few days."""
     from matplotlib import dates
 
