@@ -109,11 +109,7 @@ def _exactly(
 
 
 def _batches(fits_: Iterator[tuple[int, int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray, list[int]]]]:
-    """The place of an origin, the bars, and all symbols with these bars at it; about BATCH series at a time.
-
-    All of an origin together, whatever other origins there are: the last digits of a symbol that shares its days with
-    others may differ from those of the same symbol alone.
-    """
+    """The place of an origin, the bars, and all symbols with these bars at it; about BATCH series at a time."""
     batch: list[tuple[int, np.ndarray, list[int]]] = []
     for place, of_origin in groupby(fits_, key=itemgetter(0)):
         alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}

@@ -73,8 +73,10 @@ def fits(series: Sequence[tuple[Design, Grid]]) -> list[Fits]:
     """The fits of levels (series, bars), each group with its design.
 
     A fit is the same to the last bit whatever else is in the batch, provided that BLAS uses one thread (see
-    `threadpoolctl`) and that levels are in C order.
+    `threadpoolctl`).
     """
+    # numpy adds the values of a row in another order if they are not adjacent in memory.
+    series = [(design, np.ascontiguousarray(level)) for design, level in series]
     shapes: dict[tuple[int, int, float], list[int]] = {}
     for place, (design, _) in enumerate(series):
         key = (design.smooth.shape[1], design.hinges.shape[1], design.tau)

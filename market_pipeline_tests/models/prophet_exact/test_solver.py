@@ -133,6 +133,14 @@ def test_a_series_has_the_same_fit_alone_and_in_a_batch() -> None:
             np.testing.assert_array_equal(range_half_width(design, alone)[0], range_half_width(design, together)[row])
 
 
+def test_the_order_of_levels_in_memory_changes_no_bit() -> None:
+    many = batch_of_many()
+    columnwise = fits([(design, np.asfortranarray(level)) for design, level in many])
+    for rowwise, found in zip(fits(many), columnwise, strict=True):
+        for part in ("smooth", "delta", "sigma", "scale"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(rowwise, part))
+
+
 def test_the_fallback_for_a_single_series_ends_where_the_batch_does(monkeypatch: pytest.MonkeyPatch) -> None:
     design, level = design_for(DAYS[:300]), series(8, 300, 3)
     found = fits([(design, level)])[0]
