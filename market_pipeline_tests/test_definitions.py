@@ -1,5 +1,7 @@
 """What Dagster loads: the same chain for every market, every asset described and owned, every range one run."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -44,6 +46,35 @@ def test_five_lines_of_toml_make_a_market_with_its_whole_chain(definitions: dg.D
     assert {"europe_daily", "europe_monthly", "europe_prices"} <= set(repository.job_names)
     schedule = repository.get_schedule_def("europe_daily")
     assert (schedule.execution_timezone, schedule.cron_schedule) == ("Europe/Berlin", "0 4 * * *")
+
+
+GUARDS = """
+from pathlib import Path
+from unittest import mock
+from market_pipeline import definitions
+from market_pipeline.config.markets_file import load_markets, packaged_config
+from market_pipeline.config.settings import Settings
+from market_pipeline.errors import ConfigurationError
+from market_pipeline.sources.selection import open_source
+
+with mock.patch.object(definitions, "chain_of", lambda market: ()):
+    try:
+        definitions.assets_of(load_markets(packaged_config("simulated"))[0])
+    except ValueError as error:
+        print(error)
+try:
+    open_source(Settings(home=Path("data"), source="files"))
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+def test_guards_hold_without_assertions() -> None:
+    done = subprocess.run(
+        [sys.executable, "-O", "-W", "ignore", "-c", GUARDS], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "orchestration/chain.py declares []" in done.stdout
+    assert "Set MARKET_PIPELINE_FILES" in done.stdout
 
 
 def test_the_definitions_are_valid(definitions: dg.Definitions) -> None:
