@@ -1,4 +1,4 @@
-# Targets: demo, test, ui, docs, bench. Each first creates the environment if there is none.
+# Targets: demo, test, ui, docs, bench, faults. Each first creates the environment if there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -8,7 +8,7 @@ READY := .venv/ready
 SIZE ?= 0.2
 PEERS := .venv-bench/ready
 
-.PHONY: demo test ui docs bench clean
+.PHONY: demo test ui docs bench faults clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -28,6 +28,11 @@ docs: $(READY)
 
 bench: $(READY) $(PEERS)
 	@$(BIN)/python benchmarks/bench.py --size $(SIZE) --peers .venv-bench/bin/python --write docs/benchmarks.md
+
+# The share of the full campaign: make faults SIZE=1
+faults: SIZE = 0.01
+faults: $(READY)
+	@$(BIN)/python -W ignore -m benchmarks.faults --size $(SIZE) --write
 
 $(PEERS): benchmarks/peers.lock $(READY)
 	@echo "Creating the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."

@@ -44,20 +44,25 @@ def digests(directory: Path) -> dict[str, tuple[int, str]]:
     with duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True) as connection:
         for table, clocks in TABLES.items():
             left_out = f"exclude ({', '.join(clocks)})" if clocks else ""
-            rows = connection.execute(f"select * {left_out} from {table} order by all")
-            digest, count = hashlib.sha256(), 0
-            while batch := rows.fetchmany(50_000):
-                digest.update(repr(batch).encode())
-                count += len(batch)
-            found[table] = (count, digest.hexdigest()[:16])
+            found[table] = digest(connection, f"select * {left_out} from {table}")
     return found
+
+
+def digest(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, str]:
+    """Rows of a query and a digest of them, in the order of all columns."""
+    rows = connection.execute(f"{query} order by all")
+    made, count = hashlib.sha256(), 0
+    while batch := rows.fetchmany(50_000):
+        made.update(repr(batch).encode())
+        count += len(batch)
+    return count, made.hexdigest()[:16]
 
 
 def main() -> None:
     directories = [Path(name) for name in sys.argv[1:3]]
     found = [digests(directory) for directory in directories]
     for table in TABLES:
-        held = [f"{digest}  {rows:>9,}" for rows, digest in (each[table] for each in found)]
+        held = [f"{content}  {rows:>9,}" for rows, content in (each[table] for each in found)]
         print(f"{table:14} {'   '.join(held)}{'' if len(set(held)) == 1 else '   DIFFERENT'}")
     sys.exit(int(len(found) == 2 and found[0] != found[1]))
 

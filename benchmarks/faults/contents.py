@@ -1,0 +1,68 @@
+"""What a data directory holds, as digests without the times of runs: two with the same content are equal."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+
+from benchmarks.digests import digest
+from market_pipeline.orchestration.chain import CHAIN
+
+Contents: TypeAlias = dict[str, tuple[int, str]]
+"""Rows and digest of each table; the mart's tables begin with `mart.`."""
+
+REPEATED = {"seconds", "attempt", "attempts", "first_session", "last_session"}
+"""Columns that a repeated command changes rightly, beside time stamps: it asks again, for what is still missing."""
+
+LOG = "outcomes"
+"""The log of requests, of which the different lines are compared."""
+
+PASSING = {"meta", "changes"}
+"""Tables of the mart that depend on the publication before."""
+
+NOTHING = (0, "e3b0c44298fc1c14")
+"""A table without rows, and a table that is not there yet."""
+
+COLUMNS = """
+select table_name, list(column_name order by column_index) from duckdb_columns()
+where not internal and data_type not like 'TIMESTAMP%' and table_name in (select table_name from duckdb_tables())
+group by table_name order by table_name
+"""
+
+
+def contents(data: Path) -> Contents:
+    """Of the warehouse and the mart of a data directory; raises DuckDB's error for a damaged file."""
+    found = {}
+    for path, prefix in ((data / "warehouse.duckdb", ""), (data / "mart.duckdb", "mart.")):
+        if path.exists():
+            with duckdb.connect(str(path), read_only=True) as connection:
+                for table, columns in connection.execute(COLUMNS).fetchall():
+                    if table not in PASSING:
+                        found[prefix + table] = digest(connection, query_of(table, columns))
+    return found
+
+
+def query_of(table: str, columns: list[str]) -> str:
+    """The rows that are compared."""
+    kept = ", ".join(column for column in columns if column not in REPEATED)
+    return f"select {'distinct' if table == LOG else ''} {kept} from {table}"
+
+
+def different(one: Contents, other: Contents) -> list[str]:
+    """The tables that differ, with their rows."""
+    return [
+        f"{table} ({one.get(table, NOTHING)[0]} and {other.get(table, NOTHING)[0]} rows)"
+        for table in sorted({*one, *other})
+        if one.get(table, NOTHING) != other.get(table, NOTHING)
+    ]
+
+
+def partial(found: Contents, *whole: Contents) -> list[str]:
+    """The assets whose tables are not together as in one of the `whole` states; the mart counts as one asset."""
+    groups = {asset.name: [table.name for table in asset.tables] for asset in CHAIN if asset.tables}
+    groups["mart"] = sorted(table for table in {*found, *(name for one in whole for name in one)} if "." in table)
+    return [
+        asset
+        for asset, tables in groups.items()
+        if not any(all(found.get(t, NOTHING) == one.get(t, NOTHING) for t in tables) for one in whole)
+    ]

@@ -1,0 +1,227 @@
+"""F8: a market under its schedule and sensors, hour by hour for a quarter; vendor and machine fail now and then."""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.faults.forked import answer
+from benchmarks.faults.protocol import Outcome
+from market_pipeline.errors import SourceError
+from market_pipeline.orchestration.alerts import stale_markets
+from market_pipeline.orchestration.jobs import jobs_of, schedules_of
+from market_pipeline.orchestration.sensors import covered_sessions, gaps_sensor, restatements_sensor
+from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline_tests.pipeline import Pipeline, clock_at
+from market_pipeline_tests.vendor import Vendor
+
+CALENDARS = ("XNYS", "24/7", "XLON", "XTKS")
+"""Clocks change in two of them, on different days; 2024 has a leap day."""
+
+QUARTERS = (dt.date(2024, 2, 1), dt.date(2024, 5, 1), dt.date(2024, 8, 1), dt.date(2024, 11, 1), dt.date(2025, 2, 1))
+"""Of the simulated year: a trial of all of it would take ten minutes."""
+
+BEFORE = dt.timedelta(days=60)
+"""Of bars that are there when a quarter begins."""
+
+MISSED_TICKS = 5
+"""So many missed times of a schedule Dagster makes up for after a sleep."""
+
+
+class SimulatedYear:
+    """Each trial: a quarter of the year in one calendar, with outages, late and changed bars, and sleep, as drawn."""
+
+    name = "F8"
+    title = "quarters of a simulated year under schedule and sensors: outages, late and changed bars, a week of sleep"
+    aim = "0 false alarms, 0 missed, 0 repeated requests"
+    full = 64
+    minutes = 180.0
+
+    def lacking(self) -> str:
+        return ""
+
+    def prepare(self, folder: Path) -> None:
+        self.folder = folder
+
+    def trial(self, seed: int) -> Outcome:
+        calendar, quarter = CALENDARS[seed % len(CALENDARS)], seed // len(CALENDARS) % (len(QUARTERS) - 1)
+
+        def lived() -> tuple[str, dict[str, float]]:
+            shutil.rmtree(self.folder / "year", ignore_errors=True)
+            year = Year(self.folder / "year", calendar, quarter, seed)
+            year.live()
+            return year.fault(), year.numbers()
+
+        fault, numbers = answer(lived, self.folder)
+        return Outcome(f"quarters of {calendar}", fault, numbers=numbers)
+
+
+class CachedWarehouse(Warehouse):
+    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        super().__init__(warehouse.path, warehouse.source)
+        object.__setattr__(self, "answers", {})
+        self.answers: dict[str, pa.Table]
+
+    def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        query = f"{sql} {parameters}"
+        if query not in self.answers:
+            self.answers[query] = super().read(sql, parameters)
+        return self.answers[query]
+
+    @contextmanager
+    def transaction(self, market: str) -> Iterator[Transaction]:
+        with super().transaction(market) as transaction:
+            yield transaction
+        self.answers.clear()
+
+
+class CachedPipeline(Pipeline):
+    """A pipeline with a cached warehouse."""
+
+    @cached_property
+    def warehouse(self) -> Warehouse:  # type: ignore[override]
+        return CachedWarehouse(super().warehouse)
+
+
+class Year:
+    """A quarter of the year: what the daemon would evaluate, and what came of it."""
+
+    def __init__(self, folder: Path, calendar: str, quarter: int, seed: int) -> None:
+        self.first, self.end = QUARTERS[quarter : quarter + 2]
+        self.start = self.first - BEFORE
+        toml = f'[stocks]\ncalendar = "{calendar}"\nstart = {self.start}\nsymbols = ["WALK1", "AUTOREG"]\n'
+        self.pipeline = CachedPipeline(folder, toml)
+        self.market, self.warehouse = self.pipeline.market, self.pipeline.warehouse
+        self.zone = ZoneInfo(self.market.timezone)
+        self.draw = np.random.default_rng(seed)
+        self.vendor = self.pipeline.source = Vendor(self.market, self.end + BEFORE, seed)
+        self.resources = {"warehouse": self.warehouse, "source": self.vendor}
+        self.jobs = jobs_of(self.market)
+        self.sensors = {"gaps": gaps_sensor(self.market, self.jobs), "restatements": restatements_sensor(self.market)}
+        self.cursors: dict[str, str | None] = {}
+        self.keys = set[str | None]()
+        self.requests, self.repeated = 0, list[str]()
+        self.false_alarms, self.missed_alarms = list[str](), list[str]()
+        self.changed, self.recomputed = 0, 0
+        self.sleeping, self.slept = self._span(24 * 7, 24 * 7), 0
+        self.outages = [self._span(6, 24 * 10), self._span(2, 24)]
+
+    def _span(self, shortest: int, longest: int) -> tuple[dt.datetime, dt.datetime]:
+        """A span of hours somewhere in the quarter, ended weeks before its end."""
+        since = dt.datetime.combine(self.first, dt.time(), dt.UTC) + dt.timedelta(
+            hours=int(self.draw.integers(24, 24 * 60))
+        )
+        return since, since + dt.timedelta(hours=int(self.draw.integers(shortest, longest + 1)))
+
+    def live(self) -> None:
+        """Hour by hour; the bars before the quarter are there."""
+        moment = dt.datetime.combine(self.first, dt.time(12), dt.UTC)
+        closes = self.market.close_of(self.vendor.bars["session"].to_numpy().astype("datetime64[D]"))
+        late = np.where(self.draw.random(len(closes)) < 0.03, 40, 0).astype("timedelta64[h]")
+        with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)):
+            self.pipeline.compute(("prices",), self.start, self.market.newest_closed(moment) or self.start)
+        changes = {int(hour) for hour in self.draw.integers(100, 24 * 80, 3)}
+        hour = 0
+        while moment < dt.datetime.combine(self.end, dt.time(), dt.UTC):
+            self.vendor.missing = closes + late > np.datetime64(moment.replace(tzinfo=None), "s")
+            self.vendor.down = any(since <= moment < until for since, until in self.outages)
+            if hour in changes:
+                self._change()
+            if self.sleeping[0] <= moment < self.sleeping[1]:
+                self.slept += 1
+            else:
+                self._tick(moment)
+            moment += dt.timedelta(hours=1)
+            hour += 1
+        self.moment = moment
+
+    def _change(self) -> None:
+        """The vendor changes the newest stored close by a thousandth."""
+        newest = self.warehouse.read("select max(session) as newest from prices")["newest"][0].as_py()
+        self.vendor.bars.loc[self.vendor.where("WALK1", newest), "close"] *= 1.001
+        self.vendor.bars.loc[self.vendor.where("WALK1", newest), "high"] *= 1.01
+        self.changed += 1
+
+    def _tick(self, moment: dt.datetime) -> None:
+        """What the daemon evaluates in this hour; after a sleep, the newest missed times of the schedule too."""
+        hours = [moment - dt.timedelta(hours=back) for back in range(self.slept, -1, -1)]
+        due = [hour for hour in hours if hour.astimezone(self.zone).hour == self.market.schedule_hour]
+        self.slept = 0
+        for hour in due[-MISSED_TICKS:]:
+            context = dg.build_schedule_context(
+                self.pipeline.instance, scheduled_execution_time=hour, resources=self.resources
+            )
+            asked = schedules_of(self.market)[0](context)
+            if isinstance(asked, dg.RunRequest):
+                self._run(moment, asked, "the schedule")
+        for name, sensor in self.sensors.items():
+            context = dg.build_sensor_context(
+                instance=self.pipeline.instance, cursor=self.cursors.get(name), resources=self.resources
+            )
+            with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
+                asked = sensor(context)
+            assert isinstance(asked, dg.SensorResult)
+            self.cursors[name] = asked.cursor or self.cursors.get(name)
+            for request in asked.run_requests or []:
+                self._run(moment, request, f"the sensor of {name}")
+        self._alarm(moment)
+
+    def _run(self, moment: dt.datetime, request: dg.RunRequest, by: str) -> None:
+        """Run a request whose key is new; one that finds every session complete was repeated."""
+        if request.run_key in self.keys:
+            return
+        self.keys.add(request.run_key)
+        self.requests += 1
+        first, last = (
+            dt.date.fromisoformat(request.partition_key or request.tags[f"dagster/asset_partition_range_{end}"])
+            for end in ("start", "end")
+        )
+        if "restatements" in by:
+            self.recomputed += 1
+            return
+        covered = covered_sessions(self.market, self.warehouse)
+        wanted = self.market.sessions_between(first, last).tolist()
+        if all(session in covered and not covered[session].missing for session in wanted):
+            self.repeated.append(f"{by} at {moment:%Y-%m-%d %H:%M} UTC for {first} to {last}")
+        with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)):
+            try:
+                self.pipeline.compute(("prices",), first, last)
+            except SourceError:
+                assert self.vendor.down
+
+    def _alarm(self, moment: dt.datetime) -> None:
+        """Compare the alarm with the calendar, by hand: a session is due six hours after the next local midnight."""
+        alarm = bool(list(stale_markets(self.warehouse, [self.market], moment)))
+        local = moment.astimezone(self.zone)
+        due = (local.replace(tzinfo=None) - dt.timedelta(hours=self.market.schedule_hour + 2)).date()
+        expected = max(day for day in self.market.sessions_between(self.start, due).tolist() if day < due)
+        newest = self.warehouse.read("select max(session) as newest from prices where final")["newest"][0].as_py()
+        if alarm and newest >= expected:
+            self.false_alarms.append(f"{local:%Y-%m-%d %H:%M}")
+        if not alarm and newest < expected:
+            self.missed_alarms.append(f"{local:%Y-%m-%d %H:%M}")
+
+    def fault(self) -> str:
+        """What was wrong."""
+        covered = covered_sessions(self.market, self.warehouse)
+        newest = self.market.newest_closed(self.moment - dt.timedelta(days=3)) or self.end
+        sessions = self.market.sessions_between(self.start, newest).tolist()
+        holes = [day for day in sessions if day not in covered or covered[day].missing]
+        wrong = {"missed sessions": [str(day) for day in holes], "repeated requests": self.repeated,
+                 "false alarms": self.false_alarms, "missed alarms": self.missed_alarms}  # fmt: skip
+        return "; ".join(f"{len(found)} {name}, the first {found[0]}" for name, found in wrong.items() if found)
+
+    def numbers(self) -> dict[str, float]:
+        return {"requests of bars": self.requests - self.recomputed, "requests after changed values": self.recomputed,
+                "changed values": self.changed}  # fmt: skip

@@ -1,0 +1,127 @@
+"""The fault campaign: a trial of each figure, a page of recorded numbers only, and checks that see planted faults."""
+
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import page
+from benchmarks.faults.__main__ import AS_IT_SHOULD_BE
+from benchmarks.faults.contents import NOTHING, different, partial
+from benchmarks.faults.disk import Disk, Survives
+from benchmarks.faults.figures import FIGURES
+from benchmarks.faults.flipped_bits import flip
+from benchmarks.faults.kills import tear
+from benchmarks.faults.protocol import Outcome
+from benchmarks.faults.recorded import Step
+from benchmarks.faults.traced import Call, calls, lacking
+
+TOP = Path(__file__).parent.parent.parent
+SHORT = ("F1", "F2", "F5", "F6", "F7")
+"""Figures whose single trial takes seconds; the others take a minute or more."""
+
+SEED = "66"
+"""With it, bars are loaded and the load is killed in a write."""
+
+
+def test_a_trial_of_each_short_figure_finds_nothing_wrong(tmp_path: Path) -> None:
+    if reason := lacking():
+        pytest.skip(reason)
+    arguments = ("--seed", SEED, "--only", ",".join(SHORT), "--folder", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.faults", *arguments],
+        cwd=TOP, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    found = dict(re.findall(r"^(F\d)  (.+)$", done.stdout, re.MULTILINE))
+    assert set(found) == set(SHORT), done.stdout + done.stderr[-3000:]
+    assert all(outcome.endswith(AS_IT_SHOULD_BE) for outcome in found.values()), found
+
+
+def test_the_page_is_made_from_the_recorded_results() -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(FIGURES, page.read_results())
+
+
+def test_a_figure_that_was_not_run_or_only_in_part_is_shown_as_such() -> None:
+    [first, second, *_] = FIGURES
+    outcomes = [(3, Outcome("a kill")), (4, Outcome("a kill", "A row was lost."))]
+    some = page.result_of(first, outcomes, 0.1, "2026-11-28", "0.2.0")
+    none = page.result_of(second, [], 0, "2026-11-28", "0.2.0", "strace is not installed")
+    rows = page.table(FIGURES, {first.name: some, second.name: none}).splitlines()[2:]
+    assert "| 2 of 1,000 | **1** | run in part, 2026-11-28 |" in rows[0]
+    assert "not run: strace is not installed" in rows[1]
+    assert rows[2].endswith("| not run |")
+    assert "seed 4, a kill: `A row was lost.`" in page.details(some)
+
+
+def test_a_lost_a_doubled_and_a_half_written_asset_are_found() -> None:
+    before = {"forecasts": (2, "a"), "ranks": (2, "a"), "mart.prices": (1, "a")}
+    after = {"forecasts": (4, "b"), "ranks": (4, "b"), "mart.prices": (2, "b")}
+    assert partial(before, before, after) == partial(after, before, after) == []
+    assert partial(after | {"ranks": (2, "a")}, before, after) == ["forecasts"]
+    assert partial(after | {"mart.prices": (3, "c")}, before, after) == ["mart"]
+    assert different(after | {"ranks": (8, "c")}, after) == ["ranks (8 and 4 rows)"]
+    assert different({"prices": NOTHING}, {}) == []
+
+
+def replaced(folder: Path, *, flushed: bool, folder_flushed: bool, survives: Survives) -> bytes:
+    """What a file holds after a power cut that follows its replacement by a new file."""
+    path, new = folder / "mart", folder / "mart.new"
+    path.write_bytes(b"old")
+    disk = Disk(folder)
+    steps = [Step("create", new), Step("write", new, data=b"new")]
+    steps += [Step("flush", new)] if flushed else []
+    steps += [Step("rename", new, path)]
+    steps += [Step("flush", folder)] if folder_flushed else []
+    for step in steps:
+        disk.take(step)
+    return disk.after_power_cut(survives, random.Random(1))[path]
+
+
+@pytest.mark.parametrize(
+    ("flushed", "folder_flushed", "survives", "content"),
+    [
+        (True, True, "what was flushed", b"new"),
+        (True, False, "what was flushed", b"old"),
+        (True, False, "what was flushed, and every name", b"new"),
+        (False, False, "what was flushed, and every name", b""),
+        (False, False, "everything", b"new"),
+    ],
+)
+def test_a_power_cut_forgets_what_was_not_flushed(
+    tmp_path: Path, *, flushed: bool, folder_flushed: bool, survives: Survives, content: bytes
+) -> None:
+    assert replaced(tmp_path, flushed=flushed, folder_flushed=folder_flushed, survives=survives) == content
+
+
+def test_a_torn_write_leaves_a_part_of_its_data(tmp_path: Path) -> None:
+    path = tmp_path / "wal"
+    path.write_bytes(b"before")
+    written = "".join(f"\\x{byte:02x}" for byte in b"0123456789")
+    tear(Call("pwrite64", path, 1, f'7<{path}>, "{written}", 10, 6) = ?'), random.Random(2))
+    assert path.read_bytes().startswith(b"before0")
+    assert len(path.read_bytes()) < 16
+
+
+def test_one_bit_is_flipped(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(3))
+    flip(path, 1, 4)
+    assert path.read_bytes() == b"\x00\x10\x00"
+
+
+def test_calls_are_numbered_by_thread_and_name(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        f'7 pwrite64(4<{tmp_path}/a>, "x", 1, 0 <unfinished ...>\n'
+        f'8 pwrite64(5<{tmp_path}/b>, "x", 1, 0) = 1\n'
+        "7 <... pwrite64 resumed>) = 1\n"
+        '7 pwrite64(1</elsewhere>, "x", 1, 0) = 1\n'
+        f'7 pwrite64(4<{tmp_path}/a>, "y", 1, 1) = 1\n'
+        f'7 rename("{tmp_path}/a", "{tmp_path}/c") = 0\n',
+        encoding="utf-8",
+    )  # fmt: skip
+    found = [(call.name, call.path.name, call.number) for call in calls(log, tmp_path)]
+    assert found == [("pwrite64", "a", 1), ("pwrite64", "b", 1), ("pwrite64", "a", 3), ("rename", "a", 1)]
