@@ -62,6 +62,11 @@ class Settings:
             return Path(value).absolute() if value else None
 
         home, files = data_directory(environment), path("FILES")
+        if pattern := set(str(home)) & set("?*["):
+            raise ConfigurationError(
+                f"The data directory {home} has {min(pattern)!r} in its path, which Dagster takes for a pattern. Set "
+                " MARKET_PIPELINE_HOME to another."
+            )
         source = environment.get("MARKET_PIPELINE_SOURCE") or remembered_source(home) or "yahoo"
         if source not in SOURCES:
             raise ConfigurationError(
@@ -137,14 +142,21 @@ def published_mart() -> Path:
     return data_directory() / MART
 
 
+def source_marker(home: Path) -> Path:
+    """The file of a data directory that names the source of its data."""
+    return home / "source"
+
+
 def remembered_source(home: Path) -> str | None:
-    """The source a data directory was made with, or None for a new one."""
-    note = home / "source"
-    return note.read_text(encoding="utf-8").strip() if note.is_file() else None
-
-
-def remember_source(home: Path, source: str) -> None:
-    """Note the source beside the warehouse, so that later commands need no variable."""
-    home.mkdir(parents=True, exist_ok=True)
-    if remembered_source(home) is None:
-        (home / "source").write_text(f"{source}\n", encoding="utf-8")
+    """The source a data directory was made with, None for a new one; raises ConfigurationError for a damaged note."""
+    marker = source_marker(home)
+    try:
+        content = marker.read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    if content and content not in SOURCES:
+        raise ConfigurationError(
+            f"{marker} is damaged: it names the source {content[:40]!r}, but the sources are {', '.join(SOURCES)}. "
+            "Write the one into it that the data directory was made with."
+        )
+    return content or None

@@ -10,9 +10,11 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.report.render import write_report
+from market_pipeline.orchestration.maintenance import maintain
 from market_pipeline.orchestration.ui_metadata import contents
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.whole_files import alone
 
 
 def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
@@ -28,13 +30,15 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
         metadata={"tables": contents(tuple(MART))},
     )
     def mart(
-        warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
         """What readers get: mart.duckdb, replaced in one rename, and report.html."""
+        rows = publish(warehouse, markets, settings.mart)
         now = dt.datetime.now(dt.UTC)
-        rows = publish(warehouse, markets, settings.mart, now)
-        write_report(settings.mart, settings.report)
+        with alone(settings.mart, "published"):
+            write_report(settings.mart, settings.report)
         ages = {one.market: one.behind for one in read_freshness(settings.mart, now) if one.behind is not None}
+        removed = maintain(settings, warehouse, context.instance, context.run.run_id, now)
         return dg.MaterializeResult(
             metadata={
                 "mart": dg.MetadataValue.path(str(settings.mart)),
@@ -43,6 +47,7 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
                 "dagster/row_count": sum(rows.values()),
                 **{f"sessions behind in {name}": behind for name, behind in ages.items()},
                 **{f"rows of {table}": count for table, count in rows.items()},
+                **removed,
             }
         )
 

@@ -1,11 +1,15 @@
-"""Publish the mart: a new file, complete, then one rename. A reader of the old file keeps it."""
+"""Publish the mart: a new file, complete, then one rename. A reader of the old file keeps it.
+
+A mart is of one moment: while the warehouse is read, no other process can write to it. One process publishes at a time,
+and reads the warehouse when it is its turn, so no mart replaces one of a later moment.
+"""
 
 import datetime as dt
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -24,11 +28,13 @@ from market_pipeline.storage.schema import Table, comments, quoted
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.mart import AGE, PUBLISHED_PRICES, PUBLISHED_SIGNALS
 from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
+from market_pipeline.storage.unusable import usable
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.whole_files import alone, beside, put_in_place
 
-STORAGE_VERSION = "v1.2.0"
-"""Old enough for the DuckDB of a reader's notebook, whatever this process runs."""
+ATTACHED = "attach {} as mart (read_write, storage_version 'v1.2.0')"
+"""The version is old enough for the DuckDB of a reader's notebook, whatever this process runs."""
 
 PRICES = f"""
 select {", ".join(PUBLISHED_PRICES.names)} from prices join adjusted using (market, symbol, session) where final
@@ -48,9 +54,9 @@ select {", ".join(PUBLISHED_SIGNALS.names)} from signals left join judged using 
 META_ROWS = f"""
 select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
     $version as code_version, $schema_version::integer as schema_version, market, newest_session, {", ".join(AGE)}
-from (select market, max(session) as newest_session from prices where final group by market)
-left join ages using (market) order by market
+from newest left join ages using (market) order by market
 """
+NEWEST_SESSIONS = "select market, max(session) as newest_session from prices where final group by market"
 ROWS_OF = {PUBLISHED_PRICES.name: PRICES, PUBLISHED_SIGNALS.name: SIGNAL_ROWS}
 """Queries of the tables that have columns beside those of the warehouse."""
 
@@ -60,38 +66,70 @@ where market = $market and final and session in (select unnest($sessions)) group
 """
 
 
-def publish(warehouse: Warehouse, markets: Sequence[Market], path: Path, now: dt.datetime) -> dict[str, int]:
+def publish(
+    warehouse: Warehouse, markets: Sequence[Market], path: Path, now: dt.datetime | None = None
+) -> dict[str, int]:
     """Write everything readers get to a new file beside `path`, then put it in its place; rows by table.
 
-    Raises WarehouseError when the warehouse stays locked; the published file is then the one before.
+    `now` (UTC) is the time of publication, and without it the time when the warehouse is read. Raises WarehouseError
+    when the warehouse stays locked, or another process publishes for long; the published file is then the one before.
     """
-    adjusted = pa.concat_tables([adjusted_closes(warehouse, market, now.date()) for market in markets])
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    try:
-        with warehouse.connect() as connection:
-            connection.execute(f"attach {quoted(str(new))} as mart (read_write, storage_version '{STORAGE_VERSION}')")
-            connection.register("adjusted", adjusted)
-            for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
-                columns = ", ".join(column.name for column in table.columns if column.published)
-                rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
-                connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
-            before, found = changes_since(connection, path)
-            connection.register("found", found)
-            connection.execute("create table mart.changes as from found")
-            newest = connection.execute("select market, max(session) from mart.prices group by market").fetchall()
-            connection.register("ages", ages_of(markets, dict(newest), now))
-            values = {"now": now.replace(tzinfo=None), "before": before, "source": warehouse.source}
-            versions = {"version": __version__, "schema_version": SCHEMA_VERSION}
-            connection.execute(f"create table mart.meta as {META_ROWS}", values | versions)
-            connection.execute("use mart")
-            describe(connection)
-            counts = {name: len(connection.table(name)) for name in MART if name != "meta"}
-            connection.execute("checkpoint mart")
-        _flush(new)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    new, log = beside(path, "new"), beside(path, "new.wal")
+    with alone(path, "published"), usable(path, "Publish it again."):
+        for left in (new, log):  # by a process that was killed
+            left.unlink(missing_ok=True)
+        try:
+            with warehouse.connect() as connection:
+                now = now or dt.datetime.now(dt.UTC)
+                adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
+                newest = copy_tables(connection, new, pa.concat_tables(adjusted))
+            values = {"now": now.replace(tzinfo=None), "source": warehouse.source}
+            ages = ages_of(markets, dict(zip(*newest.to_pydict().values(), strict=True)), now)
+            with duckdb.connect(config=dict(warehouse.config)) as connection:
+                counts = complete(connection, new, path, newest, ages, values)
+            put_in_place(new, path)
+        finally:
+            for left in (new, log):
+                left.unlink(missing_ok=True)
+    return counts
+
+
+def copy_tables(connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.Table) -> pa.Table:
+    """Copy what is published of an open warehouse to the file `new`, in one transaction; `adjusted` has adj_close.
+
+    Returns each market with its newest session.
+    """
+    connection.execute(ATTACHED.format(quoted(str(new))))
+    connection.register("adjusted", adjusted)
+    connection.execute("begin")
+    for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
+        columns = ", ".join(column.name for column in table.columns if column.published)
+        rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
+        connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
+    newest = connection.execute(NEWEST_SESSIONS).to_arrow_table()
+    connection.execute("commit")
+    return newest
+
+
+def complete(
+    connection: duckdb.DuckDBPyConnection, new: Path, path: Path, newest: pa.Table, ages: pa.Table,
+    values: Mapping[str, Any],
+) -> dict[str, int]:  # fmt: skip
+    """Add to the mart `new` what needs no warehouse: changes since the one at `path`, meta, descriptions, views.
+
+    `newest` and `ages` have a row per market, `values` has `now` and `source` for META_ROWS. Returns the rows by table.
+    """
+    connection.execute(ATTACHED.format(quoted(str(new))))
+    before, found = changes_since(connection, path)
+    for name, rows in {"found": found, "newest": newest, "ages": ages}.items():
+        connection.register(name, rows)
+    connection.execute("create table mart.changes as from found")
+    versions = {"before": before, "version": __version__, "schema_version": SCHEMA_VERSION}
+    connection.execute(f"create table mart.meta as {META_ROWS}", {**values, **versions})
+    connection.execute("use mart")
+    describe(connection)
+    counts = {name: len(connection.table(name)) for name in MART if name != "meta"}
+    connection.execute("checkpoint mart")
     return counts
 
 
@@ -147,9 +185,3 @@ def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.
     adjusted = backward_adjusted(history.close, np.array([closes.get(symbol, np.nan) for symbol in symbols]))
     rows = to_rows(symbols, history.sessions, {"adj_close": adjusted}, history.present)
     return rows.append_column("market", pa.repeat(market.name, rows.num_rows))
-
-
-def _flush(path: Path) -> None:
-    """Write the file to disk before its name, so that a power cut leaves the old mart or the new one."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from market_pipeline.errors import MarketPipelineError
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.tables.forecasts import FORECASTS
 from market_pipeline.storage.tables.scores import DAILY_SCORES
+from market_pipeline.storage.unusable import UNUSABLE, refuse
 
 FILTERS = {
     "symbol": "upper(symbol) = upper($symbol)",
@@ -42,16 +43,35 @@ where upper(s.symbol) = upper($symbol) order by s.market, s.horizon
 """
 
 
+FIX = (
+    "The next publication replaces it: market-pipeline backfill --market <market> --start <session> --end <session> "
+    "--assets mart, with a session that is stored."
+)
+"""Of a mart that cannot be read."""
+
+CORRUPT = "Corrupt database"
+"""How DuckDB begins to report a damaged block, without the name of the file."""
+
+IS_MART = "select 1 from duckdb_tables() where table_name = 'meta'"
+
+
 def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-    """The result of a query; raises MarketPipelineError when no mart is published at this path."""
+    """The result of a query; raises MarketPipelineError when there is no mart at this path, or one that is damaged."""
     if not mart.exists():
         raise MarketPipelineError(
             f"No mart is published at {mart}. Fill it first: make demo for a simulated market, or "
             "market-pipeline backfill --market stocks --start 2024-01-02 --end <newest session>. If another directory "
             "has one, name it in MARKET_PIPELINE_HOME."
         )
-    with duckdb.connect(str(mart), read_only=True) as connection:
-        return connection.execute(sql, dict(parameters or {})).to_arrow_table()
+    try:
+        with duckdb.connect(str(mart), read_only=True) as connection:
+            if not connection.execute(IS_MART).fetchone():
+                raise MarketPipelineError(f"{mart} is a DuckDB file of another program: it has no table meta. {FIX}")
+            return connection.execute(sql, dict(parameters or {})).to_arrow_table()
+    except UNUSABLE as error:
+        if str(mart) not in str(error) and CORRUPT not in str(error):
+            raise  # the query names another file, which is missing
+        refuse(mart, error, FIX)
 
 
 def read_rows(mart: Path, table: str, **filters: Any) -> pa.Table:

@@ -16,7 +16,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 # Dagster has no public interface for a storage of one's own; the version is pinned below 1.14.
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
@@ -29,6 +29,9 @@ BATCH = 1000
 
 KEPT = 8
 """Databases of runs whose compiled statements are kept."""
+
+STATUS_EVENTS = [kind.value for kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS]
+"""What the index has of a run beside the events of assets and checks."""
 
 
 def gather_events() -> None:
@@ -96,6 +99,21 @@ class BatchedEventLog(SqliteEventLogStorage):
         whole = type(check)(asset_key=check.asset_key, check_name=check.check_name)
         event = event._replace(dagster_event=planned._replace(event_specific_data=whole))
         super()._store_asset_check_evaluation_planned(event, event_id)
+
+    def remove_run(self, run_id: str) -> int:
+        """Remove the events of a run, but not those of assets and checks, which the index has as well; bytes freed."""
+        table = SqlEventLogStorageTable
+        with self.index_connection() as connection:
+            connection.execute(
+                table.delete().where(table.c.run_id == run_id, table.c.dagster_event_type.in_(STATUS_EVENTS))
+            )
+        self._initialized_dbs.discard(run_id)
+        database = Path(self.path_for_shard(run_id))
+        files = [path for end in ("", "-wal", "-shm") if (path := database.with_name(f"{database.name}{end}")).exists()]
+        freed = sum(path.stat().st_size for path in files)
+        for path in files:
+            path.unlink(missing_ok=True)
+        return freed
 
     def wipe(self) -> None:
         self._index_engine.dispose()

@@ -11,6 +11,8 @@ import dagster as dg
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import BatchedEventLog, gather_events
+from market_pipeline.orchestration.history_files import usable_history
+from market_pipeline.storage.whole_files import alone, beside, put_in_place, write_whole
 
 MOVED = rb"\bmarket_pipeline\.event_log\b"
 """How version 0.1.0 names the module of the event log; data directories have copies of its dagster.yaml."""
@@ -19,18 +21,19 @@ MOVED = rb"\bmarket_pipeline\.event_log\b"
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The Dagster instance of the data directory, created on first use."""
     folder = settings.dagster_home
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "dagster.yaml").exists():
-        shutil.copyfile(dagster_yaml(), folder / "dagster.yaml")
-    gather_events()
-    return _instance_at(folder)
+    with usable_history(folder):
+        if not _is_made(folder):
+            with alone(folder, "made"):
+                _make(folder)
+        gather_events()
+        return _instance_at(folder)
 
 
 def last_beat(settings: Settings) -> dt.datetime | None:
     """When the daemon of the data directory last sent a heartbeat, UTC; None if it never did."""
-    if not (settings.dagster_home / "dagster.yaml").exists():
+    if not _is_made(settings.dagster_home):
         return None
-    with _instance_at(settings.dagster_home) as instance:
+    with usable_history(settings.dagster_home), _instance_at(settings.dagster_home) as instance:
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
     return dt.datetime.fromtimestamp(max(beats), dt.UTC) if beats else None
 
@@ -39,6 +42,27 @@ def dagster_yaml() -> Path:
     """The instance's configuration: in the package when installed, at the top level of a checkout."""
     packaged = Path(str(files("market_pipeline"))) / "dagster.yaml"
     return packaged if packaged.is_file() else packaged.parent.parent / "dagster.yaml"
+
+
+def _is_made(folder: Path) -> bool:
+    """Whether there is a configuration; an empty file is none, and Dagster would take its own defaults for it."""
+    path = folder / "dagster.yaml"
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _make(folder: Path) -> None:
+    """Put the folder of an instance in its place, with its configuration and databases, or what is missing of them."""
+    if _is_made(folder):
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        write_whole(folder / "dagster.yaml", dagster_yaml().read_bytes())
+        return
+    new = beside(folder, "new")
+    shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
+    write_whole(new / "dagster.yaml", dagster_yaml().read_bytes())
+    # Dagster makes its databases here, where no other process opens them before they are complete.
+    _instance_at(new).dispose()
+    put_in_place(new, folder)
 
 
 def _instance_at(folder: Path) -> dg.DagsterInstance:

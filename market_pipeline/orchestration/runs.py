@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any, NoReturn
 
 import dagster as dg
@@ -12,6 +13,7 @@ import dagster as dg
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.orchestration.backfill import PlannedRun
 from market_pipeline.orchestration.chain import ASSETS
+from market_pipeline.orchestration.history_files import usable_history
 from market_pipeline.orchestration.partitions import range_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -43,7 +45,8 @@ def execute(planned: PlannedRun, definitions: dg.Definitions, instance: dg.Dagst
                 progress(log.done, planned.parts, log.newest)
         except KeyboardInterrupt:
             _interrupt(instance, run_id)
-        result = running.result()
+        with usable_history(Path(instance.root_directory)):
+            result = running.result()
     if not result.success:
         raise MarketPipelineError(log.failure or f"The Dagster run {run_id} failed; the web server shows its log.")
 
@@ -88,9 +91,14 @@ class RunLog:
 
 
 def _message_of(error: Any) -> str:
-    """The message of the innermost cause, after its class if that is none of this project's errors."""
-    while error.cause is not None:
+    """The message of this project's error in a chain of causes, else that of the innermost one after its class."""
+    while True:
+        name, _, message = error.message.strip().partition(": ")
+        if name.rpartition(".")[2] in {kind.__name__ for kind in MarketPipelineError.__subclasses__()}:
+            return str(message)
+        if error.cause is None:
+            break
         error = error.cause
-    name, _, message = error.message.strip().partition(": ")
-    ours = name.rpartition(".")[2] in {kind.__name__ for kind in MarketPipelineError.__subclasses__()}
-    return message if ours else f"{name}: {message}"
+    if name in {"OSError", *(kind.__name__ for kind in OSError.__subclasses__())}:  # such as a full disk
+        return f"{message}. Fix that, then run the command again; what was stored is whole."
+    return f"{name}: {message}"

@@ -102,17 +102,13 @@ def load_prices(
     Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote.
     """
     outcomes, notes, restatements = list[Outcome](), list[str](), [RESTATEMENTS.schema.empty_table()]
-    with warehouse.transaction(market.name) as transaction:
-        run = begin(transaction, market, first, last)
+    run = begin(warehouse, market, first, last)
     for part, fetched in fetch(source, market, symbols, run):
-        batch = validate(fetched, market, source.name, now)
-        with warehouse.transaction(market.name) as transaction:
-            ended, restated = store(transaction, market, batch, run, part, now)
+        ended, restated = store(warehouse, market, validate(fetched, market, source.name, now), run, part, now)
         outcomes.extend(ended)
         restatements.append(restated)
         notes.extend(fetched.notes)
-    with warehouse.transaction(market.name) as transaction:
-        coverage = write_coverage(transaction, market, run, now)
+    coverage = write_coverage(warehouse, market, run, now)
     return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))
 
 
@@ -138,13 +134,14 @@ def require_arrivals(loaded: Loaded, market: Market, source: Source) -> None:
         )
 
 
-def begin(transaction: Transaction, market: Market, first: dt.date, last: dt.date) -> Run:
+def begin(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> Run:
     """A run of the sessions from `first` to `last`, and what is stored."""
     since = sessions_before(market, first, OVERLAP)
     span = rows_of(market, since, last)
-    covered = transaction.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+    with warehouse.connect():  # while it is open, no other process can write between the answers
+        covered = warehouse.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
+        within, beyond = (tuple(warehouse.read(sql, span)["symbol"].to_pylist()) for sql in (WITHIN, BEYOND))
     sessions = np.union1d(covered, market.sessions_between(first, last))
-    within, beyond = (tuple(transaction.read(sql, span)["symbol"].to_pylist()) for sql in (WITHIN, BEYOND))
     return Run(first, last, since, covered, sessions, since, within, beyond)
 
 
@@ -183,15 +180,23 @@ def part_of(run: Run, market: Market, begins: dt.date, ends: dt.date) -> Run:
 
 
 def store(
-    transaction: Transaction, market: Market, batch: Batch, run: Run, part: Run, now: dt.datetime
+    warehouse: Warehouse, market: Market, batch: Batch, run: Run, part: Run, now: dt.datetime
 ) -> tuple[tuple[Outcome, ...], pa.Table]:
-    """Refuse another scale, reconcile with the stored bars, write; returns the outcomes and what was restated."""
-    stored = transaction.read(STORED, rows_of(market, part.compared_since, part.last, batch.symbols))
-    batch = batch.without(rescaled(stored, batch.bars, run.beyond))
-    arriving = batch.bars_of(part.sessions)
-    changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
-    write(transaction, market, batch, changes, part, now)
-    return batch.outcomes, changes.restatements
+    """Refuse another scale, reconcile with the stored bars, write; returns the outcomes and what was restated.
+
+    Bars are compared while nobody waits for the file, and compared again if another process has changed them meanwhile.
+    """
+    compared = rows_of(market, part.compared_since, part.last, batch.symbols)
+    while True:
+        with warehouse.connect():  # while it is open, no other process can write between the answers
+            stored, state = warehouse.read(STORED, compared), warehouse.digest(STORED, compared)
+        accepted = batch.without(rescaled(stored, batch.bars, run.beyond))
+        arriving = accepted.bars_of(part.sessions)
+        changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
+        with warehouse.transaction(market.name) as transaction:
+            if transaction.digest(STORED, compared) == state:
+                write(transaction, market, accepted, changes, part, now)
+                return accepted.outcomes, changes.restatements
 
 
 def write(
@@ -213,18 +218,34 @@ def write(
     transaction.append("outcomes", pa.Table.from_pylist(rows, OUTCOMES.schema))
 
 
-def write_coverage(transaction: Transaction, market: Market, run: Run, now: dt.datetime) -> pa.Table:
-    """Count the stored bars of the run's sessions and of the covered ones before it; returns rows of the run's."""
-    before = transaction.read(COVERED, rows_of(market, run.since, run.last))
+def write_coverage(warehouse: Warehouse, market: Market, run: Run, now: dt.datetime) -> pa.Table:
+    """Count the stored bars of the run's sessions and of the covered ones before it; returns rows of the run's.
+
+    As in `store`, they are counted again if another process has changed them meanwhile.
+    """
+    span = rows_of(market, run.since, run.last)
+    rows = rows_of(market, run.since, run.last, market.symbols)
+    counted = {FINAL: rows, QUARANTINED: rows, COVERED: span}
+    while True:
+        with warehouse.connect():  # while it is open, no other process can write between the answers
+            state = [warehouse.digest(sql, values) for sql, values in counted.items()]
+            before = warehouse.read(COVERED, span)
+        coverage = count_coverage(warehouse, market, run, before, now)
+        with warehouse.transaction(market.name) as transaction:
+            if [transaction.digest(sql, values) for sql, values in counted.items()] == state:
+                transaction.replace("coverage", coverage, run.since, run.last)
+                return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+
+
+def count_coverage(warehouse: Warehouse, market: Market, run: Run, before: pa.Table, now: dt.datetime) -> pa.Table:
+    """Rows of `coverage` for the sessions of a run and for those of `before`, which were covered."""
     sessions = np.union1d(before["session"].to_numpy().astype("datetime64[D]"), run.sessions)
     counts = np.zeros((len(COUNTED), len(sessions)), np.int32)
     for symbols in np.array_split(market.symbols, 1 + len(market.symbols) * len(sessions) // AT_ONCE):
         rows = rows_of(market, run.since, run.last, symbols.tolist())
-        final, quarantined = transaction.read(FINAL, rows), transaction.read(QUARANTINED, rows)
+        final, quarantined = warehouse.read(FINAL, rows), warehouse.read(QUARANTINED, rows)
         counts += count_symbols(market, symbols.tolist(), sessions, final, quarantined)
-    coverage = coverage_rows(sessions, counts, before, now)
-    transaction.replace("coverage", coverage, run.since, run.last)
-    return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+    return coverage_rows(sessions, counts, before, now)
 
 
 def rows_of(market: Market, first: dt.date, last: dt.date, symbols: Sequence[str] | None = None) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 A file is named by its content, so a registry row and its file can never disagree silently.
 """
 
+import datetime as dt
 import hashlib
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from market_pipeline.errors import WarehouseError
+from market_pipeline.storage.whole_files import remove_older, write_whole
 
 Parameters: TypeAlias = Mapping[str, Any]
 """What was learned, as data: arrays, numbers and scikit-learn estimators by name."""
@@ -37,10 +38,7 @@ def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
     content = reproducible(sio.dumps(dict(parameters)))
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"{name}-{digest[:12]}.skops"
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_whole(path, content)
     return path, digest
 
 
@@ -81,3 +79,14 @@ def load(path: Path, digest: str) -> Parameters:
         raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {fix}")
     parameters: Parameters = sio.loads(content, trusted=list(TRUSTED))
     return parameters
+
+
+def remove_unregistered(folder: Path, registered: Collection[str], since: dt.datetime) -> list[int]:
+    """Remove the model files below `folder` that no path of `registered` names, if written before `since`; their sizes.
+
+    Nobody may be training or forecasting: a month that is trained again takes a file from the registry that a run may
+    still be about to read.
+    """
+    named = {folder / path for path in registered}
+    found = (path for path in sorted(folder.rglob("*.skops")) if path not in named)
+    return [size for path in found if (size := remove_older(path, since)) is not None]

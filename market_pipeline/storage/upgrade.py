@@ -6,18 +6,17 @@ in schema changes. An upgrade compares the copy with the original, table by tabl
 """
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.schema import Table, View, quoted
+from market_pipeline.storage.whole_files import alone, beside, put_in_place
 
 SCHEMA_VERSION = 3
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
@@ -31,9 +30,6 @@ CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3, 2: SINCE_3}
 
 The query reads from the schema `old`; a table that is not named is copied column by column.
 """
-
-PATIENCE = 600.0
-"""Seconds to wait for another process that makes or upgrades the same file."""
 
 LOG = logging.getLogger(__name__)
 
@@ -70,14 +66,14 @@ def refuse_newer(path: Path, version: int | None) -> None:
 
 def make(path: Path, source: str, config: Mapping[str, Any]) -> None:
     """A warehouse without rows at `path`, for data of `source`; does nothing where another process has made it."""
-    with _alone(path):
+    with alone(path, "made or upgraded"):
         if path.exists() and stored_version(path) is not None:
             return
         _refuse_foreign(path)
         with closing(_new(path, config)) as connection:
             connection.execute("insert into origin_of_data values (?, ?)", [source, SCHEMA_VERSION])
             connection.execute("checkpoint")
-        _put_in_place(path)
+        put_in_place(beside(path, "new"), path)
 
 
 def upgrade(
@@ -87,7 +83,7 @@ def upgrade(
 
     Raises WarehouseError when a table did not come through whole; the file is then as it was.
     """
-    with _alone(path):
+    with alone(path, "made or upgraded"):
         with closing(open_file()) as connection:
             version = version_of(connection)
             if version is None or version >= SCHEMA_VERSION:
@@ -100,7 +96,7 @@ def upgrade(
             _copy(connection, version)
             connection.execute("insert into origin_of_data values (?, ?)", [source, SCHEMA_VERSION])
             connection.execute("checkpoint")
-            _put_in_place(path)
+            put_in_place(beside(path, "new"), path)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, version: int) -> None:
@@ -138,23 +134,10 @@ def _refuse_foreign(path: Path) -> None:
             )
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes from making or upgrading the same file."""
-    try:
-        with FileLock(_beside(path, "lock"), timeout=PATIENCE):
-            yield
-    except Timeout:
-        raise WarehouseError(
-            f"{path} is being made or upgraded by another process, which has not ended within {PATIENCE:.0f} seconds. "
-            "Wait for it, or end it; the file is not harmed by that."
-        ) from None
-
-
 def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     """An open file beside `path` with all tables and views, none of which has a row."""
-    new = _beside(path, "new")
-    for left in (new, _beside(path, "new.wal")):
+    new = beside(path, "new")
+    for left in (new, beside(path, "new.wal")):
         left.unlink(missing_ok=True)
     connection = duckdb.connect(str(new), config=dict(config))
     try:
@@ -166,24 +149,3 @@ def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
-
-
-def _put_in_place(path: Path) -> None:
-    """Rename the complete file beside `path`, once it and then its name are on the disk."""
-    new = _beside(path, "new")
-    _flush(new)
-    new.replace(path)
-    _flush(path.parent)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(f"{path.name}.{suffix}")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        with suppress(OSError):
-            os.close(descriptor)

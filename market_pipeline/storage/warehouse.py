@@ -8,7 +8,7 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,19 @@ import numpy as np
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from market_pipeline.config.settings import remember_source
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.unusable import refuse, usable
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, make, refuse_newer, upgrade, version_of
+from market_pipeline.storage.whole_files import remember_source
 
 PIECE = 500_000
 """Rows of a piece of a streamed answer."""
+
+DIGEST = "select count(*) as n, sum(hash(t))::varchar as digest from ({}) t"
+
+FIX = "Restore it from a backup, or move it away and backfill again."
+"""Of a damaged warehouse."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,15 @@ class Warehouse:
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that always closes. Makes the file and its tables when there are none, upgrades older ones."""
         self._prepare()
-        connection = self._open(read_only=read_only)
-        try:
+        with self._opened(read_only=read_only) as connection:
             self._refuse_other_source(connection)
             yield connection
-        finally:
-            connection.close()
+
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file as it is, with whatever tables; raises WarehouseError when it cannot be read or written."""
+        with usable(self.path, FIX), closing(self._open(read_only=read_only)) as connection:
+            yield connection
 
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         attempts = Retrying(
@@ -66,10 +75,7 @@ class Warehouse:
                     f"{self.path} is held by {_holder(error)}, and did not become free within {self.patience:.0f} "
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
-            raise WarehouseError(
-                f"{self.path} cannot be opened; it may be damaged, or the folder may not be writable. DuckDB reports: "
-                f"{' '.join(str(error).split())} Restore it from a backup, or move it away and backfill again."
-            ) from error
+            refuse(self.path, error, FIX)
         # In Jupyter without ipywidgets it is off, and DuckDB refuses to switch it off again.
         shown = connection.execute("select current_setting('enable_progress_bar')").fetchone()
         if shown and shown[0]:
@@ -84,15 +90,19 @@ class Warehouse:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         version = None
         if self.path.exists():
-            with closing(self._open(read_only=True)) as connection:
+            with self._opened(read_only=True) as connection:
                 version = version_of(connection)
                 refuse_newer(self.path, version)
                 if version is not None:
                     self._refuse_other_source(connection)
         if version is None:
-            make(self.path, self.source, self.config)
+            with usable(self.path, FIX):
+                make(self.path, self.source, self.config)
+            with self._opened(read_only=True) as connection:  # another process may have made it, for another source
+                self._refuse_other_source(connection)
         elif version < SCHEMA_VERSION:
-            upgrade(self.path, self.source, self.config, partial(self._open, read_only=False))
+            with usable(self.path, FIX):
+                upgrade(self.path, self.source, self.config, partial(self._open, read_only=False))
         remember_source(self.path.parent, self.source)
         _current.add(this)
 
@@ -113,14 +123,13 @@ class Warehouse:
 
     def digest(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[int, int]:
         """The number of rows of an answer and a digest of all their values, whatever their order."""
-        found = self.read(f"select count(*) as n, sum(hash(t))::varchar as digest from ({sql}) t", parameters)
-        return found["n"][0].as_py(), int(found["digest"][0].as_py() or 0)
+        return _digest(self.read(DIGEST.format(sql), parameters))
 
     def schema_version(self) -> int | None:
         """The schema version of the file, which stays as it is; None where there is no file, or no table in it."""
         if not self.path.exists():
             return None
-        with closing(self._open(read_only=True)) as connection:
+        with self._opened(read_only=True) as connection:
             return version_of(connection)
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.Table]:
@@ -137,7 +146,8 @@ class Warehouse:
             try:
                 yield Transaction(connection, market)
             except BaseException:
-                connection.execute("rollback")
+                with suppress(duckdb.Error):  # what a full disk has ended already
+                    connection.execute("rollback")
                 raise
             connection.execute("commit")
 
@@ -204,6 +214,10 @@ class Transaction:
         """The answer to a query, as this transaction sees it."""
         return self.connection.execute(sql, dict(parameters or {})).to_arrow_table()
 
+    def digest(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[int, int]:
+        """The same of an answer as Warehouse.digest: whether rows that were read before are still the stored ones."""
+        return _digest(self.read(DIGEST.format(sql), parameters))
+
     def replace_all(self, table: str, rows: pa.Table) -> int:
         """Put `rows` in the place of everything the market has in an unpartitioned table."""
         self.connection.execute(f"delete from {table} where market = ?", [self.market])
@@ -250,6 +264,11 @@ MOST_NUMBERED = 2**62
 
 _current: set[tuple[Path, str, int]] = set()
 """Files, sources and processes for which the version was looked at."""
+
+
+def _digest(found: pa.Table) -> tuple[int, int]:
+    """The number of rows and their digest, as DIGEST selects them."""
+    return found["n"][0].as_py(), int(found["digest"][0].as_py() or 0)
 
 
 def _is_lock_conflict(error: BaseException) -> bool:

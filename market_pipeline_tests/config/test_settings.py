@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from market_pipeline.config.settings import Settings, data_directory, remember_source, remembered_source, variables
+from market_pipeline.config.settings import Settings, data_directory, remembered_source, variables
 from market_pipeline.errors import ConfigurationError
+from market_pipeline.storage.whole_files import remember_source
 
 SECRET = "slack://token@channel"
 

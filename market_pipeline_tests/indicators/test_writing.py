@@ -1,6 +1,8 @@
 """Indicators of a range arrive the same whether a market is computed at once or batch by batch."""
 
 import datetime as dt
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 
 from market_pipeline.config.markets import Market
 from market_pipeline.indicators import writing
+from market_pipeline.prices.history import History
+from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.warehouse import Warehouse
 
 MARKET = Market("m", "24/7", dt.date(2024, 1, 1), ("A", "B", "C", "D", "E"))
@@ -68,3 +72,21 @@ def test_a_symbol_that_left_the_market_leaves_the_range(
     writing.write_indicators(warehouse, smaller, dt.date(2024, 3, 1), LAST)
     left = [row["session"] for row in indicators_of(warehouse) if row["symbol"] == "E"]
     assert left[-1] == dt.date(2024, 2, 29)
+
+
+def test_another_process_can_write_while_a_large_market_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = warehouse_with_bars(tmp_path)
+    monkeypatch.setattr(writing, "AT_ONCE", 300)
+    compute, opened = writing.compute_indicators, []
+
+    def called(history: History) -> dict[str, Grid]:
+        line = [sys.executable, "-c", "import duckdb, sys; duckdb.connect(sys.argv[1]).close()", str(warehouse.path)]
+        opened.append(subprocess.run(line, capture_output=True, check=False, timeout=60).returncode)
+        return compute(history)
+
+    monkeypatch.setattr(writing, "compute_indicators", called)
+    writing.write_indicators(warehouse, MARKET, MARKET.start, LAST)
+    assert set(opened) == {0}
+    assert not list(tmp_path.glob("*.new"))

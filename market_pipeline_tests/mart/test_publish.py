@@ -1,10 +1,16 @@
 import datetime as dt
+import shutil
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -189,3 +195,90 @@ def test_a_terminal_shows_every_verdict_on_one_line_each(pipeline: Pipeline) -> 
     assert not any(line.split()[1:3] == ["har", "return"] for line in lines)
     assert "in which a model forecasts as the random walk does" in written.getvalue()
     assert all("insufficient" in line for line in lines)
+
+
+ANOTHER = """
+import sys
+from pathlib import Path
+from typing import Any
+from market_pipeline.storage.warehouse import Warehouse
+with Warehouse(Path(sys.argv[1]), "simulated", patience=1).connect(read_only=False) as connection:
+    for table in ("prices", "coverage"):
+        connection.execute(
+            f"insert into {table} by name select * replace (date '2024-03-18' as session) from {table} "
+            f"where session = '2024-03-15'"
+        )
+"""
+
+
+def copied(pipeline: Pipeline, folder: Path) -> Warehouse:
+    """A warehouse of its own with the same content."""
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(pipeline.settings.warehouse, folder / "warehouse.duckdb")
+    return Warehouse(folder / "warehouse.duckdb", "simulated")
+
+
+def newest_of(mart: Path) -> dict[str, dt.date]:
+    """The newest session of two tables."""
+    return {
+        name: query(mart, f"select max(session) as s from {name}")["s"][0].as_py() for name in ("prices", "coverage")
+    }
+
+
+def test_a_mart_is_of_one_moment_of_the_warehouse(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = copied(pipeline, tmp_path)
+
+    def then_another_writes(*arguments: Any) -> pa.Table:
+        adjusted = adjusted_closes(*arguments)
+        line = [sys.executable, "-c", ANOTHER, str(warehouse.path)]
+        subprocess.run(line, capture_output=True, check=False, timeout=60)
+        return adjusted
+
+    monkeypatch.setattr("market_pipeline.mart.publish.adjusted_closes", then_another_writes)
+    publish(warehouse, [pipeline.market], tmp_path / "mart.duckdb", NOW + dt.timedelta(days=3))
+    assert newest_of(tmp_path / "mart.duckdb") == {"prices": LAST, "coverage": LAST}
+
+
+LASTING = """
+import datetime as dt, sys
+from pathlib import Path
+from market_pipeline.config.markets_file import load_markets
+from market_pipeline.mart.publish import publish
+from market_pipeline.storage.warehouse import Warehouse
+replace_file = Path.replace
+
+def wait(self, target):
+    if target == Path(sys.argv[2]):
+        print("reached", flush=True)
+        sys.stdin.readline()
+    return replace_file(self, target)
+
+Path.replace = wait
+moment = dt.datetime(2024, 3, 19, tzinfo=dt.UTC)
+publish(Warehouse(Path(sys.argv[1]), "simulated"), load_markets(Path(sys.argv[3])), Path(sys.argv[2]), moment)
+"""
+
+
+def test_a_publication_that_lasts_does_not_replace_a_newer_one(pipeline: Pipeline, tmp_path: Path) -> None:
+    warehouse, mart = copied(pipeline, tmp_path), tmp_path / "mart.duckdb"
+    line = [sys.executable, "-c", LASTING, warehouse.path, mart, str(pipeline.settings.config)]
+    older = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert older.stdout is not None
+    assert older.stdout.readline() == "reached\n"
+    subprocess.run([sys.executable, "-c", ANOTHER, warehouse.path], check=True, timeout=60)
+    newer = threading.Thread(target=publish, args=(warehouse, [pipeline.market], mart, NOW + dt.timedelta(days=3)))
+    newer.start()
+    newer.join(2)  # without waiting for the other, it would be published by now
+    older.communicate("\n", timeout=60)
+    newer.join()
+    assert newest_of(mart) == dict.fromkeys(("prices", "coverage"), dt.date(2024, 3, 18))
+
+
+def test_what_a_killed_publication_left_is_in_nobodys_way(pipeline: Pipeline, tmp_path: Path) -> None:
+    for name in ("mart.duckdb.new", "mart.duckdb.new.wal"):
+        (tmp_path / name).write_bytes(b"half a file")
+    publish(pipeline.warehouse, [pipeline.market], tmp_path / "mart.duckdb", NOW)
+    assert newest_of(tmp_path / "mart.duckdb")["prices"] == LAST
+    assert not list(tmp_path.glob("*.new*"))

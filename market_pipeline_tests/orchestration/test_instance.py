@@ -1,6 +1,9 @@
 """The Dagster instance of a data directory: what opening it leaves, and copies of dagster.yaml of version 0.1.0."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,57 @@ def test_an_interrupted_update_leaves_the_older_copy(
     with pytest.raises(KeyboardInterrupt):
         open_instance(settings)
     assert old_copy.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_an_emptied_configuration_is_written_again(settings: Settings, content: str | None) -> None:
+    open_instance(settings).dispose()
+    path = settings.dagster_home / "dagster.yaml"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content, encoding="utf-8")
+    with open_instance(settings) as instance:
+        assert isinstance(instance.event_log_storage, BatchedEventLog)
+    assert path.read_bytes() == dagster_yaml().read_bytes()
+
+
+FIRST_USE = """
+import sys
+from pathlib import Path
+from market_pipeline.config.settings import Settings
+from market_pipeline.orchestration import instance
+settings = Settings(home=Path(sys.argv[1]), source="simulated")
+print("ready", flush=True)
+sys.stdin.readline()
+with instance.open_instance(settings) as opened:
+    print(type(opened.event_log_storage).__name__, len(opened.get_runs()), flush=True)
+"""
+
+
+def test_a_first_use_by_several_processes_at_once_and_after_a_kill(settings: Settings) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", FIRST_USE, settings.home], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    killed = processes.pop()
+    assert killed.stdin is not None
+    killed.stdin.write("\n")
+    killed.stdin.flush()
+    time.sleep(0.2)
+    killed.kill()
+    killed.communicate()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        written, errors = process.communicate(timeout=120)
+        assert written == "BatchedEventLog 0\n", errors
+    assert not list(settings.home.glob("*.new"))

@@ -1,4 +1,6 @@
+import datetime as dt
 import hashlib
+import os
 import pickle
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import skops.io as sio
 from market_pipeline.errors import WarehouseError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Forecaster
-from market_pipeline.storage.artifacts import load, save
+from market_pipeline.storage.artifacts import load, remove_unregistered, save
 from market_pipeline_tests.panels import walk_panel
 
 
@@ -77,3 +79,15 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
         with pytest.raises(WarehouseError, match=r"no forecaster saves|not in skops' format"):
             load(path, hashlib.sha256(content).hexdigest())
         assert not Hostile.ran
+
+
+def test_files_without_a_registry_row_go_once_they_are_old(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    named, old, young = (
+        save({"a": np.full(3, value)}, tmp_path / "m" / "linear", "2024-01-01")[0] for value in range(3)
+    )
+    for path in (named, old):
+        os.utime(path, ((now - dt.timedelta(days=2)).timestamp(),) * 2)
+    size = old.stat().st_size
+    assert remove_unregistered(tmp_path, [str(named.relative_to(tmp_path))], now - dt.timedelta(days=1)) == [size]
+    assert sorted(named.parent.iterdir()) == sorted([named, young])

@@ -149,7 +149,7 @@ def test_a_newer_warehouse_is_refused_and_unchanged(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("step", ["_new", "_copy", "_digest", "_flush", "Path.replace"])
+@pytest.mark.parametrize("step", ["_new", "_copy", "_digest", "put_in_place", "Path.replace"])
 def test_an_error_at_any_step_leaves_the_old_file_and_the_next_command_upgrades(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

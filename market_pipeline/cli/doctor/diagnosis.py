@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
+from market_pipeline.cli.doctor.damage import dagster_files
 from market_pipeline.cli.doctor.environment import clock, disk, network, web_server, write_access
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.cli.doctor.own_models import own_models
@@ -41,4 +42,5 @@ def _findings(environment: Mapping[str, str], port: int, now: dt.datetime) -> It
     yield disk(settings.home)
     yield web_server(port)
     yield from clock(now)
+    yield from dagster_files(settings)
     yield from stored_data(settings, markets, now)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from market_pipeline import __version__
+from market_pipeline.cli.doctor.damage import model_files
 from market_pipeline.cli.doctor.environment import clock
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.config.markets import Market
@@ -56,9 +57,13 @@ def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetim
                 message = f"{prices['sessions']} sessions, newest {prices['newest']}"
                 yield _up_to_date(settings, market, prices["newest"], now, message)
                 yield from _symbols_and_models(settings, warehouse, market, now)
+                yield from model_files(settings, warehouse, market.name)
     except MarketPipelineError as error:
         yield Finding("warehouse", False, str(error))
-    yield _mart(settings, newest, now)
+    try:
+        yield _mart(settings, newest, now)
+    except MarketPipelineError as error:
+        yield Finding("mart", False, str(error))
 
 
 def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now: dt.datetime, message: str) -> Finding:
@@ -78,7 +83,10 @@ def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now:
             return Finding(market.name, False, f"{message}. {ended}.")
         message += f". {ended}"
         closed = available
-    beat = last_beat(settings)
+    try:
+        beat = last_beat(settings)
+    except MarketPipelineError:
+        return Finding(market.name, False, f"{message}. Whether the daemon runs cannot be read: see dagster.")
     if beat is not None and now - beat < HEARTBEAT:
         daemon = "The daemon is running, and its sensors will request it within the hour."
     else:

@@ -3,7 +3,6 @@
 Knows how the file is assembled and put in place: contents.py has its contents, page/ its templates.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from market_pipeline.scores.calibration import EXPECTED_SHARES
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES
 from market_pipeline.storage.tables.scores import QUESTIONS, VERDICTS
+from market_pipeline.storage.whole_files import write_whole
 
 FILTERS = {
     "percent": sentences.percent,
@@ -49,16 +49,12 @@ JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
 def write_report(mart: Path, report: Path) -> None:
     """Write the report of a published mart, complete or not at all; a reader of the old file keeps it.
 
+    It is of one mart only if no other is published meanwhile; `mart/assets.py` holds the lock for that.
+
     Raises MarketPipelineError when no mart is published at `mart`.
     """
     page = render(read_rows(mart, "meta").to_pylist(), read_markets(mart), mart.name)
-    report.parent.mkdir(parents=True, exist_ok=True)
-    new = report.with_name(f"{report.name}.{os.getpid()}.new")
-    try:
-        new.write_text(page, encoding="utf-8")
-        new.replace(report)
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(report, page.encode())
 
 
 def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:

@@ -7,10 +7,11 @@ from contextlib import suppress
 
 import dagster as dg
 
-from market_pipeline.config.settings import Settings, remember_source
+from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.server.supervisor import end_with_parent
 from market_pipeline.orchestration.server.workspace import CodeAddress
+from market_pipeline.storage.whole_files import remember_source
 
 Process = Callable[[dg.DagsterInstance, CodeAddress], None]
 """Runs until SIGTERM or SIGINT, which raise KeyboardInterrupt."""

@@ -1,0 +1,49 @@
+"""Files that are damaged or missing: models of the registry, and Dagster's databases."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from market_pipeline.cli.doctor.finding import Finding
+from market_pipeline.config.settings import Settings
+from market_pipeline.errors import MarketPipelineError
+from market_pipeline.storage.warehouse import Warehouse
+
+REGISTERED = "select path, month, bytes, sha256 from models where market = $market order by month, path"
+
+
+def model_files(settings: Settings, warehouse: Warehouse, market: str) -> Iterator[Finding]:
+    """Models that are not as they were registered: by their sizes, and those of the newest month by their content."""
+    rows = warehouse.read(REGISTERED, {"market": market}).to_pylist()
+    newest = rows[-1]["month"] if rows else None
+    damaged = [row for row in rows if not _is_whole(settings.models, row, by_content=row["month"] == newest)]
+    if damaged:
+        first, last = damaged[0]["month"], damaged[-1]["month"]
+        message = f"{len(damaged)} are missing or damaged, such as {settings.models / damaged[0]['path']}. Train their "
+        message += f"months again: market-pipeline backfill --market {market} --start {first} --end {last} "
+        yield Finding(f"model files of {market}", False, f"{message}--assets models")
+
+
+def dagster_files(settings: Settings) -> Iterator[Finding]:
+    """Dagster's databases that cannot be read, or its configuration."""
+    from market_pipeline.orchestration.history_files import damaged_databases
+    from market_pipeline.orchestration.instance import last_beat
+
+    subject, damaged = "dagster", list(damaged_databases(settings.dagster_home))
+    for path, reason in damaged:
+        message = f"{path} cannot be read; it may be damaged. SQLite reports: {reason}. Move {settings.dagster_home} "
+        message += "away: it holds only the history of runs, and the next command makes it again."
+        yield Finding(subject, False, message)
+    if not damaged:
+        try:
+            last_beat(settings)
+        except MarketPipelineError as error:
+            yield Finding(subject, False, str(error))
+
+
+def _is_whole(folder: Path, row: Mapping[str, Any], *, by_content: bool) -> bool:
+    path = folder / row["path"]
+    if not path.is_file() or path.stat().st_size != row["bytes"]:
+        return False
+    return not by_content or hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]

@@ -1,0 +1,89 @@
+"""Nothing piles up in a data directory, and what a process may need stays."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from market_pipeline.config.settings import Settings
+from market_pipeline.orchestration.instance import open_instance
+from market_pipeline.orchestration.maintenance import maintain, old_runs
+from market_pipeline.storage.artifacts import save
+from market_pipeline.storage.warehouse import Warehouse
+
+NOW = dt.datetime.now(dt.UTC)
+REGISTER = "insert into models values ('m', 'linear', '2024-01-01', '2023-12-29', ?, ?, 1, 1, now()::timestamp)"
+
+
+@dg.asset(partitions_def=dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01"))
+def numbers() -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={"rows": 3})
+
+
+@dg.asset_check(asset=numbers)
+def numbers_are_numbers() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "data", source="simulated")
+
+
+@pytest.fixture
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    with open_instance(settings) as instance:
+        yield instance
+
+
+def run(instance: dg.DagsterInstance, day: str) -> str:
+    definitions = dg.Definitions(assets=[numbers], asset_checks=[numbers_are_numbers], executor=dg.in_process_executor)
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(instance=instance, partition_key=day).run_id
+
+
+def files_of_runs(settings: Settings) -> set[str]:
+    return {path.name.split(".")[0] for path in (settings.dagster_home / "history" / "runs").iterdir()} - {"index", ""}
+
+
+def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    days = [f"2024-01-0{day}" for day in range(1, 6)]
+    runs = [run(instance, day) for day in days]
+    under_way = instance.create_run_for_job(dg.job(name="other")(lambda: None), status=dg.DagsterRunStatus.STARTED)
+    freed = old_runs(instance, kept=2)
+    assert len(freed) == 3
+    assert min(freed) > 10_000
+    assert {record.dagster_run.run_id for record in instance.get_run_records()} == {*runs[3:], under_way.run_id}
+    assert files_of_runs(settings) - {under_way.run_id} == set(runs[3:])
+    assert instance.get_materialized_partitions(numbers.key) == set(days)
+    check = dg.AssetCheckKey(numbers.key, "numbers_are_numbers")
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
+    assert [(record.run_id, record.status.value) for record in history] == [(one, "SUCCEEDED") for one in runs[::-1]]
+    assert old_runs(instance, kept=2) == []
+    assert run(instance, "2024-01-06") in files_of_runs(settings)
+
+
+def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.DagsterInstance) -> None:
+    warehouse = Warehouse(settings.warehouse, "simulated")
+    named, lost = (save({"a": [number]}, settings.models / "m" / "linear", "2024-01-01") for number in (1, 2))
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute(REGISTER, [str(named[0].relative_to(settings.models)), named[1]])
+    left = settings.home / "mart.duckdb.17.new"
+    left.write_bytes(b"1234")
+    long_ago = (NOW - dt.timedelta(days=2)).timestamp()
+    for path in (named[0], lost[0], left):
+        os.utime(path, (long_ago, long_ago))
+    other = instance.create_run_for_job(dg.job(name="other")(lambda: None), status=dg.DagsterRunStatus.STARTED)
+    assert maintain(settings, warehouse, instance, "this", NOW) == {
+        "unfinished files removed": 1, "model files removed": 0, "logs of runs removed": 0, "bytes freed": 4,
+    }  # fmt: skip
+    size = lost[0].stat().st_size
+    assert maintain(settings, warehouse, instance, other.run_id, NOW) == {
+        "unfinished files removed": 0, "model files removed": 1, "logs of runs removed": 0, "bytes freed": size,
+    }  # fmt: skip
+    assert [path.name for path in settings.models.rglob("*.skops")] == [named[0].name]
