@@ -30,7 +30,7 @@ def usable_history(folder: Path) -> Iterator[None]:
         _refuse(folder, " ".join(str(getattr(error, "orig", error)).split()), error)
     except (yaml.YAMLError, UnicodeDecodeError, dg.DagsterInvalidConfigError) as error:
         raise ConfigurationError(
-            f"{folder / 'dagster.yaml'} is no configuration of Dagster: {' '.join(str(error).split())[:500]} Correct "
+            f"{folder / 'dagster.yaml'} is no configuration of Dagster: {' '.join(str(error).split())[:500]}. Correct "
             "it, or delete it: the next command writes it again."
         ) from error
 
