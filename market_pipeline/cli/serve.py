@@ -91,7 +91,7 @@ def code(address: str | None, *, child: bool) -> None:
     from market_pipeline.orchestration.server.process import run_process
     from market_pipeline.orchestration.server.user_code import serve_code
 
-    run_process(lambda _, code: serve_code(code), Settings.from_environment(), address, child=child)
+    run_process(serve_code, Settings.from_environment(), address, child=child)
 
 
 for process in (web, daemon, code):

@@ -120,9 +120,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         port = free.getsockname()[1]
     settings = {"HOME": str(folder / "data"), "SOURCE": "simulated", "CONFIG": str(config)}
     environment = {**os.environ, **{f"MARKET_PIPELINE_{name}": value for name, value in settings.items()}}
-    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", "ui", "--port", str(port)]
+    for library in ("json", "duckdb", "arch"):  # no file of the working folder stands in for a library
+        (folder / f"{library}.py").write_text("raise RuntimeError", encoding="utf-8")
+    line = [sys.executable, "-P", "-c", "from market_pipeline.cli.main import main; main()", "ui", "--port", str(port)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(line, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     running = Server(f"http://127.0.0.1:{port}", folder / "data" / "warehouse.duckdb", process)
     try:
         wait_for(lambda: bool(answers(running)), 120, lambda: (folder / "log").read_text()[-9000:])

@@ -36,5 +36,6 @@ def prepared_instance(settings: Settings) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ["MARKET_PIPELINE_HOME"] = str(settings.home)
     os.environ["PYTHONWARNINGS"] = "ignore"
+    os.environ["PYTHONSAFEPATH"] = "1"  # a file of the working folder, such as json.py, is no module of the server
     warnings.simplefilter("ignore")
     return instance

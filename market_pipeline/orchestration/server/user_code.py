@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
+import dagster as dg
 
 # No public names; the version is pinned below 1.14.
 from dagster._cli.code_server import code_server_cli
@@ -30,8 +31,11 @@ RELOAD_TIMEOUT = 180
 """Seconds that loading the definitions may take."""
 
 
-def serve_code(address: CodeAddress) -> None:
-    """Serve the definitions at the address until SIGTERM or SIGINT."""
+def serve_code(instance: dg.DagsterInstance, address: CodeAddress) -> None:
+    """Serve the definitions at the address until SIGTERM or SIGINT.
+
+    Dagster imports them with a folder before all others on the path: the instance's, which has no Python file.
+    """
     stopping = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -42,6 +46,7 @@ def serve_code(address: CodeAddress) -> None:
     threading.Thread(target=keep_loaded, args=(address, stopping), daemon=True).start()
     where = ["--socket", address.socket] if address.socket else ["--host", address.host, "--port", str(address.port)]
     loaded = ["--module-name", DEFINITIONS, "--location-name", DEFINITIONS, "--log-level", "warning"]
+    loaded += ["--working-directory", instance.root_directory]
     with suppress(click.Abort):  # a signal while the definitions load
         code_server_cli.main(["start", *where, *loaded], standalone_mode=False)
 
