@@ -19,6 +19,7 @@ from market_pipeline.orchestration.alerts import alerts_sensor
 from market_pipeline.orchestration.chain import chain_of
 from market_pipeline.orchestration.freshness import freshness_sensor
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
+from market_pipeline.orchestration.launcher import one_process
 from market_pipeline.orchestration.resources import resources_of
 from market_pipeline.orchestration.sensors import sensors_of
 from market_pipeline.prices.assets import cross_check_asset, prices_asset
@@ -48,7 +49,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[schedule for market in markets for schedule in schedules_of(market)],
         sensors=sensors,
         resources=resources_of(settings),
-        executor=dg.in_process_executor,
+        executor=one_process,
     )
 
 

@@ -21,11 +21,12 @@ def market_asset(
     check_specs: Sequence[dg.AssetCheckSpec] = (),
     config_schema: Mapping[str, dg.Field] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` for the asset `name` of a market; a range of partitions is one run."""
+    """`dg.asset` for the asset `name` of a market; a range of partitions is one run, and the market's only one."""
     asset = ASSETS[name]
     return dg.asset(
         key=asset.key(market.name),
         group_name=market.name,
+        pool=market.name,
         partitions_def=partitions_of(market, asset.partition),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=deps,

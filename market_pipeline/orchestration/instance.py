@@ -10,23 +10,38 @@ from pathlib import Path
 import dagster as dg
 
 from market_pipeline.config.settings import Settings
-from market_pipeline.orchestration.event_log import BatchedEventLog, gather_events
+from market_pipeline.orchestration.event_log import gather_events
 from market_pipeline.orchestration.history_files import usable_history
+from market_pipeline.orchestration.processes import end_dead_runs
 from market_pipeline.storage.whole_files import alone, beside, put_in_place, write_whole
 
-MOVED = rb"\bmarket_pipeline\.event_log\b"
-"""How version 0.1.0 names the module of the event log; data directories have copies of its dagster.yaml."""
+CORRECTIONS = {
+    rb"\bmarket_pipeline\.event_log\b": b"market_pipeline.orchestration.event_log",
+    rb"(?m)^  pools:(\r?\n)    default_limit: 1\b": rb"  pools:\1    granularity: run\1    default_limit: 1",
+    rb"(?m)^  start_timeout_seconds: 120\b": b"  start_timeout_seconds: 90",
+    rb"(?m)^  max_runtime_seconds: 7200\b": b"  max_runtime_seconds: 86400",
+}
+"""What version 0.1.0 wrote, as a pattern, and what this version needs: data directories have copies of dagster.yaml."""
+
+LAUNCHER = b"""
+run_launcher:
+  module: market_pipeline.orchestration.launcher
+  class: LocalRunLauncher
+"""
+"""What the copies of version 0.1.0 lack."""
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The Dagster instance of the data directory, created on first use."""
+    """The Dagster instance of the data directory, created on first use; runs whose process is gone end with it."""
     folder = settings.dagster_home
     with usable_history(folder):
         if not _is_made(folder):
             with alone(folder, "made"):
                 _make(folder)
         gather_events()
-        return _instance_at(folder)
+        instance = _instance_at(folder)
+        end_dead_runs(instance)
+        return instance
 
 
 def last_beat(settings: Settings) -> dt.datetime | None:
@@ -70,7 +85,7 @@ def _instance_at(folder: Path) -> dg.DagsterInstance:
 
     Its relative paths are resolved from the environment, as in every process of the web server.
     """
-    _update_module_name(folder / "dagster.yaml")
+    _update_copy(folder / "dagster.yaml")
     before = os.environ.get("DAGSTER_HOME")
     os.environ["DAGSTER_HOME"] = str(folder)
     try:
@@ -82,11 +97,15 @@ def _instance_at(folder: Path) -> dg.DagsterInstance:
             os.environ["DAGSTER_HOME"] = before
 
 
-def _update_module_name(path: Path) -> None:
-    """Replace the event log's old module name in a copy of an older version, by one rename; the rest stays."""
+def _update_copy(path: Path) -> None:
+    """Correct what version 0.1.0 wrote into a copy, by one rename; what its owner has changed or added stays."""
     path = path.resolve()
     content = path.read_bytes()
-    updated = re.sub(MOVED, BatchedEventLog.__module__.encode(), content)
+    updated = content
+    for written, needed in CORRECTIONS.items():
+        updated = re.sub(written, needed, updated)
+    if not re.search(rb"(?m)^run_launcher:", updated):
+        updated += LAUNCHER
     if updated != content:
         new = path.with_name(f"{path.name}.{os.getpid()}.new")
         new.write_bytes(updated)

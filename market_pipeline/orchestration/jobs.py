@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.chain import Job, chain_of, job_name
+from market_pipeline.orchestration.launcher import one_process
 from market_pipeline.sources.protocol import Source, beyond_its_end
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -24,14 +25,14 @@ NEVER_COVERED = "select count(*) = 0 as never from coverage where market = $mark
 
 
 def jobs_of(market: Market) -> Jobs:
-    """The jobs of one market; all steps of a run share a process, since each process costs seconds of imports."""
+    """The jobs of one market."""
     return [
         dg.define_asset_job(
             job_name(market, job),
             selection=dg.AssetSelection.assets(
                 *(dg.AssetKey(asset.key(market.name)) for asset in chain_of(market) if job in asset.jobs)
             ),
-            executor_def=dg.in_process_executor,
+            executor_def=one_process,
             description=description,
         )
         for job, description in DESCRIPTIONS.items()

@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,8 @@ from market_pipeline.orchestration.backfill import PlannedRun
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.history_files import usable_history
 from market_pipeline.orchestration.partitions import range_tags
+from market_pipeline.orchestration.processes import UNLIMITED, process_tags
+from market_pipeline.orchestration.turns import turn
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration that keeps the log out of the terminal; the instance stores it."""
@@ -24,7 +27,14 @@ Progress = Callable[[int, int, str], None]
 
 
 def execute(planned: PlannedRun, definitions: dg.Definitions, instance: dg.DagsterInstance, progress: Progress) -> None:
-    """Run it to its end; raises MarketPipelineError with the message of the first failed step."""
+    """Run it to its end, in the market's turn; raises MarketPipelineError with the message of the first failed step."""
+    with turn(instance, planned.market, partial(progress, 0, planned.parts)):
+        _execute(planned, definitions, instance, progress)
+
+
+def _execute(
+    planned: PlannedRun, definitions: dg.Definitions, instance: dg.DagsterInstance, progress: Progress
+) -> None:
     keys = [dg.AssetKey(ASSETS[name].key(planned.market)) for name in planned.assets]
     run_id = str(uuid.uuid4())
     log = RunLog(dict(zip(("__".join(key.path) for key in keys), planned.parts_of.values(), strict=True)))
@@ -34,7 +44,7 @@ def execute(planned: PlannedRun, definitions: dg.Definitions, instance: dg.Dagst
             definitions.resolve_implicit_global_asset_job_def().execute_in_process,
             instance=instance,
             asset_selection=keys,
-            tags=range_tags(planned.first, planned.last),
+            tags=range_tags(planned.first, planned.last) | process_tags(run_id) | UNLIMITED,
             raise_on_error=False,
             run_id=run_id,
             run_config=QUIET,

@@ -6,11 +6,22 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import BatchedEventLog
 from market_pipeline.orchestration.instance import dagster_yaml, last_beat, open_instance
+from market_pipeline.orchestration.launcher import LocalRunLauncher
+
+WRITTEN_BY_0_1_0 = {
+    "module: market_pipeline.orchestration.event_log": "module: market_pipeline.event_log",
+    "    granularity: run\n": "",
+    "run_launcher:\n  module: market_pipeline.orchestration.launcher\n  class: LocalRunLauncher\n": "",
+    "  start_timeout_seconds: 90\n": "  start_timeout_seconds: 120\n",
+    "  max_runtime_seconds: 86400\n": "  max_runtime_seconds: 7200\n",
+}
+"""What dagster.yaml has now, and what version 0.1.0 had in its place."""
 
 
 @pytest.fixture
@@ -24,7 +35,9 @@ def old_copy(settings: Settings) -> Path:
     path = settings.dagster_home / "dagster.yaml"
     path.parent.mkdir(parents=True)
     content = dagster_yaml().read_text(encoding="utf-8")
-    content = content.replace("module: market_pipeline.orchestration.event_log", "module: market_pipeline.event_log")
+    for new, old in WRITTEN_BY_0_1_0.items():
+        assert new in content
+        content = content.replace(new, old)
     content = content.replace("max_concurrent_runs: 2", "max_concurrent_runs: 7 # our own\r")
     path.write_text(content, encoding="utf-8", newline="")
     path.chmod(0o640)
@@ -42,20 +55,37 @@ def test_an_instance_opens_without_a_variable_and_sets_none(
 
 
 @pytest.mark.parametrize("opens", [open_instance, last_beat])
-def test_only_the_module_name_is_replaced_in_an_older_copy(settings: Settings, old_copy: Path, opens: object) -> None:
+def test_only_what_version_0_1_0_wrote_is_corrected_in_a_copy(
+    settings: Settings, old_copy: Path, opens: object
+) -> None:
     before = old_copy.read_bytes()
     assert callable(opens)
     opens(settings)
-    after = old_copy.read_bytes()
-    assert before.count(b"market_pipeline.event_log") == 1
-    assert after == before.replace(b"market_pipeline.event_log", b"market_pipeline.orchestration.event_log")
+    after = old_copy.read_bytes().decode()
+    assert all(new in after and (not old or old not in after) for new, old in WRITTEN_BY_0_1_0.items())
+    assert "max_concurrent_runs: 7 # our own\r\n" in after
+    changed = [line for line in after.encode().splitlines() if line not in before.splitlines()]
+    assert len(changed) == 7
     assert old_copy.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in old_copy.parent.glob("dagster.yaml*")] == ["dagster.yaml"]
 
 
-def test_an_older_copy_opens_with_the_batched_event_log(settings: Settings, old_copy: Path) -> None:
+def test_an_older_copy_opens_with_the_batched_event_log_and_the_launcher(settings: Settings, old_copy: Path) -> None:
     with open_instance(settings) as instance:
         assert isinstance(instance.event_log_storage, BatchedEventLog)
+        assert isinstance(instance.run_launcher, LocalRunLauncher)
+    corrected = old_copy.read_bytes()
+    open_instance(settings).dispose()
+    assert old_copy.read_bytes() == corrected
+
+
+def test_a_launcher_and_limits_of_the_owner_stay(settings: Settings, old_copy: Path) -> None:
+    own = old_copy.read_text(encoding="utf-8").replace("max_runtime_seconds: 7200", "max_runtime_seconds: 72000")
+    own += "\nrun_launcher:\n  module: dagster\n  class: DefaultRunLauncher\n"
+    old_copy.write_text(own, encoding="utf-8")
+    with open_instance(settings) as instance:
+        assert type(instance.run_launcher) is dg.DefaultRunLauncher
+        assert instance.run_monitoring_max_runtime_seconds == 72000
 
 
 def test_a_current_copy_is_not_written_again(settings: Settings) -> None:

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from market_pipeline.config.markets import Market
+from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
+from market_pipeline.orchestration.chain import job_name
+from market_pipeline.orchestration.gaps import bar_gaps, next_repair, stored_of
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
-from market_pipeline.orchestration.sensors import (
-    Covered,
-    covered_sessions,
-    gaps_sensor,
-    next_repair,
-    oldest_gap,
-    restatements_sensor,
-    universe_sensor,
-)
+from market_pipeline.orchestration.requests import Memory
+from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor, universe_sensor
+from market_pipeline.storage.tables.prices import RESTATEMENTS
 from market_pipeline.storage.warehouse import Transaction, Warehouse
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 from market_pipeline_tests.vendor import Vendor
@@ -43,38 +42,52 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return pipeline
 
 
-def gaps_at(pipeline: Pipeline, moment: dt.datetime) -> dg.SensorResult:
-    """The sensor's result at `moment`."""
-    sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
+def evaluated(
+    sensor: dg.SensorDefinition, pipeline: Pipeline, moment: dt.datetime, cursor: str | None = None
+) -> dg.SensorResult:
+    """The result of a sensor at `moment`."""
     with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-        context = dg.build_sensor_context(instance=pipeline.instance, resources=pipeline.resources())
+        context = dg.build_sensor_context(instance=pipeline.instance, cursor=cursor, resources=pipeline.resources())
         requested = sensor(context)
     assert isinstance(requested, dg.SensorResult)
     return requested
 
 
-def lacking(pipeline: Pipeline) -> dict[dt.date, int]:
-    return {day: found.missing for day, found in covered_sessions(pipeline.market, pipeline.warehouse).items()}
+def gaps_at(pipeline: Pipeline, moment: dt.datetime, cursor: str | None = None) -> dg.SensorResult:
+    return evaluated(gaps_sensor(pipeline.market, jobs_of(pipeline.market)), pipeline, moment, cursor)
+
+
+def range_of(result: dg.SensorResult) -> tuple[str, str]:
+    """The first and the last partition of the only request."""
+    [request] = result.run_requests or []
+    return tuple(request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))  # type: ignore[return-value]
+
+
+def days_without_bars(pipeline: Pipeline, changed: Mapping[dt.date, int | None], newest: dt.date) -> list[dt.date]:
+    """The sessions with a gap when these lack so many symbols, or were never requested."""
+    stored = stored_of(pipeline.market, pipeline.warehouse)
+    covered = dict(stored.covered)
+    for day, missing in changed.items():
+        found = covered.pop(day)
+        covered |= {} if missing is None else {day: found._replace(missing=missing)}
+    return [gap.day for gap in bar_gaps(pipeline.market, replace(stored, covered=covered), Memory(), newest)]
 
 
 def test_a_complete_month_has_no_gap_and_a_hole_or_a_missing_symbol_is_one(pipeline: Pipeline) -> None:
-    covered = lacking(pipeline)
-    assert oldest_gap(pipeline.market, covered, FRIDAY) is None
-    hole = {day: missing for day, missing in covered.items() if day != dt.date(2024, 5, 14)}
-    assert oldest_gap(pipeline.market, hole, FRIDAY) == dt.date(2024, 5, 14)
-    assert oldest_gap(pipeline.market, covered | {dt.date(2024, 5, 21): 1}, FRIDAY) == dt.date(2024, 5, 21)
-    assert oldest_gap(pipeline.market, covered | {dt.date(2024, 2, 1): 1}, FRIDAY) is None  # older than a month
+    assert days_without_bars(pipeline, {}, FRIDAY) == []
+    assert days_without_bars(pipeline, {dt.date(2024, 5, 14): None}, FRIDAY) == [dt.date(2024, 5, 14)]
+    assert days_without_bars(pipeline, {dt.date(2024, 5, 21): 1}, FRIDAY) == [dt.date(2024, 5, 21)]
+    assert days_without_bars(pipeline, {dt.date(2024, 2, 1): 1}, FRIDAY) == []  # older than a month
 
 
 def test_after_an_outage_of_months_the_gap_begins_where_the_data_ends(pipeline: Pipeline) -> None:
-    covered = lacking(pipeline)
-    assert oldest_gap(pipeline.market, covered, dt.date(2024, 9, 3)) == dt.date(2024, 5, 28)
+    assert days_without_bars(pipeline, {}, dt.date(2024, 9, 3))[0] == dt.date(2024, 5, 28)
 
 
 def test_nothing_is_requested_while_the_month_is_complete(pipeline: Pipeline) -> None:
     requested = gaps_at(pipeline, SATURDAY)
     assert not requested.run_requests
-    assert "the last month is complete" in str(requested.skip_reason)
+    assert "Nothing is missing" in str(requested.skip_reason)
 
 
 def test_nothing_is_requested_before_the_first_backfill(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_nothing_is_requested_before_the_first_backfill(tmp_path: Path) -> None:
     assert not empty.settings.warehouse.exists()
 
 
-def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Path) -> None:
+def test_a_missing_and_an_incomplete_session_are_one_run_at_growing_intervals(tmp_path: Path) -> None:
     start, missing, incomplete = dt.date(2024, 4, 15), dt.date(2024, 5, 14), dt.date(2024, 5, 21)
     pipeline = Pipeline(tmp_path, STOCKS.replace(str(FIRST), str(start)))
     pipeline.compute(("prices",), start, FRIDAY)
@@ -95,27 +108,27 @@ def test_a_missing_and_an_incomplete_session_are_one_run_once_a_day(tmp_path: Pa
         {"missing": missing, "incomplete": incomplete},
     )
     pipeline.warehouse.replace("coverage", rows, "stocks", start, FRIDAY)
-    keys = []
-    for moment in (SATURDAY, SATURDAY + dt.timedelta(hours=1), SATURDAY + dt.timedelta(days=1)):
-        [request] = gaps_at(pipeline, moment).run_requests or []
-        assert request.job_name == "stocks_daily"
-        assert request.tags["dagster/asset_partition_range_start"] == str(missing)
-        assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
-        keys.append(request.run_key)
-    assert keys[0] == keys[1] != keys[2]
+    hours, cursor = [], None
+    for hour in range(40):
+        result = gaps_at(pipeline, SATURDAY + dt.timedelta(hours=hour), cursor)
+        cursor = result.cursor
+        if result.run_requests:
+            assert result.run_requests[0].job_name == "stocks_daily"
+            assert range_of(result) == (str(missing), str(FRIDAY))
+            hours.append(hour)
+    assert hours == [0, 1, 3, 7, 15, 31]
 
 
 def test_one_run_is_requested_from_the_oldest_gap_to_the_newest_session(pipeline: Pipeline) -> None:
-    sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
-    requested = sensor(dg.build_sensor_context(resources=pipeline.resources()))
-    assert isinstance(requested, dg.SensorResult)
-    assert requested.run_requests is not None
-    assert len(requested.run_requests) == 1
-    request = requested.run_requests[0]
-    newest = pipeline.market.newest_closed(dt.datetime.now(dt.UTC))
-    assert request.job_name == "stocks_daily"
-    assert request.tags["dagster/asset_partition_range_start"] == "2024-05-28"
-    assert request.tags["dagster/asset_partition_range_end"] == str(newest)
+    requested = gaps_at(pipeline, dt.datetime(2024, 9, 3, 12, tzinfo=dt.UTC))
+    assert range_of(requested) == ("2024-05-28", "2024-08-30")
+
+
+def test_the_schedule_goes_first(pipeline: Pipeline) -> None:
+    """Tuesday's session is over at midnight in New York; its run starts at four."""
+    night = [dt.datetime(2024, 5, 29, hour, tzinfo=ZoneInfo("America/New_York")) for hour in (1, 4, 5)]
+    requested = [gaps_at(pipeline, moment.astimezone(dt.UTC)) for moment in night]
+    assert [bool(result.run_requests) for result in requested] == [False, False, True]
 
 
 def test_an_outage_over_two_month_ends_is_repaired_in_order(tmp_path: Path) -> None:
@@ -127,30 +140,28 @@ def test_an_outage_over_two_month_ends_is_repaired_in_order(tmp_path: Path) -> N
     market = pipeline.market
     done: list[tuple[str, dt.date, dt.date]] = []
     while len(done) < 5:
-        wanted = next_repair(market, pipeline.warehouse, back, dt.datetime.now(dt.UTC))
+        hour = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+        wanted = next_repair(market, stored_of(market, pipeline.warehouse), Memory(), back, hour)
         if wanted is None:
             break
         done.append(wanted[:3])
-        assets = {"prices": ("prices", "indicators"), "monthly": ("models",), "daily": ("forecasts",)}
-        pipeline.compute(assets[wanted[0].split("_")[1]], *wanted[1:3])
+        assets = {"prices": ("prices", "indicators"), "monthly": ("models",), "downstream": ("forecasts",)}
+        pipeline.compute(assets[wanted.job], *wanted[1:3])
     assert done == [
-        ("stocks_prices", dt.date(2024, 2, 21), back),
-        ("stocks_monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
-        ("stocks_daily", dt.date(2024, 2, 21), back),
+        ("prices", dt.date(2024, 2, 21), back),
+        ("monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
+        ("downstream", dt.date(2024, 2, 21), back),
     ]
 
 
-def test_a_gap_is_requested_at_growing_intervals_of_at_most_a_week() -> None:
-    asked_at = dt.datetime.fromisoformat("2024-05-24T08:00:00")
-    now = asked_at.replace(tzinfo=dt.UTC)
-    waits = []
-    for attempts in range(1, 12):
-        for present in (1, 0):
-            found = Covered(1, present, attempts, asked_at)
-            waits.append(next(hour for hour in range(10_000) if found.retry_is_due(now + dt.timedelta(hours=hour))))
-    assert waits[::2] == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168]
-    assert waits[1::2] == [1, 2, 4, 6, 6, 6, 6, 6, 6, 6, 6]
-    assert not Covered(0, 1, 1, asked_at).retry_is_due(now + dt.timedelta(days=99))
+def finish(pipeline: Pipeline, request: dg.RunRequest, job: str, status: dg.DagsterRunStatus) -> str:
+    """A run of this request with a status, without its steps; its id."""
+
+    @dg.job(name=f"{pipeline.market.name}_{job}")
+    def empty() -> None:
+        pass
+
+    return pipeline.instance.create_run_for_job(empty, status=status, tags=dict(request.tags)).run_id
 
 
 def test_what_depends_on_a_restatement_is_requested_once(tmp_path: Path) -> None:
@@ -159,17 +170,54 @@ def test_what_depends_on_a_restatement_is_requested_once(tmp_path: Path) -> None
     pipeline.compute(("prices",), FIRST, FRIDAY)
     vendor.bars.loc[vendor.where("WALK1", "2024-05-21"), "close"] *= 1.0001
     pipeline.compute(("prices",), FRIDAY, FRIDAY)
-    sensor, cursor, requests = restatements_sensor(pipeline.market), None, []
-    for _ in range(3):
-        context = dg.build_sensor_context(cursor=cursor, resources={"warehouse": pipeline.warehouse})
-        with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(SATURDAY)):
-            requested = sensor(context)
-        assert isinstance(requested, dg.SensorResult)
-        requests += requested.run_requests or []
-        cursor = requested.cursor or cursor
-    [request] = requests
-    assert request.tags["dagster/asset_partition_range_start"] == "2024-05-21"
-    assert request.tags["dagster/asset_partition_range_end"] == str(FRIDAY)
+    sensor, cursor, hours = restatements_sensor(pipeline.market), None, []
+    for hour in range(8):
+        result = evaluated(sensor, pipeline, SATURDAY + dt.timedelta(hours=hour), cursor)
+        cursor = result.cursor
+        if result.run_requests:
+            assert range_of(result) == ("2024-05-21", str(FRIDAY))
+            hours.append(hour)
+            ended = dg.DagsterRunStatus.FAILURE if len(hours) < 3 else dg.DagsterRunStatus.SUCCESS
+            finish(pipeline, result.run_requests[0], "downstream", ended)
+    assert hours == [0, 1, 3]  # until a run has succeeded
+
+
+def restate(pipeline: Pipeline, day: str, known_at: dt.datetime) -> None:
+    """A restatement of a session, read by a run that began at `known_at`."""
+    row = {
+        "symbol": "WALK1", "session": dt.date.fromisoformat(day), "field": "close", "old": 1.0, "new": 2.0,
+        "cause": "vendor fix", "old_known_at": known_at.replace(year=2023), "known_at": known_at, "recompute": True,
+    }  # fmt: skip
+    with pipeline.warehouse.transaction(pipeline.market.name) as transaction:
+        transaction.append("restatements", pa.Table.from_pylist([row], RESTATEMENTS.schema))
+
+
+def test_a_restatement_that_is_stored_after_a_later_one_is_requested_too(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, STOCKS)
+    pipeline.compute(("prices",), FRIDAY, FRIDAY)
+    sensor, noon = restatements_sensor(pipeline.market), SATURDAY.replace(tzinfo=None)
+    restate(pipeline, "2024-05-22", noon)
+    first = evaluated(sensor, pipeline, SATURDAY)
+    assert range_of(first)[0] == "2024-05-22"
+    finish(pipeline, (first.run_requests or [])[0], "downstream", dg.DagsterRunStatus.SUCCESS)
+    restate(pipeline, "2024-05-21", noon - dt.timedelta(minutes=20))  # the run that began earlier ends later
+    second = evaluated(sensor, pipeline, SATURDAY, first.cursor)
+    assert range_of(second)[0] == "2024-05-21"
+    finish(pipeline, (second.run_requests or [])[0], "downstream", dg.DagsterRunStatus.SUCCESS)
+    assert not evaluated(sensor, pipeline, SATURDAY + dt.timedelta(days=9), second.cursor).run_requests
+
+
+def test_a_cursor_of_version_0_1_0_is_understood(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, STOCKS)
+    pipeline.compute(("prices",), FRIDAY, FRIDAY)
+    noon = SATURDAY.replace(tzinfo=None)
+    restate(pipeline, "2024-05-21", noon)
+    sensor = restatements_sensor(pipeline.market)
+    old = evaluated(sensor, pipeline, SATURDAY, "2024-05-25 12:00:00")
+    assert not old.run_requests
+    restate(pipeline, "2024-05-22", noon + dt.timedelta(hours=1))
+    for cursor in ("2024-05-25 12:00:00", old.cursor):
+        assert range_of(evaluated(sensor, pipeline, SATURDAY, cursor))[0] == "2024-05-22"
 
 
 def test_only_the_history_of_a_new_symbol_is_requested(tmp_path: Path) -> None:
@@ -178,12 +226,9 @@ def test_only_the_history_of_a_new_symbol_is_requested(tmp_path: Path) -> None:
     old.compute(("prices",), FIRST, FRIDAY)
     pipeline = Pipeline(tmp_path, STOCKS)
     vendor = pipeline.source = Vendor(pipeline.market, FRIDAY)
-    requested = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
-    assert isinstance(requested, dg.SensorResult)
+    requested = evaluated(universe_sensor(pipeline.market), pipeline, SATURDAY)
+    assert range_of(requested) == (str(FIRST), str(FRIDAY))
     [request] = requested.run_requests or []
-    assert (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]) == (
-        str(FIRST), str(FRIDAY),
-    )  # fmt: skip
     with mock.patch("market_pipeline.orchestration.resources.open_source", pipeline.open_source):
         pipeline.run_job("stocks_prices", request)
     assert vendor.requested == [(("AUTOREG",), FIRST, FRIDAY)]
@@ -191,9 +236,57 @@ def test_only_the_history_of_a_new_symbol_is_requested(tmp_path: Path) -> None:
         "select symbol, count(*) as n, max(known_at) < '2024-06-01' as so from prices group by 1"
     )
     assert [(r["n"], r["so"]) for r in rows.to_pylist()] == [(101, True), (101, True)]
-    again = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
-    assert isinstance(again, dg.SensorResult)
-    assert not again.run_requests
+    later = SATURDAY + dt.timedelta(days=9)
+    assert not evaluated(universe_sensor(pipeline.market), pipeline, later, requested.cursor).run_requests
+
+
+def test_a_new_symbol_is_requested_until_the_source_has_answered_for_its_history(tmp_path: Path) -> None:
+    old = Pipeline(tmp_path, STOCKS.replace(', "AUTOREG"', ""))
+    old.source = Vendor(old.market, FRIDAY)
+    old.compute(("prices",), FIRST, FRIDAY)
+    pipeline = Pipeline(tmp_path, STOCKS)
+    vendor = pipeline.source = Vendor(pipeline.market, FRIDAY)
+    sensor, cursor, hours = universe_sensor(pipeline.market), None, []
+    for hour in range(16):
+        moment = SATURDAY + dt.timedelta(hours=hour)
+        vendor.down = hour < 5
+        if hour == 2:  # the daily run asks for the newest session only
+            vendor.down = False
+            run_at(pipeline, moment, FRIDAY, FRIDAY)
+            vendor.down = True
+        result = evaluated(sensor, pipeline, moment, cursor)
+        cursor = result.cursor
+        for _ in result.run_requests or []:
+            hours.append(hour)
+            run_at(pipeline, moment, FIRST, FRIDAY)
+    assert hours == [0, 1, 2, 3, 5]  # at 2 for the bar that arrived, at 5 with success
+    rows = pipeline.warehouse.read("select symbol, count(*) as n from prices group by 1 order by 1").to_pylist()
+    assert [row["n"] for row in rows] == [101, 101]
+
+
+def run_at(pipeline: Pipeline, moment: dt.datetime, first: dt.date, last: dt.date) -> None:
+    """Load the bars of a range at `moment`; the source may be down."""
+    with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)), suppress(SourceError):
+        pipeline.compute(("prices",), first, last)
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_nothing_is_requested_while_a_run_of_the_market_is_under_way(
+    tmp_path: Path, status: dg.DagsterRunStatus
+) -> None:
+    pipeline = Pipeline(tmp_path, STOCKS)
+    pipeline.compute(("prices",), FIRST, dt.date(2024, 5, 22))
+    restate(pipeline, "2024-05-21", SATURDAY.replace(tzinfo=None))
+    market = Market("stocks", "XNYS", FIRST, ("WALK1", "NEW"))
+    sensors = (gaps_sensor(market, jobs_of(market)), restatements_sensor(market), universe_sensor(market))
+    assert [bool(evaluated(one, pipeline, SATURDAY).run_requests) for one in sensors] == [True] * 3
+    job = build_definitions(pipeline.settings).resolve_job_def(job_name(market, "daily"))
+    run = pipeline.instance.create_run_for_job(job, status=status)
+    skipped = [evaluated(one, pipeline, SATURDAY) for one in sensors]
+    assert not any(result.run_requests for result in skipped)
+    assert all(run.run_id in str(result.skip_reason) for result in skipped)
+    pipeline.instance.report_run_failed(run)
+    assert all(evaluated(one, pipeline, SATURDAY).run_requests for one in sensors)
 
 
 class CachedWarehouse(Warehouse):
@@ -219,7 +312,11 @@ class CachedWarehouse(Warehouse):
 
 
 class CachedPipeline(Pipeline):
-    """A pipeline with a cached warehouse."""
+    """A pipeline with a cached warehouse, and one market with its calendar."""
+
+    @cached_property
+    def market(self) -> Market:  # type: ignore[override]
+        return super().market
 
     @cached_property
     def warehouse(self) -> Warehouse:  # type: ignore[override]
@@ -232,6 +329,7 @@ class Year:
     def __init__(self, pipeline: Pipeline, vendor: Vendor) -> None:
         self.pipeline, self.vendor = pipeline, vendor
         self.keys: set[str] = set()
+        self.cursor: str | None = None
         self.runs: list[tuple[dt.datetime, str, str]] = []
 
     def tick(self, moment: dt.datetime) -> None:
@@ -242,8 +340,11 @@ class Year:
             requested = schedules_of(self.pipeline.market)[0](context, warehouse=self.pipeline.warehouse, source=source)
             assert isinstance(requested, dg.RunRequest)
             self.run(moment, requested)
-        for request in gaps_at(self.pipeline, moment.astimezone(dt.UTC)).run_requests or []:
-            self.run(moment, request)
+        result = gaps_at(self.pipeline, moment.astimezone(dt.UTC), self.cursor)
+        self.cursor = result.cursor
+        for request in result.run_requests or []:
+            if request.job_name == "stocks_daily":
+                self.run(moment, request)
 
     def run(self, moment: dt.datetime, request: dg.RunRequest) -> None:
         assert request.run_key
@@ -282,7 +383,7 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
         newest = pipeline.warehouse.read("select max(session) as newest from prices where final")["newest"][0].as_py()
         stale += [moment] if newest < newest_expected_by_hand(pipeline, moment) else []
         moment += dt.timedelta(hours=8)  # local time, as the schedule's hours
-    coverage = covered_sessions(pipeline.market, pipeline.warehouse)
+    coverage = stored_of(pipeline.market, pipeline.warehouse).covered
     sessions = pipeline.market.sessions_between(FIRST, dt.date(2025, 1, 30)).tolist()
     assert sorted(coverage) == sessions
     assert not [day for day, found in coverage.items() if found.missing]

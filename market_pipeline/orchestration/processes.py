@@ -1,0 +1,104 @@
+"""Which process executes a run: the tags that name it, and the end of runs whose process is gone.
+
+A process that is killed reports nothing. Its run would remain unfinished, and the other runs of its market would wait
+for it. The tags name the host, the process, when it started and the start of the machine, so that neither a restart nor
+another process with the same number passes for it. Knows nothing of markets.
+"""
+
+import datetime as dt
+import os
+import socket
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+HOST, PROCESS, STARTED, BOOT, RUN = (
+    f"market_pipeline/{name}" for name in ("host", "process", "process_started", "boot", "run")
+)
+"""Names of the tags. A process's start is in seconds since the start of its machine; a run that repeats another one
+inherits its tags, and the id of the run shows it."""
+
+UNLIMITED = {"dagster/max_runtime": "0", "dagster/max_retries": "0"}
+"""Tags of a run that a command executes: it may last as long as its process, and no server repeats it."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+TOLERANCE = 2.0
+"""Seconds by which two readings of one start may differ: the start of the machine is known to the second."""
+
+UNFINISHED = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+"""Statuses of a run that has, or soon should have, a process."""
+
+
+def process_tags(run_id: str) -> dict[str, str]:
+    """The tags of a run that this process executes."""
+    return {
+        HOST: socket.gethostname(),
+        PROCESS: str(os.getpid()),
+        STARTED: f"{_started(psutil.Process()):.2f}",
+        BOOT: _boot(),
+        RUN: run_id,
+    }
+
+
+def why_gone(run: dg.DagsterRun) -> str | None:
+    """Why the process of a run is gone; None while it lives, before it is known, and where this host cannot know."""
+    tags = run.tags
+    if tags.get(RUN) != run.run_id or tags[HOST] != socket.gethostname():
+        return None
+    name = f"Process {tags[PROCESS]} of {tags[HOST]}, which executed the run,"
+    if tags[BOOT] != _boot():
+        return f"{name} ended when the machine was started again."
+    return None if _lives(int(tags[PROCESS]), float(tags[STARTED])) else f"{name} ended without reporting it."
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark the unfinished runs of processes that are gone as failed, or as cancelled; returns their ids."""
+    ended = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED))):
+        cause = why_gone(record.dagster_run) or _why_late(instance, record)
+        run = instance.get_run_by_id(record.dagster_run.run_id)
+        if cause is None or run is None or run.is_finished:  # it may have ended since it was read
+            continue
+        if run.status == dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, cause)
+        else:
+            instance.report_run_failed(run, cause)
+        ended.append(run.run_id)
+    return ended
+
+
+def _why_late(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
+    """Why a run that names no process will never start; None if it has started or still may."""
+    limit = instance.run_monitoring_start_timeout_seconds
+    waited = dt.datetime.now(dt.UTC) - record.update_timestamp
+    run = record.dagster_run
+    starting = run.status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
+    if not starting or run.tags.get(RUN) == run.run_id or waited < dt.timedelta(seconds=limit):
+        return None
+    return f"No process began to execute the run within {limit} seconds."
+
+
+def _lives(process: int, started: float) -> bool:
+    """Whether the process with this number is the one that started then, in seconds since the machine's start."""
+    try:
+        found = psutil.Process(process)
+        return found.status() != psutil.STATUS_ZOMBIE and abs(_started(found) - started) < TOLERANCE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's; setting the clock moves both, and not the difference."""
+    return float(process.create_time() - psutil.boot_time())
+
+
+def _boot() -> str:
+    """An identifier that changes at each start of the machine; empty where the system has none."""
+    return BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.exists() else ""
