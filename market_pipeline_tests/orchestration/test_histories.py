@@ -24,7 +24,6 @@ START, LAST = dt.date(2024, 4, 1), dt.date(2024, 5, 10)
 BEGIN = dt.datetime(2024, 5, 11, 12, tzinfo=dt.UTC)
 COINS = '[coins]\ncalendar = "24/7"\nstart = 2024-04-01\nsymbols = ["OLD", "NEW"]\n'
 HOURS = 8
-EMPTY = "delete from {} where true"
 
 
 @dataclass
@@ -190,9 +189,9 @@ def test_every_gap_closes_and_nothing_is_repeated_without_a_reason(
     restated: dict[int, dt.date],
 ) -> None:
     pipeline.instance = dg.DagsterInstance.ephemeral()
-    with pipeline.warehouse.connect(read_only=False) as connection:
+    with pipeline.warehouse.transaction("coins") as transaction:
         for table in ("prices", "outcomes", "coverage", "forecasts", "restatements"):
-            connection.execute(EMPTY.format(table))
+            transaction.connection.execute(f"delete from {table}")
     world = World(pipeline, absent, down, dying, failing)
     world.load(("OLD",), START, LAST)  # the first backfill, in which the new symbol is not yet configured
     world.forecast(START, START)
