@@ -109,7 +109,7 @@ def test_a_missing_and_an_incomplete_session_are_one_run_at_growing_intervals(tm
     )
     pipeline.warehouse.replace("coverage", rows, "stocks", start, FRIDAY)
     hours, cursor = [], None
-    for hour in range(40):
+    for hour in (0, 1, 2, 3, 6, 7, 14, 15, 30, 31):
         result = gaps_at(pipeline, SATURDAY + dt.timedelta(hours=hour), cursor)
         cursor = result.cursor
         if result.run_requests:
