@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import ConfigurationError, SourceError
-from market_pipeline.orchestration.freshness import GRACE
+from market_pipeline.orchestration.freshness import CHECK, GRACE
 from market_pipeline.storage.freshness import stored_freshness
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -32,7 +32,8 @@ def alerts_sensor(
     addresses: Sequence[SecretStr],
 ) -> dg.SensorDefinition:
     """The sensor `alerts`, for these markets, jobs and checks; its cursor stores the problems that were sent."""
-    keys = [key for check in checks for key in check.check_keys]
+    # Old prices are a problem of their own: see `stale_markets`.
+    keys = [key for check in checks for key in check.check_keys if key.name != CHECK]
 
     @dg.sensor(
         name="alerts",

@@ -117,6 +117,14 @@ def test_a_market_is_stale_once_its_daily_run_should_have_ended(
     assert bool(list(stale_markets(pipeline.warehouse, [pipeline.market], now))) == stale
 
 
+def test_old_prices_are_one_message_though_a_check_fails_as_well(pipeline: Pipeline, inbox: Inbox) -> None:
+    moment = dt.datetime(2023, 3, 6, 12, tzinfo=dt.UTC)
+    with mock.patch("market_pipeline.prices.checks.dt", clock_at(moment)):
+        pipeline.build(("prices",), FIRST, LAST)
+        evaluate(pipeline, inbox, None, moment)
+    assert inbox.messages == ["market stocks: the newest stored session is 2023-02-28, expected 2023-03-03"]
+
+
 def test_a_long_weekend_is_not_stale(pipeline: Pipeline) -> None:
     pipeline.compute(("prices",), FIRST, dt.date(2023, 2, 17))
     for hour in range(24 * 4):
