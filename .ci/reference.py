@@ -52,7 +52,11 @@ def commands() -> str:
         "Every command ends with exit status 0, or with an error of one paragraph that names the cause and the fix. "
         "`make demo`, `make test`, `make ui` and `make docs` first create the environment if there is none.",
     ]
-    for name, command in sorted(main.commands.items()):
+    every = dict(main.commands)
+    for name, command in main.commands.items():
+        if isinstance(command, click.Group):
+            every |= {f"{name} {part}": one for part, one in command.commands.items()}
+    for name, command in sorted(every.items()):
         context = click.Context(command, info_name=f"market-pipeline {name}")
         parts += [f"## {name}", command.help or "", f"```text\n{command.get_usage(context)}\n```"]
         options = [parameter.get_help_record(context) for parameter in command.params]

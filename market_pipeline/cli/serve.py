@@ -1,5 +1,6 @@
 """Commands that run the server: ui starts all its processes and watches them, serve runs one of them."""
 
+import os
 import sys
 
 import click
@@ -10,6 +11,7 @@ from market_pipeline.errors import ConfigurationError
 
 PORT = 3000
 LOCALHOST = "127.0.0.1"
+SERVE = (sys.executable, "-m", "market_pipeline.cli", "serve")
 
 code_option = click.option(
     "--code", "address", default=None, help="unix:/path or host:port of the code process. Default: data directory."
@@ -21,12 +23,9 @@ child_option = click.option("--child", is_flag=True, hidden=True, help="End when
 @click.option("--port", default=PORT, show_default=True)
 def ui(port: int) -> None:
     """Start the Dagster web server and daemon on 127.0.0.1, and keep them running; all stop with Ctrl-C or SIGTERM."""
-    from tempfile import TemporaryDirectory
-
     from market_pipeline.cli.doctor.environment import is_taken
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.orchestration.server.process import prepared_instance
-    from market_pipeline.orchestration.server.supervisor import supervise
 
     settings, console = Settings.from_environment(), console_on()
     configured_markets(settings)  # an error of the markets file is shown here rather than in the web server
@@ -37,20 +36,32 @@ def ui(port: int) -> None:
         )
     prepared_instance(settings).dispose()
     console.print(f"The Dagster UI is at [link]http://{LOCALHOST}:{port}[/link]; stop it with Ctrl-C.")
-    with TemporaryDirectory(prefix="market-pipeline-") as folder:  # its path is short, as a socket's must be
-        one = [sys.executable, "-m", "market_pipeline.cli", "serve"]
-        rest = ["--code", f"unix:{folder}/code", "--child"]
-        commands = {
-            "code": [*one, "code", *rest],
-            "daemon": [*one, "daemon", *rest],
-            "web": [*one, "web", *rest, "--port", str(port)],
-        }
-        supervise(commands, lambda line: console.print(line, soft_wrap=True, markup=False))
+    sys.stdout.flush()
+    # In the place of this process, because the checks have loaded libraries of 150 MB.
+    os.execv(sys.executable, [*SERVE, "all", "--port", str(port)])  # noqa: S606  no shell is wanted
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  market-pipeline serve code\n  market-pipeline serve web --help")
 def serve() -> None:
     """Run one process of the server, for a service manager or a container; `ui` runs all of them."""
+
+
+@command("market-pipeline serve all --port 3001")
+@click.option("--port", default=PORT, show_default=True)
+def every(port: int) -> None:
+    """All three, watched: what `ui` becomes after its checks."""
+    from tempfile import TemporaryDirectory
+
+    from market_pipeline.orchestration.server.supervisor import supervise
+
+    with TemporaryDirectory(prefix="market-pipeline-") as folder:  # its path is short, as a socket's must be
+        rest = ["--code", f"unix:{folder}/code", "--child"]
+        commands = {
+            "code": [*SERVE, "code", *rest],
+            "daemon": [*SERVE, "daemon", *rest],
+            "web": [*SERVE, "web", *rest, "--port", str(port)],
+        }
+        supervise(commands, lambda line: console_on().print(line, soft_wrap=True, markup=False))
 
 
 @command("market-pipeline serve web --port 3001", "market-pipeline serve web --host 0.0.0.0 --code code:4266")
@@ -94,5 +105,5 @@ def code(address: str | None, *, child: bool) -> None:
     run_process(serve_code, Settings.from_environment(), address, child=child)
 
 
-for process in (web, daemon, code):
-    serve.add_command(process)
+for name, process in {"all": every, "web": web, "daemon": daemon, "code": code}.items():
+    serve.add_command(process, name)

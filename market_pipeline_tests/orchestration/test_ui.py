@@ -70,6 +70,11 @@ mutation($params: ExecutionParams!) {
 """
 MUTATION = 'mutation { setSensorCursor(sensorSelector: {sensorName: "x", repositoryName: "x", '
 MUTATION += 'repositoryLocationName: "x"}) { __typename } }'
+LOCATIONS = """
+{ workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { __typename ... on PythonError { message causes { message } } }
+} } } }
+"""
 AUTOMATION = """
 { repositoriesOrError { ... on RepositoryConnection { nodes {
   schedules { name scheduleState { status } } sensors { name sensorState { status } }
@@ -84,6 +89,7 @@ class Server:
     url: str
     warehouse: Path
     process: subprocess.Popen[bytes]
+    config: Path
 
     @property
     def children(self) -> list[psutil.Process]:
@@ -125,7 +131,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     line = [sys.executable, "-P", "-c", "from market_pipeline.cli.main import main; main()", "ui", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(line, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
-    running = Server(f"http://127.0.0.1:{port}", folder / "data" / "warehouse.duckdb", process)
+    running = Server(f"http://127.0.0.1:{port}", folder / "data" / "warehouse.duckdb", process, config)
     try:
         wait_for(lambda: bool(answers(running)), 120, lambda: (folder / "log").read_text()[-9000:])
         yield running
@@ -153,6 +159,13 @@ def wait_for(done: Any, seconds: float, state: Any) -> None:
 
 def lives(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def kill_code(server: Server) -> None:
+    """Kill the process with the definitions alone."""
+    (code,) = [child for child in server.children if {"api", "grpc"} <= set(child.cmdline())]
+    code.kill()
+    wait_for(lambda: not lives(code), 60, lambda: str(code))
 
 
 def chromium() -> str:
@@ -266,10 +279,7 @@ def test_a_killed_code_process_is_started_again_and_runs_launch(server: Server) 
     }  # fmt: skip
     tags = [{"key": "dagster/partition", "value": "2024-01-02"}]
     params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
-    code = [child for child in server.children if {"api", "grpc"} <= set(child.cmdline())]
-    assert len(code) == 1
-    code[0].kill()
-    wait_for(lambda: not lives(code[0]), 10, lambda: str(code[0]))
+    kill_code(server)
     seen: list[Any] = []
 
     def launches() -> bool:
@@ -280,7 +290,16 @@ def test_a_killed_code_process_is_started_again_and_runs_launch(server: Server) 
             return False
         return bool(seen[-1]["__typename"] == "LaunchRunSuccess")
 
-    wait_for(launches, 60, lambda: str(seen[-1])[:2000])
+    wait_for(launches, 120, lambda: str(seen[-1])[:2000])
+
+
+def test_definitions_that_could_not_be_loaded_are_loaded_once_they_are_corrected(server: Server) -> None:
+    correct = server.config.read_text(encoding="utf-8")
+    server.config.write_text(correct.replace("XNYS", "NONE"), encoding="utf-8")
+    kill_code(server)
+    wait_for(lambda: "NONE" in str(server.ask(LOCATIONS)), 120, lambda: str(server.ask(LOCATIONS)))
+    server.config.write_text(correct, encoding="utf-8")
+    wait_for(lambda: bool(answers(server)), 60, lambda: "the corrected definitions were not loaded")
 
 
 def test_a_stop_of_the_service_ends_every_process(server: Server) -> None:

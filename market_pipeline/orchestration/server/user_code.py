@@ -1,7 +1,7 @@
 """The code process: Dagster's code server, which loads the definitions in a process of its own and starts the runs.
 
-Dagster's server does not notice the death of that inner process: every launch fails until someone clicks Reload. A
-thread asks the server whether the definitions can be had, and reloads them when they cannot.
+Dagster's server does not notice the death of that inner process, nor that a broken markets file was corrected: every
+launch fails until someone clicks Reload. A thread asks the server for the definitions, and reloads them if need be.
 """
 
 import logging
@@ -19,7 +19,7 @@ from dagster._cli.code_server import code_server_cli
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._grpc.client import DagsterGrpcClient
 
-from market_pipeline.orchestration.server.workspace import DEFINITIONS, CodeAddress
+from market_pipeline.orchestration.server.workspace import DEFINITIONS, CodeAddress, State
 
 INTERVAL = 3
 """Seconds between two questions."""
@@ -29,6 +29,12 @@ LONGEST_WAIT = 60
 
 RELOAD_TIMEOUT = 180
 """Seconds that loading the definitions may take."""
+
+
+MESSAGES: dict[State, str] = {
+    "silent": "The process with the definitions does not answer: killed, or out of memory. It is started again.",
+    "broken": "The definitions cannot be loaded; the error is above, and in the UI. They are loaded again.",
+}
 
 
 def serve_code(instance: dg.DagsterInstance, address: CodeAddress) -> None:
@@ -54,17 +60,25 @@ def serve_code(instance: dg.DagsterInstance, address: CodeAddress) -> None:
 def keep_loaded(address: CodeAddress, stopping: threading.Event) -> None:
     """Reload the definitions whenever they cannot be had any more, until the server stops."""
     client = DagsterGrpcClient(host=address.host, port=address.port, socket=address.socket)
-    while not address.answers():  # the first start
-        stopping.wait(INTERVAL)
+    while not listens(client) and not stopping.wait(INTERVAL):
+        pass  # the definitions load for the first time
     wait = INTERVAL
     while not stopping.wait(wait):
-        if address.answers():
+        state = address.state()
+        if state == "loaded":
             wait = INTERVAL
         elif not stopping.is_set():
-            logging.getLogger("dagster.code_server").warning(
-                "The process with the definitions does not answer: killed, or out of memory. It is started again."
-            )
+            logging.getLogger("dagster.code_server").warning(MESSAGES[state])
             # Also raised after a reload, because the old process does not answer the request to end.
             with suppress(DagsterUserCodeUnreachableError):
                 client.reload_code(RELOAD_TIMEOUT)
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def listens(client: DagsterGrpcClient) -> bool:
+    """Whether Dagster's server itself answers, with or without definitions."""
+    try:
+        client.heartbeat()
+    except DagsterUserCodeUnreachableError:
+        return False
+    return True

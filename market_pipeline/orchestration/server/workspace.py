@@ -3,11 +3,15 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 # Dagster has no public interface for a server in a process of one's own; the version is pinned below 1.14.
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import ListRepositoriesResponse
+from dagster._serdes import deserialize_value
+from dagster_shared.error import SerializableErrorInfo
 
 from market_pipeline.errors import ConfigurationError
 
@@ -19,6 +23,10 @@ LONGEST_SOCKET = 100
 
 PATIENCE = 60
 """Seconds that a process waits for the code process before it starts without the definitions."""
+
+
+State: TypeAlias = Literal["loaded", "broken", "silent"]
+"""Of the definitions: there; not loaded, because of an error; or nothing answers."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +67,17 @@ class CodeAddress:
         """The workspace with the definitions that the code process has loaded."""
         return GrpcServerTarget(host=self.host, port=self.port, socket=self.socket, location_name=DEFINITIONS)
 
-    def answers(self) -> bool:
-        """Whether the definitions, or the error of loading them, can be had from there."""
+    def state(self) -> State:
+        """Whether the definitions can be had from there."""
         client = DagsterGrpcClient(host=self.host, port=self.port, socket=self.socket)
         try:
-            client.list_repositories()
+            answer = deserialize_value(client.list_repositories(), (ListRepositoriesResponse, SerializableErrorInfo))
         except DagsterUserCodeUnreachableError:
-            return False
-        return True
+            return "silent"
+        return "loaded" if isinstance(answer, ListRepositoriesResponse) else "broken"
 
     def wait(self) -> None:
         """Wait until it answers, at most PATIENCE; Dagster goes on trying afterwards."""
         until = time.monotonic() + PATIENCE
-        while not self.answers() and time.monotonic() < until:
+        while self.state() == "silent" and time.monotonic() < until:
             time.sleep(0.5)
