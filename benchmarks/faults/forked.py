@@ -164,7 +164,8 @@ def import_everything() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     package = importlib.import_module("market_pipeline")
     for module in pkgutil.walk_packages(package.__path__, "market_pipeline."):
-        importlib.import_module(module.name)
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     for name in HEAVY:
         importlib.import_module(name)
     figure = importlib.import_module("matplotlib.figure").Figure

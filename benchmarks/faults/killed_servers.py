@@ -28,10 +28,10 @@ start = 2024-01-02
 symbols = ["WALK1", "SIM1"]
 """
 PROCESSES = {
-    "worker": ("execute_run", "execute_step"),
-    "daemon": ("dagster-daemon", "dagster._daemon"),
-    "user code": ("code-server", "api grpc", "dagster._grpc"),
-    "web server": ("dagster-webserver", "dagster_webserver"),
+    "worker": ("execute_run", "multiprocessing.spawn"),
+    "daemon": ("serve daemon",),
+    "user code": ("serve code", "api grpc"),
+    "web server": ("serve web",),
     "whole tree": ("",),
 }
 """What is killed, by a part of its command line."""
@@ -78,8 +78,8 @@ class KilledServers:
             first = launch(url, "2024-01-02", "2024-02-05")
             wait_for(lambda: bool(state(url, first).get("runs")), PATIENCE, "the run to be launched")
             if kind == "worker":
-                wait_for(lambda: bool(processes(server, kind)), PATIENCE, "the worker to start")
-            time.sleep(draw.uniform(0, 8))
+                wait_for(lambda: bool(processes(server, kind)) or ended(url, first), PATIENCE, "the worker to start")
+            time.sleep(draw.uniform(0, 3))
             killed = kill(server, kind)
             if not killed:
                 return Outcome("it ended before the kill")
