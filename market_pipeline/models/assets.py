@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
-from market_pipeline.models.features.reading import read_panel, training_start
+from market_pipeline.models.features.reading import read_panel, require_indicators, training_start
 from market_pipeline.models.forecasters.catalogue import PLUGINS
 from market_pipeline.models.registry.training import Month, months_between, train
 from market_pipeline.orchestration.decorator import market_asset
@@ -56,14 +56,16 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
 def trained(
     warehouse: Warehouse, market: Market, months: Sequence[Month], folder: Path, report: Callable[[str], None]
 ) -> Iterator[tuple[Month, pa.Table]]:
-    """Each month with its registry rows, in turn; raises HistoryError where bars are missing before the last.
+    """Each month with its registry rows, in turn; raises HistoryError where bars or indicators are missing.
 
     `report` is called with the fault of each plugin that fails.
     """
     if not months:
         return
     require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
-    panel = read_panel(warehouse, market, months[-1].cutoff, since=training_start(market, months[0].cutoff))
+    since = training_start(market, months[0].cutoff)
+    require_indicators(warehouse, market, since, months[-1].cutoff)
+    panel = read_panel(warehouse, market, months[-1].cutoff, since=since)
     rows = train(panel, months, folder / market.name, dt.datetime.now(dt.UTC), report=report)
     yield from zip(months, rows, strict=True)
 
