@@ -1,6 +1,8 @@
 """What assets, checks, schedules and sensors receive: the database, the warehouse over it, the source, the settings."""
 
+import os
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -11,6 +13,9 @@ from market_pipeline.storage.warehouse import Warehouse
 
 MEMORY_LIMIT = "2GB"
 """Of each process; without it DuckDB takes 80 % of the machine, which two runs and the web server share."""
+
+THIS_PROCESS = f"{os.getpid()}-{uuid4().hex[:8]}"
+"""Its folder for sorting on disk: DuckDB processes that share one write the same files, and crash."""
 
 
 NO_VALUES = dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
@@ -30,7 +35,10 @@ def resources_of(settings: Settings) -> dict[str, object]:
 
     def warehouse(context: dg.InitResourceContext) -> Warehouse:
         database: DuckDBResource = context.resources.database
-        return Warehouse(Path(database.database), settings.source, dict(database.connection_config))
+        spill = Path(limits["temp_directory"])
+        spill.mkdir(parents=True, exist_ok=True)
+        config = dict(database.connection_config) | {"temp_directory": str(spill / THIS_PROCESS)}
+        return Warehouse(Path(database.database), settings.source, config)
 
     return {
         "database": dg.ResourceDefinition(database, config_schema={}, description=f"{settings.warehouse}, {limits}"),

@@ -18,8 +18,8 @@ from market_pipeline.errors import WarehouseError
 PATIENCE = 600.0
 """Seconds to wait for another process that writes the same file."""
 
-UNFINISHED = ("*.new", "*.new.wal", "*.partial")
-"""Names of files that are not in their place yet; `*.partial` is how version 0.1.0 named model files."""
+UNFINISHED = ("*.new", "*.new.wal", "*.partial", "duckdb_temp_*")
+"""Names of files that are not in their place yet; `*.partial` are models of version 0.1.0, `duckdb_temp_*` is sorted."""
 
 LEFT_AFTER = dt.timedelta(days=1)
 """An unfinished file that nobody has written to for this long was left by a process that was killed."""
