@@ -19,7 +19,7 @@ PATIENCE = 600.0
 """Seconds to wait for another process that writes the same file."""
 
 UNFINISHED = ("*.new", "*.new.wal", "*.partial", "duckdb_temp_*")
-"""Names of files that are not in their place yet; `*.partial` are models of version 0.1.0, `duckdb_temp_*` is sorted."""
+"""Files that are not in place yet: `*.partial` are models of version 0.1.0, `duckdb_temp_*` are sorted."""
 
 LEFT_AFTER = dt.timedelta(days=1)
 """An unfinished file that nobody has written to for this long was left by a process that was killed."""
