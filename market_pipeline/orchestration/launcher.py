@@ -44,7 +44,7 @@ class OneProcess(InProcessExecutor):
             yield from super().execute(plan_context, execution_plan)
 
 
-@dg.executor(name="one_process")
+@dg.executor(name="one_process", config_schema={})
 def one_process(_: dg.InitExecutorContext) -> OneProcess:
     """The executor of every job: one process for all steps."""
     return OneProcess(retries=RetryMode.ENABLED)
