@@ -20,7 +20,7 @@ from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
 from market_pipeline.orchestration.chain import job_name
-from market_pipeline.orchestration.gaps import bar_gaps, next_repair, stored_of
+from market_pipeline.orchestration.gaps import Covered, Stored, bar_gaps, forecast_gaps, next_repair, stored_of
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.requests import Memory
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor, universe_sensor
@@ -152,6 +152,15 @@ def test_an_outage_over_two_month_ends_is_repaired_in_order(tmp_path: Path) -> N
         ("monthly", dt.date(2024, 3, 1), dt.date(2024, 4, 1)),
         ("downstream", dt.date(2024, 2, 21), back),
     ]
+
+
+def test_forecasts_are_missing_only_where_there_is_a_bar() -> None:
+    market = Market("stocks", "XNYS", FIRST, ("WALK1",), accepted_holes={"WALK1": (dt.date(2024, 5, 22),)})
+    asked_at = SATURDAY.replace(tzinfo=None)
+    days = [dt.date(2024, 5, day) for day in (20, 21, 22, 23, 24)]
+    covered = {day: Covered(0, int(day != dt.date(2024, 5, 22)), asked_at) for day in days}
+    stored = Stored(covered, {days[0], days[3], days[4]}, {dt.date(2024, 5, 1)})
+    assert [gap.day for gap in forecast_gaps(market, stored, Memory(), FRIDAY)] == [days[1]]
 
 
 def finish(pipeline: Pipeline, request: dg.RunRequest, job: str, status: dg.DagsterRunStatus) -> str:
