@@ -30,6 +30,9 @@ run_launcher:
 """
 """What the copies of version 0.1.0 lack."""
 
+OURS = re.compile(rb"(?m)^  class: BatchedEventLog\b")
+"""What every copy of our configuration has; to another file, or a damaged one, nothing is added."""
+
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The Dagster instance of the data directory, created on first use; runs whose process is gone end with it."""
@@ -104,7 +107,7 @@ def _update_copy(path: Path) -> None:
     updated = content
     for written, needed in CORRECTIONS.items():
         updated = re.sub(written, needed, updated)
-    if not re.search(rb"(?m)^run_launcher:", updated):
+    if OURS.search(updated) and b"\nrun_launcher:" not in updated:
         updated += LAUNCHER
     if updated != content:
         new = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -49,7 +49,7 @@ def test_the_mart_has_no_market_in_its_key() -> None:
 def test_definitions_that_differ_from_the_chain_do_not_load() -> None:
     with (
         mock.patch.object(chain, "CHAIN", (*CHAIN, Asset("extra", "session", ("daily",)))),
-        pytest.raises(AssertionError, match=r"chain\.py differ"),
+        pytest.raises(ValueError, match=r"orchestration/chain\.py declares"),
     ):
         assets_of(STOCKS)
 

@@ -73,7 +73,10 @@ def test_after_a_change_of_name_the_old_symbol_keeps_its_past_and_nobody_asks_fo
     vendor.bars["symbol"] = vendor.bars["symbol"].replace("OLD", "NEW")  # a vendor gives the new name the whole past
     pipeline = Pipeline(tmp_path, after)
     pipeline.source = vendor
-    asked = universe_sensor(pipeline.market)(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
+    instance = dg.DagsterInstance.ephemeral()
+    asked = universe_sensor(pipeline.market)(
+        dg.build_sensor_context(instance, resources={"warehouse": pipeline.warehouse})
+    )
     assert isinstance(asked, dg.SensorResult)
     [request] = asked.run_requests or []
     assert request.run_config == {"ops": {"stocks__prices": {"config": {"symbols": ["NEW"]}}}}
@@ -90,6 +93,6 @@ def test_after_a_change_of_name_the_old_symbol_keeps_its_past_and_nobody_asks_fo
     sensor = gaps_sensor(pipeline.market, jobs_of(pipeline.market))
     moment = dt.datetime(2024, 3, 29, 12, tzinfo=dt.UTC)
     with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-        quiet = sensor(dg.build_sensor_context(resources=pipeline.resources()))
+        quiet = sensor(dg.build_sensor_context(instance, resources=pipeline.resources()))
     assert isinstance(quiet, dg.SensorResult)
     assert not quiet.run_requests
