@@ -2,7 +2,7 @@
 
     python benchmarks/two_versions.py /path/of/older/checkout [--size 1] [--only B3,B8] [--rounds 3]
 
-Both run in the environment of this program. The packages of other people are not needed.
+Both run in the environment of this program. The packages of other people are not needed. B10 is not among the rows.
 """
 
 import argparse
@@ -14,29 +14,33 @@ import sys
 import tempfile
 from pathlib import Path
 
-import growth
 from rows import rows_of
 
 NEWER = Path(__file__).parent.parent
-FORMER = {"walk_forward:published": "walk_forward:served", "growth:data_directories": "growth:homes"}
-"""Sides with the names that they have at 0.1.0."""
+SIDES = """
+import json, sys
+from rows import rows_of
+print(json.dumps({row.name: [row.ours, *row.needs] for row in rows_of(float(sys.argv[1]))}))
+"""
+"""Prints our side of each row, and what is made before it, as the checkout names them."""
 HEAD = "| | work | older | newer | newer / older |\n|---|---|---|---|---|"
 
 
-def measured(checkout: Path, side: str, folder: Path, size: float) -> dict[str, float]:
-    """What a side of a checkout reports; raises RuntimeError with the end of its output."""
-    program = checkout / "benchmarks" / "one_side.py"
-    module, function = side.split(":")
-    if f"def {function}(" not in (program.parent / f"{module}.py").read_text(encoding="utf-8"):
-        side = FORMER.get(side, side)
+def output(checkout: Path, *arguments: str) -> str:
+    """What Python prints in the benchmarks of a checkout; raises RuntimeError with the end of its errors."""
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", str(program), side, str(folder), str(size)],
-        capture_output=True, text=True, check=False, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
+        [sys.executable, "-W", "ignore", *arguments], capture_output=True, text=True, check=False,
+        cwd=checkout / "benchmarks", env={**os.environ, "PYTHONPATH": str(checkout)},
     )  # fmt: skip
     if run.returncode:
-        raise RuntimeError(f"{side} of {checkout}: {run.stderr.strip().splitlines()[-1]}")
-    found: dict[str, float] = json.loads(run.stdout.strip().splitlines()[-1])
-    return found
+        raise RuntimeError(f"{checkout}, {arguments}: {run.stderr.strip().splitlines()[-1]}")
+    return run.stdout
+
+
+def measured(checkout: Path, side: str, folder: Path, size: float) -> float:
+    """The seconds of a side of a checkout; nan for one that only makes data."""
+    last = output(checkout, "one_side.py", side, str(folder), str(size)).strip().splitlines()[-1]
+    return float(json.loads(last).get("seconds", float("nan")))
 
 
 def main() -> None:
@@ -50,30 +54,26 @@ def main() -> None:
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory(prefix="market-pipeline-bench-") as temporary:
         folders = {checkout: Path(temporary) / str(place) for place, checkout in enumerate((asked.older, NEWER))}
+        sides = {checkout: json.loads(output(checkout, "-c", SIDES, str(asked.size))) for checkout in folders}
         for folder in folders.values():
             folder.mkdir()
-        made = set[str]()
-        rows = {row.ours: row for row in rows_of(asked.size) if not only or row.name in only}
-        for side, row in rows.items():
-            for need in [need for need in row.needs if need not in made]:
-                made.add(need)
-                for checkout, folder in folders.items():
-                    measured(checkout, need, folder, asked.size)
+        made = set[tuple[Path, str]]()
+        for row in rows_of(asked.size):
+            if only and row.name not in only:
+                continue
+            for checkout, folder in folders.items():
+                for need in sides[checkout][row.name][1:]:
+                    if (checkout, need) not in made:
+                        made.add((checkout, need))
+                        measured(checkout, need, folder, asked.size)
             turns = [
-                {checkout: measured(checkout, side, folder, asked.size)["seconds"] for checkout, folder in turn}
+                {
+                    checkout: measured(checkout, sides[checkout][row.name][0], folder, asked.size)
+                    for checkout, folder in turn
+                }
                 for turn in (list(folders.items())[:: 1 - 2 * (number % 2)] for number in range(asked.rounds))
             ]
             show(row.name, row.work, turns, asked.older)
-        if not only or "B10" in only:
-            for checkout, folder in folders.items():
-                measured(checkout, "growth:data_directories", folder, asked.size)
-            for count in growth.counts(asked.size):
-                pair = {
-                    checkout: measured(checkout, "growth:ours", folder, count) for checkout, folder in folders.items()
-                }
-                peaks = " and ".join(f"{found['peak']:.2f}" for found in pair.values())
-                seconds = {checkout: found["seconds"] for checkout, found in pair.items()}
-                show("B10", f"{count:,} symbols; {peaks} GB", [seconds], asked.older)
 
 
 def show(name: str, work: str, turns: list[dict[Path, float]], older: Path) -> None:
