@@ -51,6 +51,11 @@ def test_the_top_level_holds_packages_and_at_most_four_files() -> None:
     assert len([path for path in PACKAGE.iterdir() if path.is_file() and path.suffix in (".py", ".typed")]) <= 4
 
 
+def test_the_package_has_no_leftovers_of_editors_and_merges() -> None:
+    kinds = {path.suffix for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert kinds <= {".py", ".md", ".toml", ".typed", ".html", ".css", ".js"}
+
+
 @pytest.mark.parametrize(
     "path", sorted(path.parent for path in PACKAGE.rglob("__init__.py")), ids=lambda path: path.name
 )

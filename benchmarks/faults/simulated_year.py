@@ -2,17 +2,12 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
-import pyarrow as pa
 
 from benchmarks.faults.forked import answer
 from benchmarks.faults.protocol import Outcome
@@ -20,8 +15,8 @@ from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor
-from market_pipeline.storage.warehouse import Transaction, Warehouse
-from market_pipeline_tests.pipeline import Pipeline, clock_at
+from market_pipeline_tests.cached_pipeline import CachedPipeline
+from market_pipeline_tests.pipeline import clock_at
 from market_pipeline_tests.vendor import Vendor
 
 CALENDARS = ("XNYS", "24/7", "XLON", "XTKS")
@@ -63,35 +58,6 @@ class SimulatedYear:
 
         fault, numbers = answer(lived, self.folder)
         return Outcome(f"quarters of {calendar}", fault, numbers=numbers)
-
-
-class CachedWarehouse(Warehouse):
-    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        super().__init__(warehouse.path, warehouse.source)
-        object.__setattr__(self, "answers", {})
-        self.answers: dict[str, pa.Table]
-
-    def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        query = f"{sql} {parameters}"
-        if query not in self.answers:
-            self.answers[query] = super().read(sql, parameters)
-        return self.answers[query]
-
-    @contextmanager
-    def transaction(self, market: str) -> Iterator[Transaction]:
-        with super().transaction(market) as transaction:
-            yield transaction
-        self.answers.clear()
-
-
-class CachedPipeline(Pipeline):
-    """A pipeline with a cached warehouse."""
-
-    @cached_property
-    def warehouse(self) -> Warehouse:  # type: ignore[override]
-        return CachedWarehouse(super().warehouse)
 
 
 class Year:

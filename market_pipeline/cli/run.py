@@ -80,9 +80,10 @@ def run(name: str | None, *, json_wanted: bool) -> None:
         untrained = untrained_month(Warehouse(settings.warehouse, settings.source), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
         runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
+    if runs or not ended:
+        _report(console, settings, markets, runs, json_wanted=json_wanted)
     if ended:
         raise ConfigurationError(" ".join(ended))
-    _report(console, settings, markets, runs, json_wanted=json_wanted)
 
 
 @command("market-pipeline demo", "MARKET_PIPELINE_HOME=/tmp/look market-pipeline demo")

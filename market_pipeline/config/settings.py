@@ -65,7 +65,7 @@ class Settings:
         if pattern := set(str(home)) & set("?*["):
             raise ConfigurationError(
                 f"The data directory {home} has {min(pattern)!r} in its path, which Dagster takes for a pattern. Set "
-                " MARKET_PIPELINE_HOME to another."
+                "MARKET_PIPELINE_HOME to another."
             )
         source = environment.get("MARKET_PIPELINE_SOURCE") or remembered_source(home) or "yahoo"
         if source not in SOURCES:

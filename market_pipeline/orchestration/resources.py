@@ -18,10 +18,6 @@ THIS_PROCESS = f"{os.getpid()}-{uuid4().hex[:8]}"
 """Its folder for sorting on disk: DuckDB processes that share one write the same files, and crash."""
 
 
-NO_VALUES = dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
-"""No asset returns a value to store."""
-
-
 def resources_of(settings: Settings) -> dict[str, object]:
     """The resources for these settings.
 
@@ -45,6 +41,6 @@ def resources_of(settings: Settings) -> dict[str, object]:
         "warehouse": dg.ResourceDefinition(warehouse, config_schema={}, required_resource_keys={"database"}),
         "source": dg.ResourceDefinition(lambda _: open_source(settings), config_schema={}),
         "settings": dg.ResourceDefinition(lambda _: settings, config_schema={}),
-        # Dagster's default would create the folder that run configuration names.
-        "io_manager": dg.IOManagerDefinition(lambda _: NO_VALUES, config_schema={}),
+        # No asset returns a value to store, and Dagster's default would create the folder that run configuration names.
+        "io_manager": dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, config_schema={}),
     }

@@ -1,6 +1,6 @@
 """What the head of a CSV or Parquet file states: its columns by our names, its symbols, its row groups.
 
-Reads no row. How rows are read from a file follows from its layout: file_tables.py.
+Reads no row. How rows are read from a file follows from its layout: file_queries.py.
 """
 
 import csv

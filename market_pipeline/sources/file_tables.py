@@ -1,4 +1,4 @@
-"""The rows of files as DuckDB reads them: the SQL of each layout, a table sorted on disk, the lines that are left out.
+"""The rows of files in DuckDB: a table that is sorted on disk, the rows of a chunk, the lines that are left out.
 
 Parquet files that state the symbols and days of their row groups are read where they are. All others are loaded once,
 sorted by symbol and session. Knows no market, and nothing of what a row means.
@@ -7,7 +7,6 @@ sorted by symbol and session. Knows no market, and nothing of what a row means.
 import csv
 import datetime as dt
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,7 @@ import pyarrow as pa
 
 from market_pipeline.errors import SourceError
 from market_pipeline.sources.file_heads import (
-    EVENTS,
     LONGEST_LINE,
-    NUMBERS,
     Head,
     Layout,
     ends_a_line,
@@ -29,6 +26,7 @@ from market_pipeline.sources.file_heads import (
     too_long,
     unreadable,
 )
+from market_pipeline.sources.file_queries import FILE, identifier, literal, rows_as_stated, rows_of_symbols, session_of
 
 Files: TypeAlias = Mapping[Path, Head]
 Result = TypeVar("Result")
@@ -45,20 +43,6 @@ BLOCK = 16 << 20
 
 NAMED = 3
 """Lines of a file that are named; the others are counted."""
-
-BLANKS = (
-    "", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "n/a", "na", "nan", "none", "null",
-    "#n/a", "#n/a n/a", "#na",
-)  # fmt: skip
-"""What stands for no event, in lower case."""
-
-FILE = "path of the file"
-"""The column with the file of a row."""
-
-DAY_OF_TEXT = r"""coalesce(
-    try_cast(date as date),
-    try_cast(regexp_replace(left(trim(date), 10), '^(\d{4})[/.]?(\d\d)[/.]?(\d\d)$', '\1-\2-\3') as date)
-)"""
 
 REJECTED = f"""
 select file_path, count(*), list([line::varchar, error_type::varchar, csv_line] order by line)[:{NAMED}]
@@ -94,9 +78,9 @@ class FileTables:
         self.copies = dict[Path, Path]()
         self.db = duckdb.connect()
         for setting, value in {"temp_directory": folder, **SETTINGS}.items():
-            self.db.execute(f"set {setting} = {_text(str(value))}")
+            self.db.execute(f"set {setting} = {literal(str(value))}")
         self.db.execute("create table names as select unnest($1) as symbol, unnest(range(len($1))) as place", [names])
-        columns = "".join(f", {_name(number)} double" for number in numbers)
+        columns = "".join(f", {identifier(number)} double" for number in numbers)
         self.db.execute(f"create table loaded (symbol integer, session date{columns})")
 
     def load(self, files: Files) -> None:
@@ -112,13 +96,13 @@ class FileTables:
     def rows(self, files: Files, low: int, high: int, days: tuple[dt.date, dt.date] | None) -> pa.Table:
         """The rows, loaded or in Parquet `files`, of the symbols from `low` to `high`, on some or all days."""
         loaded = f"symbol between {low} and {high}"
-        stated = f"symbol between {_text(self.names[low])} and {_text(self.names[high])}"
+        stated = f"symbol between {literal(self.names[low])} and {literal(self.names[high])}"
         if days:
             loaded += f" and session between '{days[0]}' and '{days[1]}'"
             stated += f" and date >= date '{days[0]}' and date < date '{days[1] + dt.timedelta(days=1)}'"
 
         def read(some: Files) -> pa.Table:
-            selects = (self._select(layout, files, stated) for layout, files in _by_layout(some))
+            selects = (rows_of_symbols(layout, self._owners(files), stated) for layout, files in _by_layout(some))
             return self.db.execute(" union all by name ".join(selects)).to_arrow_table()
 
         self.db.execute("set threads = 1")  # meanwhile other threads make bars of the rows before
@@ -141,13 +125,13 @@ class FileTables:
         return (min(days), max(days)) if days else None
 
     def _span(self, layout: Layout, files: Files) -> tuple[dt.date | None, dt.date | None]:
-        rows = self._select(layout, files)
+        rows = rows_of_symbols(layout, self._owners(files))
         sql = f"select min(session), max(session) from ({rows}) where close is not null and not isnan(close)"
         [(since, until)] = self.db.cursor().execute(sql).fetchall()
         return since, until
 
     def _distinct(self, layout: Layout, files: Files) -> list[str]:
-        sql = f"select distinct symbol from ({self._raw(layout, files)}) where symbol is not null"
+        sql = f"select distinct symbol from ({rows_as_stated(layout, self._owners(files))}) where symbol is not null"
         return [symbol for (symbol,) in self.db.cursor().execute(sql).fetchall()]
 
     def _attempt(self, read: Callable[[Files], Result], files: Files) -> list[Result]:
@@ -171,28 +155,36 @@ class FileTables:
 
     def _insert(self, layout: Layout, files: Files) -> None:
         with self.db.cursor() as cursor:  # the tables of rejected lines are its own
-            rows = f"select * from ({self._select(layout, files)}) where session is not null order by symbol, session"
+            rows = rows_of_symbols(layout, self._owners(files))
             cursor.execute("begin")
-            cursor.execute(f"insert into loaded by name {rows}")
+            cursor.execute(
+                f"insert into loaded by name from ({rows}) where session is not null order by symbol, session"
+            )
             typed = layout.width and layout.numbers == "DOUBLE"
             if typed and cursor.execute(WORDS, [dict(layout.columns)["date"]]).fetchall():
                 cursor.execute("rollback")
                 self._insert(layout._replace(numbers="VARCHAR"), files)
                 return
             cursor.execute("commit")
-            undated = UNDATED.format(rows=self._raw(layout, files), session=_session(layout))
+            undated = UNDATED.format(rows=rows_as_stated(layout, self._owners(files)), session=session_of(layout))
             path_of = {self._path(path): path for path in files}
             for read, count, lines in cursor.execute(REJECTED if layout.width else undated).fetchall():
                 self._report(layout, path_of[read], files, count, [_fault(layout, *line) for line in lines])
 
     def _report(self, layout: Layout, path: Path, files: Files, count: int, lines: Sequence[str]) -> None:
         """Report a file with lines that cannot be read: as broken if no other line can."""
-        rows = f"select {_session(layout)} as session from ({self._raw(layout, {path: files[path]})})"
+        rows = (
+            f"select {session_of(layout)} as session from ({rows_as_stated(layout, self._owners({path: files[path]}))})"
+        )
         if self.db.cursor().execute(f"select 1 from ({rows}) where session is not null limit 1").fetchall():
             more = f", and {count - NAMED} more lines" if count > NAMED else ""
             self.note(f"{path}: left out {'; '.join(lines)}{more}")
         else:
             self.failed(path, unreadable(path, "; ".join(lines)))
+
+    def _owners(self, files: Files) -> dict[str, str | None]:
+        """Where DuckDB reads each file, with its one symbol."""
+        return {self._path(path): head.owner for path, head in files.items()}
 
     def _path(self, path: Path) -> str:
         """Where DuckDB reads a file: packed ones are copied, so that one that breaks off is noticed."""
@@ -212,78 +204,12 @@ class FileTables:
                 target.write(block.replace(b"\r\n", b"\n"))
         self.copies[path] = copy
 
-    def _select(self, layout: Layout, files: Files, where: str = "true") -> str:
-        """SQL of the rows of symbols in `names`: symbol as its place there; session, NULL if there is none; numbers."""
-        numbers = "".join(f", {_number(name)} as {_name(name)}" for name, _ in layout.columns if name in NUMBERS)
-        return (
-            f"select place::integer as symbol, {_session(layout)} as session{numbers} "
-            f"from ({self._raw(layout, files)}) join names using (symbol) where {where}"
-        )
-
-    def _raw(self, layout: Layout, files: Files) -> str:
-        """SQL of rows under our names, as the files have them; beside them the file, and the row in a Parquet file."""
-        owners = {self._path(path): head.owner for path, head in files.items()}
-        options = _csv_options(layout) if layout.width else ", file_row_number = true"
-        source = (
-            f"{'read_csv' if layout.width else 'read_parquet'}([{', '.join(map(_text, owners))}], "
-            f"filename = '{FILE}', hive_partitioning = false{options})"
-        )
-        if layout.wide:
-            blocks = (
-                ", ".join(
-                    [f"symbol: {_text(symbol)}", *(f"{_name(name)}: {_name(column)}" for name, column in columns)]
-                )
-                for symbol, columns in layout.wide
-            )
-            return f"select unnest([{', '.join(f'{{{block}}}' for block in blocks)}], recursive := true) from {source}"
-        columns = ", ".join(f"{_name(column)} as {_name(name)}" for name, column in layout.columns)
-        rows = f'select {columns}, "{FILE}"{"" if layout.width else ", file_row_number + 1 as row"} from {source}'
-        if "symbol" in dict(layout.columns):
-            return f"select * replace (symbol::varchar as symbol) from ({rows})"
-        known = ", ".join(f"({_text(path)}, {_text(owner or '')})" for path, owner in owners.items())
-        return f'select * from ({rows}) join (values {known}) as owners("{FILE}", symbol) using ("{FILE}")'
-
 
 def _by_layout(files: Files) -> list[tuple[Layout, dict[Path, Head]]]:
     found = dict[Layout, dict[Path, Head]]()
     for path, head in files.items():
         found.setdefault(head.layout, {})[path] = head
     return list(found.items())
-
-
-def _csv_options(layout: Layout) -> str:
-    """A line whose date or number cannot be read, or with another number of fields, is rejected."""
-    date = dict(layout.columns)["date"]
-    blocks = layout.wide or (("", layout.columns),)
-    numbers = {place for _, columns in blocks for name, place in columns if name in NUMBERS}
-    types = {place: layout.numbers if place in numbers else "VARCHAR" for place in map(str, range(layout.width))}
-    return (
-        f", columns = {types | {date: 'DATE'}}, skip = {layout.skip}, header = false, auto_detect = false, "
-        f"delim = ',', quote = '\"', escape = '\"', store_rejects = true, force_not_null = ['{date}']"
-        + (f", dateformat = '{layout.date}'" if layout.date else "")
-    )
-
-
-def _session(layout: Layout) -> str:
-    """SQL of the day of a row: of a time with a zone the day that its clocks show."""
-    if layout.width or layout.date == "day":
-        return "date::date"
-    if layout.date == "text":
-        return DAY_OF_TEXT
-    if offset := re.fullmatch(r"([+-])(\d\d):(\d\d)", layout.date):
-        sign, hours, minutes = offset.groups()
-        return f"(timezone('UTC', date) {sign} interval '{hours} hours {minutes} minutes')::date"
-    return f"timezone({_text(layout.date)}, date)::date"
-
-
-def _number(name: str) -> str:
-    """SQL of a double: NULL where no number stands, but for an event 0 where nothing stands and NaN for words."""
-    column = _name(name)
-    number = f"try_cast({column} as double)"
-    if name not in EVENTS:
-        return number
-    blank = f"coalesce(lower(trim({column}::varchar)), '') in ({', '.join(map(_text, BLANKS))})"
-    return f"coalesce(nullif({number}, 'nan'), case when {blank} then 0 else 'nan'::double end)"
 
 
 def _fault(layout: Layout, line: str, kind: str, content: str | None) -> str:
@@ -299,13 +225,3 @@ def _fault(layout: Layout, line: str, kind: str, content: str | None) -> str:
     last = int(line) + text.count("\n")
     where = f"line {line} has" if last == int(line) else f"lines {line} to {last} have"
     return f"{where} {'a quotation mark that is not closed' if kind == 'UNQUOTED VALUE' else kind.lower()}"
-
-
-def _text(value: str) -> str:
-    """An SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(column: str) -> str:
-    """An SQL identifier."""
-    return '"' + column.replace('"', '""') + '"'

@@ -1,6 +1,6 @@
 """Bars from a folder of CSV or Parquet files: long ones, or one per symbol as Yahoo and yfinance write them.
 
-Decides which rows are read together. How a file is read is in file_tables.py, what a bar is in file_bars.py.
+Decides which rows are read together. How a file is read is in file_queries.py, what a bar is in file_bars.py.
 """
 
 import datetime as dt
@@ -71,7 +71,8 @@ class FilesSource:
 
     def days(self, symbols: Sequence[str]) -> tuple[dt.date, dt.date] | None:
         """The first and the last day of their rows; the files are read again only when one has changed."""
-        stats = ((path, path.stat()) for path in self._paths())
+        inside = (path for path in self._paths() if path.is_file() and is_inside(self.folder, path))
+        stats = ((path, path.stat()) for path in inside)
         return days_in(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats), tuple(sorted(symbols)))
 
     def _paths(self) -> list[Path]:
@@ -85,12 +86,17 @@ class FilesSource:
         )
 
 
+def is_inside(folder: Path, path: Path) -> bool:
+    """Whether a path of the folder is no link that leads out of it."""
+    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def require_inside(folder: Path, path: Path) -> None:
     """Raise SourceError for a link to a file elsewhere, which its author may not be allowed to read."""
-    target = Path(os.path.realpath(path))
-    if path.is_symlink() and not target.is_relative_to(os.path.realpath(folder)):
+    if not is_inside(folder, path):
         raise SourceError(
-            f"{path} is a link to {target}, which is not in {folder}. Put the file itself there, or remove the link."
+            f"{path} is a link to {os.path.realpath(path)}, which is not in {folder}. Put the file itself there, or "
+            "remove the link."
         )
 
 

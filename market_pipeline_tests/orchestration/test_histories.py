@@ -18,7 +18,8 @@ from market_pipeline.orchestration.gaps import stored_of
 from market_pipeline.orchestration.jobs import jobs_of
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor, universe_sensor, unloaded
 from market_pipeline.storage.catalog import WAREHOUSE
-from market_pipeline_tests.orchestration.test_sensors import CachedPipeline, evaluated, finish, restate
+from market_pipeline_tests.cached_pipeline import CachedPipeline
+from market_pipeline_tests.orchestration.test_sensors import evaluated, finish, restate
 
 START, LAST = dt.date(2024, 4, 1), dt.date(2024, 5, 10)
 BEGIN = dt.datetime(2024, 5, 11, 12, tzinfo=dt.UTC)

@@ -1,12 +1,10 @@
 """What the sensors request, at chosen moments and over a year."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
@@ -25,7 +23,7 @@ from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.requests import Memory
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor, universe_sensor
 from market_pipeline.storage.tables.prices import RESTATEMENTS
-from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline_tests.cached_pipeline import CachedPipeline
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 from market_pipeline_tests.vendor import Vendor
 
@@ -296,40 +294,6 @@ def test_nothing_is_requested_while_a_run_of_the_market_is_under_way(
     assert all(run.run_id in str(result.skip_reason) for result in skipped)
     pipeline.instance.report_run_failed(run)
     assert all(evaluated(one, pipeline, SATURDAY).run_requests for one in sensors)
-
-
-class CachedWarehouse(Warehouse):
-    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        super().__init__(warehouse.path, warehouse.source)
-        object.__setattr__(self, "answers", {})
-        self.answers: dict[str, pa.Table]
-
-    def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        query = f"{sql} {parameters}"
-        if query not in self.answers:
-            self.answers[query] = super().read(sql, parameters)
-        return self.answers[query]
-
-    @contextmanager
-    def transaction(self, market: str) -> Iterator[Transaction]:
-        self.answers.clear()
-        with super().transaction(market) as transaction:
-            yield transaction
-        self.answers.clear()
-
-
-class CachedPipeline(Pipeline):
-    """A pipeline with a cached warehouse, and one market with its calendar."""
-
-    @cached_property
-    def market(self) -> Market:  # type: ignore[override]
-        return super().market
-
-    @cached_property
-    def warehouse(self) -> Warehouse:  # type: ignore[override]
-        return CachedWarehouse(super().warehouse)
 
 
 class Year:

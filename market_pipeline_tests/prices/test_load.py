@@ -36,6 +36,18 @@ def interposed(monkeypatch: pytest.MonkeyPatch, name: str, before: Callable[[], 
     monkeypatch.setattr(load, name, called)
 
 
+def once(pipeline: Pipeline, sql: str) -> Callable[[], None]:
+    """What another process writes the first time that this is called."""
+    pending = [sql]
+
+    def write() -> None:
+        if pending:
+            with pipeline.warehouse.connect(read_only=False) as connection:
+                connection.execute(pending.pop())
+
+    return write
+
+
 @pytest.mark.parametrize("name", ["reconcile", "count_symbols"])
 def test_another_process_can_write_while_bars_are_compared_and_counted(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, name: str
@@ -56,14 +68,8 @@ def test_bars_that_change_meanwhile_are_compared_again(pipeline: Pipeline, monke
     assert isinstance(vendor, Vendor)
     [bar] = vendor.bars[vendor.where("SIM1", LAST)].to_dict("records")
     middle = (bar["high"] + bar["low"]) / 2
-    changes = ["update prices set close = (high + low) / 2 where symbol = 'SIM1' and session = '2023-01-31'"]
-
-    def another() -> None:
-        if changes:
-            with pipeline.warehouse.connect(read_only=False) as connection:
-                connection.execute(changes.pop())
-
-    interposed(monkeypatch, "reconcile", another)
+    change = "update prices set close = (high + low) / 2 where symbol = 'SIM1' and session = '2023-01-31'"
+    interposed(monkeypatch, "reconcile", once(pipeline, change))
     pipeline.compute(("prices",), LAST, LAST)
     stored = pipeline.warehouse.read("select old, new from restatements").to_pylist()
     assert stored == [{"old": pytest.approx(middle), "new": pytest.approx(bar["close"])}]
@@ -72,20 +78,14 @@ def test_bars_that_change_meanwhile_are_compared_again(pipeline: Pipeline, monke
 
 
 def test_bars_that_arrive_meanwhile_are_counted(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    arrivals = ["insert into prices select * replace (date '2023-01-31' as session) from lost"]
     with pipeline.warehouse.connect(read_only=False) as connection:
         connection.execute("create table lost as from prices where symbol = 'SIM2' and session = '2023-01-30'")
         connection.execute("delete from prices where symbol = 'SIM2' and session = '2023-01-31'")
     vendor = pipeline.source
     assert isinstance(vendor, Vendor)
     vendor.missing |= vendor.where("SIM2", LAST)
-
-    def another() -> None:
-        if arrivals:
-            with pipeline.warehouse.connect(read_only=False) as connection:
-                connection.execute(arrivals.pop())
-
-    interposed(monkeypatch, "count_symbols", another)
+    arrival = "insert into prices select * replace (date '2023-01-31' as session) from lost"
+    interposed(monkeypatch, "count_symbols", once(pipeline, arrival))
     pipeline.compute(("prices",), LAST, LAST)
     counted = pipeline.warehouse.read("select present, missing from coverage where session = '2023-01-31'").to_pylist()
     assert counted == [{"present": 3, "missing": 0}]

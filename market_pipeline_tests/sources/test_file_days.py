@@ -77,3 +77,14 @@ def test_a_source_that_goes_on_has_no_last_day() -> None:
     assert days_of(SimulatedSource(), crypto) is None
     assert beyond_its_end(SimulatedSource(), crypto, dt.date(2026, 1, 1)) is None
     assert newest_available(SimulatedSource(), crypto, dt.date(2026, 1, 1)) == dt.date(2026, 1, 1)
+
+
+def test_links_that_lead_outside_or_nowhere_have_no_days(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "files", tmp_path / "elsewhere"
+    for place in (folder, elsewhere):
+        place.mkdir()
+    write(folder, "csv", rows("AAA", *map(str, JANUARY)))
+    write(elsewhere, "parquet", rows("AAA", "2020-01-01", "2024-06-30"))
+    (folder / "outside.parquet").symlink_to(elsewhere / "bars.parquet")
+    (folder / "nowhere.parquet").symlink_to(elsewhere / "lost.parquet")
+    assert FilesSource(folder).days(("AAA",)) == JANUARY

@@ -130,7 +130,7 @@ def end(watched: Sequence[Watched]) -> None:
                 one.process.wait(ORDERLY)
     for one in watched:
         one.send(signal.SIGTERM)
-    while any([one.send(0) for one in watched]) and time.monotonic() < began + GRACE:  # noqa: C419  each is looked at
+    while [one for one in watched if one.send(0)] and time.monotonic() < began + GRACE:
         time.sleep(TICK)
     for one in watched:
         one.send(signal.SIGKILL)

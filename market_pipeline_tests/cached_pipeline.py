@@ -1,0 +1,46 @@
+"""A pipeline for simulated months and years: what is read again and again is read once."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from market_pipeline.config.markets import Market
+from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline_tests.pipeline import Pipeline
+
+
+class CachedWarehouse(Warehouse):
+    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        super().__init__(warehouse.path, warehouse.source)
+        object.__setattr__(self, "answers", {})
+        self.answers: dict[str, pa.Table]
+
+    def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        query = f"{sql} {parameters}"
+        if query not in self.answers:
+            self.answers[query] = super().read(sql, parameters)
+        return self.answers[query]
+
+    @contextmanager
+    def transaction(self, market: str) -> Iterator[Transaction]:
+        self.answers.clear()
+        with super().transaction(market) as transaction:
+            yield transaction
+        self.answers.clear()
+
+
+class CachedPipeline(Pipeline):
+    """A pipeline with a cached warehouse, and one market with its calendar."""
+
+    @cached_property
+    def market(self) -> Market:  # type: ignore[override]
+        return super().market
+
+    @cached_property
+    def warehouse(self) -> Warehouse:  # type: ignore[override]
+        return CachedWarehouse(super().warehouse)
