@@ -72,7 +72,7 @@ class Pipeline:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.warehouse, self.settings.source)
+        return Warehouse(self.settings.warehouse_file, self.settings.source)
 
     def materialise(self, assets: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         """One Dagster run of these assets and their checks, without raising."""

@@ -66,7 +66,7 @@ def write(directory: Directory, stop: Path) -> int:
     from market_pipeline.storage.warehouse import Warehouse
 
     settings = Settings.from_environment(os.environ | directory.environment)
-    warehouse, markets = Warehouse(settings.warehouse, settings.source), configured_markets(settings)
+    warehouse, markets = Warehouse(settings.warehouse_file, settings.source), configured_markets(settings)
     number = int(warehouse.read("select max(expected) as n from coverage")["n"][0].as_py())
     while True:
         number += 1

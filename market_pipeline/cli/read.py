@@ -91,7 +91,7 @@ def replay(name: str, origin: dt.datetime) -> None:
 
     settings, console = Settings.from_environment(), console_on()
     market = market_of(settings, name)
-    results = recompute(Warehouse(settings.warehouse, settings.source), market, origin.date(), settings.models)
+    results = recompute(Warehouse(settings.warehouse_file, settings.source), market, origin.date(), settings.models)
     for result in results:
         mark, outcome = "[green]identical[/]", "no rows differ"
         if result.differing is None:

@@ -77,7 +77,7 @@ def run(name: str | None, *, json_wanted: bool) -> None:
         if reason := beyond_its_end(source, market, newest):
             ended.append(f"{reason}.")
             continue
-        untrained = untrained_month(Warehouse(settings.warehouse, settings.source), market, newest)
+        untrained = untrained_month(Warehouse(settings.warehouse_file, settings.source), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
         runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
     if runs or not ended:
@@ -143,7 +143,7 @@ def materialise(
     first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
     if "prices" in assets:
         check_end(open_source(settings), market, first, last)
-    warehouse = Warehouse(settings.warehouse, settings.source)
+    warehouse = Warehouse(settings.warehouse_file, settings.source)
     planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start)
     instance, done = open_instance(settings), []
     with followed(console, planned) as steps:
@@ -166,7 +166,7 @@ def _report(
     from market_pipeline.storage.freshness import stored_freshness
     from market_pipeline.storage.warehouse import Warehouse
 
-    warehouse, now = Warehouse(settings.warehouse, settings.source), dt.datetime.now(dt.UTC)
+    warehouse, now = Warehouse(settings.warehouse_file, settings.source), dt.datetime.now(dt.UTC)
     found = [stored_freshness(warehouse, market, now) for market in markets]
     if json_wanted:
         behind = {one.market: one.behind for one in found}

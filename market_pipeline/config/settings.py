@@ -17,6 +17,8 @@ from market_pipeline.errors import ConfigurationError
 PREFIX = "MARKET_PIPELINE_"
 SOURCES = ("yahoo", "files", "simulated", "exchange")
 MART = "mart.duckdb"
+LAKE = "ducklake:postgres:"
+LOCAL = "local"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """Ports that browsers leave out."""
 
@@ -52,6 +54,15 @@ class Settings:
     public_url: str | None = None
     """The address of the UI at a reverse proxy, such as https://market.example.com. Unset: the UI answers on this
     machine only."""
+    warehouse: SecretStr | None = None
+    """The lake of several machines, `ducklake:postgres:<connection>`, its catalogue in Postgres. Unset: the file
+    `warehouse.duckdb` in the data directory."""
+    store: str | None = None
+    """Where the lake's data, the models, the mart and the report are: `s3://bucket/prefix`, or a folder that every
+    machine has. Needed with MARKET_PIPELINE_WAREHOUSE. Unset: the data directory."""
+    compute: str = LOCAL
+    """Where models are fitted and runs are executed: `local`, or the address of a Ray cluster, such as
+    `ray://head:10001` or `auto`. Unset: local."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -79,10 +90,12 @@ class Settings:
                 "Set it to the folder that holds the CSV or Parquet files."
             )
         alerts = tuple(map(SecretStr, environment.get("MARKET_PIPELINE_ALERTS", "").split()))
-        return cls(home, source, files, path("CONFIG"), alerts, public_url(environment))
+        lake, store = lake_of(environment)
+        compute = environment.get("MARKET_PIPELINE_COMPUTE") or LOCAL
+        return cls(home, source, files, path("CONFIG"), alerts, public_url(environment), lake, store, compute)
 
     @property
-    def warehouse(self) -> Path:
+    def warehouse_file(self) -> Path:
         return self.home / "warehouse.duckdb"
 
     @property
@@ -135,6 +148,31 @@ def public_url(environment: Mapping[str, str]) -> str | None:
             "such as https://market.example.com."
         )
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def lake_of(environment: Mapping[str, str]) -> tuple[SecretStr | None, str | None]:
+    """MARKET_PIPELINE_WAREHOUSE and MARKET_PIPELINE_STORE; raises ConfigurationError unless both or none are set.
+
+    >>> lake_of({})
+    (None, None)
+    """
+    lake, store = (environment.get(PREFIX + name) for name in ("WAREHOUSE", "STORE"))
+    if lake and not lake.startswith(LAKE):
+        raise ConfigurationError(
+            f"MARKET_PIPELINE_WAREHOUSE begins with {lake[:12]!r}. Set it to {LAKE} and a connection of Postgres, such "
+            f"as {LAKE}'host=catalog dbname=market', or unset it to use the file in the data directory."
+        )
+    if bool(lake) != bool(store):
+        present, absent = ("WAREHOUSE", "STORE") if lake else ("STORE", "WAREHOUSE")
+        raise ConfigurationError(
+            f"MARKET_PIPELINE_{present} is set, but MARKET_PIPELINE_{absent} is not. Set both for several machines, or "
+            "none of them."
+        )
+    if store and "://" in store and not store.startswith("s3://"):
+        raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")
+    if store and "://" not in store:
+        store = str(Path(store).absolute())
+    return (SecretStr(lake), store) if lake else (None, None)
 
 
 def published_mart() -> Path:

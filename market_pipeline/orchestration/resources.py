@@ -27,7 +27,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
     limits = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(settings.home / "spill")}
 
     def database(_: dg.InitResourceContext) -> DuckDBResource:
-        return DuckDBResource(database=str(settings.warehouse), connection_config=limits)
+        return DuckDBResource(database=str(settings.warehouse_file), connection_config=limits)
 
     def warehouse(context: dg.InitResourceContext) -> Warehouse:
         database: DuckDBResource = context.resources.database
@@ -37,7 +37,9 @@ def resources_of(settings: Settings) -> dict[str, object]:
         return Warehouse(Path(database.database), settings.source, config)
 
     return {
-        "database": dg.ResourceDefinition(database, config_schema={}, description=f"{settings.warehouse}, {limits}"),
+        "database": dg.ResourceDefinition(
+            database, config_schema={}, description=f"{settings.warehouse_file}, {limits}"
+        ),
         "warehouse": dg.ResourceDefinition(warehouse, config_schema={}, required_resource_keys={"database"}),
         "source": dg.ResourceDefinition(lambda _: open_source(settings), config_schema={}),
         "settings": dg.ResourceDefinition(lambda _: settings, config_schema={}),

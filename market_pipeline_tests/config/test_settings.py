@@ -56,5 +56,25 @@ def test_addresses_of_alerts_are_secret(tmp_path: Path) -> None:
 def test_every_variable_has_a_meaning() -> None:
     assert {name.removeprefix("MARKET_PIPELINE_") for name in variables()} == {
         "HOME", "SOURCE", "FILES", "CONFIG", "ALERTS", "PUBLIC_URL", "MODELS", "TRACEBACK",
+        "WAREHOUSE", "STORE", "COMPUTE",
     }  # fmt: skip
     assert all(meaning.endswith(".") and "\n" not in meaning for meaning in variables().values())
+
+
+def test_a_lake_needs_its_store_and_shows_no_password(tmp_path: Path) -> None:
+    address = "ducklake:postgres:host=catalog password=geheim"
+    lake = {"MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_WAREHOUSE": address}
+    settings = Settings.from_environment({**lake, "MARKET_PIPELINE_STORE": "s3://bucket/prefix"})
+    assert settings.warehouse is not None
+    assert settings.warehouse.get_secret_value() == address
+    assert settings.store == "s3://bucket/prefix"
+    assert "geheim" not in repr(settings)
+    for wrong in (
+        lake,
+        {**lake, "MARKET_PIPELINE_STORE": "https://bucket"},
+        {"MARKET_PIPELINE_STORE": "s3://bucket/prefix"},
+        {"MARKET_PIPELINE_WAREHOUSE": "postgres:password=geheim", "MARKET_PIPELINE_STORE": "folder"},
+    ):
+        with pytest.raises(ConfigurationError, match="Set") as refused:
+            Settings.from_environment(wrong)
+        assert "geheim" not in str(refused.value)

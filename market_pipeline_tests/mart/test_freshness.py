@@ -144,4 +144,4 @@ def test_the_sensor_makes_no_warehouse(tmp_path: Path) -> None:
     result = freshness_sensor([pipeline.market])(dg.build_sensor_context(resources={"warehouse": pipeline.warehouse}))
     assert isinstance(result, dg.SensorResult)
     assert "Nothing is stored yet" in str(result.skip_reason)
-    assert not pipeline.settings.warehouse.exists()
+    assert not pipeline.settings.warehouse_file.exists()

@@ -214,7 +214,7 @@ with Warehouse(Path(sys.argv[1]), "simulated", patience=1).connect(read_only=Fal
 def copied(pipeline: Pipeline, folder: Path) -> Warehouse:
     """A warehouse of its own with the same content."""
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(pipeline.settings.warehouse, folder / "warehouse.duckdb")
+    shutil.copyfile(pipeline.settings.warehouse_file, folder / "warehouse.duckdb")
     return Warehouse(folder / "warehouse.duckdb", "simulated")
 
 

@@ -49,7 +49,7 @@ def test_an_empty_data_directory_waits_for_its_first_backfill(tmp_path: Path) ->
     requested = daily_at(empty, dt.datetime(2024, 5, 25, 4, tzinfo=NEW_YORK))
     assert isinstance(requested, dg.SkipReason)
     assert "waits for its first backfill" in (requested.skip_message or "")
-    assert not empty.settings.warehouse.exists()
+    assert not empty.settings.warehouse_file.exists()
 
 
 def test_training_runs_on_the_first_after_the_daily_run(pipeline: Pipeline) -> None:

@@ -69,7 +69,7 @@ def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays
 
 
 def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.DagsterInstance) -> None:
-    warehouse = Warehouse(settings.warehouse, "simulated")
+    warehouse = Warehouse(settings.warehouse_file, "simulated")
     named, lost = (save({"a": [number]}, settings.models / "m" / "linear", "2024-01-01") for number in (1, 2))
     with warehouse.connect(read_only=False) as connection:
         connection.execute(REGISTER, [str(named[0].relative_to(settings.models)), named[1]])

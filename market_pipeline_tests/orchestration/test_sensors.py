@@ -93,7 +93,7 @@ def test_nothing_is_requested_before_the_first_backfill(tmp_path: Path) -> None:
     requested = gaps_at(empty, SATURDAY)
     assert not requested.run_requests
     assert "waits for its first backfill" in str(requested.skip_reason)
-    assert not empty.settings.warehouse.exists()
+    assert not empty.settings.warehouse_file.exists()
 
 
 def test_a_missing_and_an_incomplete_session_are_one_run_at_growing_intervals(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def changed_here(pipeline: Pipeline, sql: str) -> None:
 
 
 def changed_by_another_process(pipeline: Pipeline, sql: str) -> None:
-    code = f"import duckdb; duckdb.connect({str(pipeline.settings.warehouse)!r}).execute({sql!r})"
+    code = f"import duckdb; duckdb.connect({str(pipeline.settings.warehouse_file)!r}).execute({sql!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

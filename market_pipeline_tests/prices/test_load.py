@@ -55,7 +55,7 @@ def test_another_process_can_write_while_bars_are_compared_and_counted(
     opened = []
 
     def open_it() -> None:
-        line = [sys.executable, "-c", OPENED_BY_ANOTHER, str(pipeline.settings.warehouse)]
+        line = [sys.executable, "-c", OPENED_BY_ANOTHER, str(pipeline.settings.warehouse_file)]
         opened.append(subprocess.run(line, capture_output=True, check=False, timeout=60).returncode)
 
     interposed(monkeypatch, name, open_it)

@@ -37,11 +37,11 @@ MONTHS = "select distinct month from models where market = $market"
 
 def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetime) -> Iterator[Finding]:
     """The warehouse with its schema version; clock, sessions, symbols and models of each market; the mart."""
-    warehouse = Warehouse(settings.warehouse, settings.source, patience=PATIENCE)
+    warehouse = Warehouse(settings.warehouse_file, settings.source, patience=PATIENCE)
     newest: dict[str, dt.date] = {}
     try:
         version = warehouse.schema_version()
-        refuse_newer(settings.warehouse, version)
+        refuse_newer(settings.warehouse_file, version)
         if version is None:
             yield Finding("warehouse", True, "none yet; the first backfill creates it")
         elif version < SCHEMA_VERSION:
