@@ -1,14 +1,15 @@
-# Targets: demo, test, ui, docs, bench, faults. Each first creates the environment if there is none.
+# Targets: demo, test, test-cluster, ui, docs, bench, faults. Each first creates the environment if there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+CLUSTER_READY := .venv-cluster/ready
 # How much of the benchmark's full workload: make bench SIZE=1
 SIZE ?= 0.2
 PEERS := .venv-bench/ready
 
-.PHONY: demo test ui docs bench faults clean
+.PHONY: demo test test-cluster ui docs bench faults clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -18,6 +19,10 @@ test: $(READY)
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q -n 2
+
+# Several hosts, Postgres, an S3 server and Ray on this machine. As root, for only root makes hosts.
+test-cluster: $(CLUSTER_READY)
+	@.venv-cluster/bin/pytest -q market_pipeline_tests/cluster
 
 ui: $(READY)
 	@$(BIN)/market-pipeline ui
@@ -40,13 +45,20 @@ $(PEERS): benchmarks/peers.lock $(READY)
 	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
 	@touch $@
 
+define environment
+@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or set its path: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+@echo "Creating the environment in $(@D) (once, about two minutes) ..."
+@$(PYTHON) -m venv --clear $(@D)
+@$(@D)/bin/pip install --disable-pip-version-check -q --require-hashes -r $<
+@$(@D)/bin/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+@touch $@
+endef
+
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or set its path: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Creating the environment in .venv (once, about two minutes) ..."
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
-	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	@touch $@
+	$(environment)
+
+$(CLUSTER_READY): requirements-cluster.lock pyproject.toml
+	$(environment)
 
 clean:
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-cluster .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

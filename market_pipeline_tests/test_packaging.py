@@ -81,8 +81,8 @@ def test_the_source_archive_contains_code_pages_and_tests_but_no_images(sources:
     with tarfile.open(sources) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     for needed in (
-        "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "dagster.yaml", "docs/faq.md",
-        "market_pipeline/cli/main.py", "market_pipeline_tests/test_packaging.py",
+        "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "requirements-cluster.lock",
+        "dagster.yaml", "docs/faq.md", "market_pipeline/cli/main.py", "market_pipeline_tests/test_packaging.py",
     ):  # fmt: skip
         assert needed in names
     heavy = (".png", ".jpg", ".gif", ".mp4", ".webm", ".ipynb", ".duckdb")

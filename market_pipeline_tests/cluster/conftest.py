@@ -1,5 +1,6 @@
 """The services that tests of a cluster share, and what is left out where the cluster's packages are missing."""
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from uuid import uuid4
@@ -12,11 +13,16 @@ if not find_spec("duckdb_extension_ducklake"):
     collect_ignore_glob = ["test_*.py"]
 
 
+def need(lacking: str) -> None:
+    """Skip a test for what this machine lacks, if anything; in CI nothing is skipped, and the test fails."""
+    if lacking:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"This machine lacks {lacking}.")
+
+
 @pytest.fixture(scope="session")
 def catalogue() -> Iterator[services.Postgres]:
     """One Postgres for all tests; each makes its own database."""
-    if lacking := services.missing():
-        pytest.skip(f"This machine lacks {lacking}.")
+    need(services.missing())
     with services.postgres() as server:
         yield server
 
@@ -24,8 +30,7 @@ def catalogue() -> Iterator[services.Postgres]:
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[services.ObjectStore]:
     """One S3 server for all tests; each takes its own prefix."""
-    if lacking := services.missing():
-        pytest.skip(f"This machine lacks {lacking}.")
+    need(services.missing())
     with services.object_store() as server:
         yield server
 
