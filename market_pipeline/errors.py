@@ -27,3 +27,7 @@ class PluginError(MarketPipelineError):
 
 class ServerError(MarketPipelineError):
     """A process of the server cannot be kept running."""
+
+
+class ComputeError(MarketPipelineError):
+    """The cluster that computes cannot be reached, has no worker, or lost a piece of work for good."""

@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(str(files("market_pipeline")))
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LADDER = (
-    "errors", "config", "storage", "sources", "orchestration", "prices", "indicators", "models", "forecasts", "scores",
-    "mart", "definitions", "cli",
+    "errors", "config", "storage", "compute", "sources", "orchestration", "prices", "indicators", "models", "forecasts",
+    "scores", "mart", "definitions", "cli",
 )  # fmt: skip
 """Packages and files of the top level, in the order in which they may import each other."""
 

@@ -1,0 +1,140 @@
+"""Work as tasks of a Ray cluster. Ray schedules them, repeats those whose worker died, and holds what they share."""
+
+import importlib
+import logging
+import os
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from threadpoolctl import threadpool_limits
+
+from market_pipeline.compute.protocol import Item, Result, Shared
+from market_pipeline.errors import ComputeError
+
+REPEATS = 3
+"""Times that Ray repeats a piece of work whose worker died."""
+
+PATIENCE = 15.0
+"""Seconds until the head of the cluster answers."""
+
+WORKERLESS = 60.0
+"""Seconds that a cluster without a single CPU has to get a worker."""
+
+WITHIN = "RAY_ADDRESS"
+"""Ray's own variable: in a run that Ray executes it has the address of its cluster, which is nearer than the head's."""
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """Workers of the cluster at an address, such as `ray://head:10001`, `head:6379` or `auto`; one CPU for each piece.
+
+    Every host of the cluster has the same version of this package.
+    """
+
+    address: str
+
+    def each(
+        self,
+        work: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Sequence[Item],
+        *,
+        modules: Collection[str] = (),
+    ) -> Iterator[Result]:
+        """The results in the order of `items`, as Compute.each; `shared` is sent to each host once."""
+        with self.connected() as ray, sent_by_value(modules):
+            self._require_cpu(ray)
+            task = ray.remote(num_cpus=1, max_retries=REPEATS)(with_one_thread)
+            stored = ray.put(shared)
+            begun = deque(task.remote(work, stored, item) for item in items)
+            try:
+                while begun:
+                    yield self._result(ray, begun.popleft())
+            finally:
+                for one in begun:
+                    ray.cancel(one)
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """Ray, connected to the cluster; raises ComputeError where it cannot be reached."""
+        try:
+            import ray
+        except ImportError as error:
+            raise ComputeError(
+                f"MARKET_PIPELINE_COMPUTE is {self.address!r}, but Ray is not installed here. Install "
+                "market-pipeline[cluster], or unset the variable to compute on this machine."
+            ) from error
+        if ray.is_initialized():
+            yield ray
+            return
+        address = os.environ.get(WITHIN) or self.address
+        self._require_answer(address)
+        try:
+            ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise self._unreachable(address, error) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+    def _require_answer(self, address: str) -> None:
+        """See that somebody listens there: Ray itself tries for minutes."""
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        try:
+            if parts.hostname and parts.port:
+                socket.create_connection((parts.hostname, parts.port), PATIENCE).close()
+        except (OSError, ValueError) as error:
+            raise self._unreachable(address, error) from error
+
+    def _unreachable(self, address: str, error: Exception) -> ComputeError:
+        return ComputeError(
+            f"The Ray cluster of MARKET_PIPELINE_COMPUTE at {address!r} cannot be used: {error}. Start its head, such "
+            "as ray start --head, or correct the address. Unset, models are fitted on this machine."
+        )
+
+    def _require_cpu(self, ray: Any) -> None:
+        until = time.monotonic() + WORKERLESS
+        while ray.cluster_resources().get("CPU", 0) < 1:
+            if time.monotonic() > until:
+                raise ComputeError(
+                    f"The Ray cluster at {self.address!r} has no CPU, and got none within {WORKERLESS:.0f} seconds. Start a "
+                    "worker: ray start --address=<head>:6379 on another host."
+                )
+            time.sleep(1)
+
+    def _result(self, ray: Any, reference: Any) -> Any:
+        try:
+            return ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayError as error:
+            raise ComputeError(
+                f"A piece of work was lost on the Ray cluster at {self.address!r}, also when it was repeated {REPEATS} "
+                f"times: {type(error).__name__}: {' '.join(str(error).split())[:500]}. Look at the workers' memory, "
+                "then run it again; what was stored is whole."
+            ) from error
+
+
+def with_one_thread(work: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
+    """The result of a piece of work, on a worker: in another order of summation the last digits would differ."""
+    with threadpool_limits(1):
+        return work(shared, item)
+
+
+@contextmanager
+def sent_by_value(modules: Collection[str]) -> Iterator[None]:
+    """Send what these modules define as code, not as a name that only this process can import."""
+    cloudpickle = importlib.import_module("ray.cloudpickle")
+    with ExitStack() as registered:
+        for name in modules:
+            cloudpickle.register_pickle_by_value(sys.modules[name])
+            registered.callback(cloudpickle.unregister_pickle_by_value, sys.modules[name])
+        yield

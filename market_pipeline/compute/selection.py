@@ -1,0 +1,11 @@
+"""Where the settings have work computed. Ray itself loads only when it is used."""
+
+from market_pipeline.compute.cluster import RayCluster
+from market_pipeline.compute.protocol import Compute
+from market_pipeline.compute.threads import Threads
+from market_pipeline.config.settings import LOCAL, Settings
+
+
+def open_compute(settings: Settings) -> Compute:
+    """The configured place; opens no connection."""
+    return Threads() if settings.compute == LOCAL else RayCluster(settings.compute)

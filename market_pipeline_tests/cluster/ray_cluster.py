@@ -1,0 +1,81 @@
+"""A Ray cluster for tests: a head with its own folder and ports, and workers beside it, ended after use."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from market_pipeline_tests.cluster.services import free_port, wait_for
+
+LOCAL = "127.0.0.1"
+
+
+@dataclass
+class Cluster:
+    """A head and its workers, each in a process group of its own."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    client: int = field(default_factory=free_port)
+    dashboard: int = field(default_factory=free_port)
+    nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """What MARKET_PIPELINE_COMPUTE names."""
+        return f"{LOCAL}:{self.port}"
+
+    def start_head(self, cpus: int) -> None:
+        """Start the head, and return when it answers."""
+        self._start(
+            "--head", f"--port={self.port}", f"--ray-client-server-port={self.client}", f"--num-cpus={cpus}",
+            f"--dashboard-port={self.dashboard}", f"--temp-dir={self.folder}", "--object-store-memory=200000000",
+        )  # fmt: skip
+        for port in (self.port, self.client, self.dashboard):
+            wait_for(LOCAL, port)
+
+    def start_worker(self, cpus: int) -> subprocess.Popen[bytes]:
+        """One more node."""
+        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", "--object-store-memory=200000000")
+
+    def _start(self, *options: str) -> subprocess.Popen[bytes]:
+        line = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *options]
+        with (self.folder / f"node-{len(self.nodes)}.log").open("w") as log:
+            node = subprocess.Popen(
+                [*line, f"--node-ip-address={LOCAL}"], stdout=log, stderr=log, start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+            )  # fmt: skip
+        self.nodes.append(node)
+        return node
+
+    def stop(self) -> None:
+        """End every node with all that it started."""
+        for node in reversed(self.nodes):
+            kill(node)
+
+
+def kill(node: subprocess.Popen[bytes]) -> None:
+    """End a node at once, as a machine ends that loses its power."""
+    if node.poll() is None:
+        for process in [*psutil.Process(node.pid).children(recursive=True), node]:
+            process.send_signal(signal.SIGKILL)
+    node.wait(timeout=60)
+
+
+@contextmanager
+def ray_cluster(cpus: int = 2) -> Iterator[Cluster]:
+    """A running head with so many CPUs."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(Path(folder))
+        try:
+            cluster.start_head(cpus)
+            yield cluster
+        finally:
+            cluster.stop()
