@@ -105,8 +105,8 @@ class RayCluster:
         while ray.cluster_resources().get("CPU", 0) < 1:
             if time.monotonic() > until:
                 raise ComputeError(
-                    f"The Ray cluster at {self.address!r} has no CPU, and got none within {WORKERLESS:.0f} seconds. Start "
-                    "a worker: ray start --address=<head>:6379 on another host."
+                    f"The Ray cluster at {self.address!r} has no CPU, and got none in {WORKERLESS:.0f} seconds. Start a "
+                    "worker: ray start --address=<head>:6379 on another host."
                 )
             time.sleep(1)
 
