@@ -25,11 +25,22 @@ DAY_OF_TEXT = r"""coalesce(
 
 def rows_of_symbols(layout: Layout, owners: Mapping[str, str | None], where: str = "true") -> str:
     """The rows of symbols in the table `names`: symbol as its place there; session, NULL if there is none; numbers."""
+    rows = f"({rows_as_stated(layout, owners)}) join names using (symbol)"
+    return f"select place::integer as symbol, {_day_and_numbers(layout)} from {rows} where {where}"
+
+
+def hashed_rows(layout: Layout, owners: Mapping[str, str | None], where: str) -> str:
+    """The rows of any symbols: symbol as its hash, session, numbers.
+
+    A Parquet file has each symbol once for many rows; DuckDB computes a hash once, but would join every row.
+    """
+    rows = f"({rows_as_stated(layout, owners)})"
+    return f"select hash(symbol) as symbol, {_day_and_numbers(layout)} from {rows} where {where}"
+
+
+def _day_and_numbers(layout: Layout) -> str:
     numbers = "".join(f", {_number(name)} as {identifier(name)}" for name, _ in layout.columns if name in NUMBERS)
-    return (
-        f"select place::integer as symbol, {session_of(layout)} as session{numbers} "
-        f"from ({rows_as_stated(layout, owners)}) join names using (symbol) where {where}"
-    )
+    return f"{session_of(layout)} as session{numbers}"
 
 
 def rows_as_stated(layout: Layout, owners: Mapping[str, str | None]) -> str:
