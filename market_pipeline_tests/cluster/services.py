@@ -64,6 +64,8 @@ class Postgres:
     port: int = field(default_factory=free_port)
     within: Sequence[str] = ()
     password: str = field(default_factory=lambda: f"catalogue-{uuid4().hex}")
+    options: Sequence[str] = ()
+    """Of the server, such as `-c max_connections=400`."""
     folder: Path = field(init=False)
 
     def make(self) -> None:
@@ -83,6 +85,7 @@ class Postgres:
     def start(self) -> None:
         """Start it, and return when it answers."""
         options = f"-c listen_addresses={self.address} -p {self.port} -c unix_socket_directories= -c fsync=off"
+        options = " ".join((options, *self.options))
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-t", "60", "-o", options, "start")
 
@@ -94,9 +97,9 @@ class Postgres:
         """A database of it, as libpq is given it."""
         return f"host={self.address} port={self.port} user={USER} password={self.password} dbname={database}"
 
-    def make_database(self) -> str:
+    def make_database(self, name: str | None = None) -> str:
         """A new empty database; its connection."""
-        name = f"lake_{uuid4().hex[:12]}"
+        name = name or f"lake_{uuid4().hex[:12]}"
         line = [*self.within, str(self._program("psql")), self.connection(), "-qc", f"create database {name}"]
         subprocess.run(line, check=True, capture_output=True, timeout=PATIENCE)
         return self.connection(name)
