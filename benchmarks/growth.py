@@ -37,10 +37,11 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     from market_pipeline.models.registry.training import Month, train
     from market_pipeline.orchestration.resources import MEMORY_LIMIT
     from market_pipeline.storage.artifacts import load
+    from market_pipeline.storage.store import FolderStore
 
     market, home = market_of(round(count)), _home(folder, round(count))
     warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))
-    now = dt.datetime.now(dt.UTC)
+    store, now = FolderStore(home), dt.datetime.now(dt.UTC)
     sessions = market.sessions[:TEN_YEARS]
     months = sessions.astype("datetime64[M]")
     sessions = sessions[months < months[-1]]  # to the end of the last whole month
@@ -50,10 +51,10 @@ def ours(folder: Path, count: float) -> dict[str, float]:
     with Peak() as peak, Stopwatch() as watch:
         write_indicators(warehouse, market, market.start, last)
         past = read_panel(warehouse, market, month.cutoff, since=training_start(market, month.cutoff))
-        [trained] = train(past, [month], home / "models", now)
+        [trained] = train(past, [month], store, market.name, now)
         registry = trained.to_pylist()
         del past
-        parameters = {row["model"]: load(home / row["path"], row["sha256"]) for row in registry}
+        parameters = {row["model"]: load(store, row["path"], row["sha256"]) for row in registry}
         known = read_panel(warehouse, market, last, since=origins[0].item())
         rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now)
         rank_rows(known.history, market, origins)

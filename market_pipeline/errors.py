@@ -17,6 +17,10 @@ class WarehouseError(MarketPipelineError):
     """The warehouse is busy, belongs to another source, or was given rows that it cannot hold."""
 
 
+class StoreError(MarketPipelineError):
+    """The object store cannot be reached, or refuses."""
+
+
 class HistoryError(MarketPipelineError):
     """The past of the requested sessions has not been loaded yet."""
 

@@ -15,6 +15,7 @@ from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.registry.training import Month, train
 from market_pipeline.sources.protocol import Fetched
 from market_pipeline.sources.simulated import SimulatedSource
+from market_pipeline.storage.store import Store
 from market_pipeline_tests.pipeline import Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 12), dt.date(2024, 3, 15)
@@ -93,11 +94,11 @@ def assert_seen(folder: Path, table: str) -> None:
 
 
 def train_without_its_guard(
-    panel: Panel, months: Sequence[Month], folder: Path, now: dt.datetime, *, report: Callable[[str], None]
+    panel: Panel, months: Sequence[Month], store: Store, market: str, now: dt.datetime, *, report: Callable[[str], None]
 ) -> Any:
     """Training refuses a panel that ends after the month's cutoff; the planted leak takes that guard out, too."""
     for month in months:
         past = panel.until(np.datetime64(month.cutoff))
-        [rows] = train(past, [Month(month.first, past.history.sessions[-1].item())], folder, now, report=report)
+        [rows] = train(past, [Month(month.first, past.history.sessions[-1].item())], store, market, now, report=report)
         column = rows.column_names.index("trained_through")
         yield rows.set_column(column, "trained_through", [[month.cutoff] * rows.num_rows])

@@ -115,13 +115,14 @@ class PowerCuts:
 def models_of(directory: Directory) -> tuple[int, str]:
     """How many models the registry names; raises WarehouseError where one cannot be loaded."""
     from market_pipeline.storage.artifacts import load
+    from market_pipeline.storage.store import FolderStore
     from market_pipeline.storage.warehouse import Warehouse
 
     if not directory.warehouse.exists():
         return 0, ""
     rows = Warehouse(directory.warehouse, directory.source).read("select path, sha256 from models").to_pylist()
     for row in rows:
-        load(directory.data / "models" / row["path"], row["sha256"])
+        load(FolderStore(directory.data), row["path"], row["sha256"])
     return len(rows), ""
 
 
@@ -153,14 +154,15 @@ def saving(directory: Directory) -> None:
     """Save a model and register it."""
     import numpy as np
 
-    from market_pipeline.storage.artifacts import save
+    from market_pipeline.storage.artifacts import save, serialised
+    from market_pipeline.storage.store import FolderStore
     from market_pipeline.storage.warehouse import Warehouse
 
-    warehouse, models = Warehouse(directory.warehouse, directory.source), directory.data / "models"
-    path, digest = save({"numbers": np.arange(5000.0)}, models / "stocks" / "random_walk", MONTH.isoformat())
+    warehouse, content = Warehouse(directory.warehouse, directory.source), serialised({"numbers": np.arange(5000.0)})
+    path, digest = save(content, FolderStore(directory.data), f"stocks/random_walk/{MONTH}")
     rows = warehouse.read("select * exclude (market) from models where model = 'random_walk' limit 1")
-    named = {"month": MONTH, "trained_through": dt.date(2023, 12, 29), "path": str(path.relative_to(models)),
-             "sha256": digest, "bytes": path.stat().st_size}  # fmt: skip
+    named = {"month": MONTH, "trained_through": dt.date(2023, 12, 29), "path": path,
+             "sha256": digest, "bytes": len(content)}  # fmt: skip
     import pyarrow as pa
 
     changed = pa.Table.from_pylist([rows.to_pylist()[0] | named], schema=rows.schema)

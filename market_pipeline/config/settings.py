@@ -103,10 +103,6 @@ class Settings:
         return self.home / MART
 
     @property
-    def models(self) -> Path:
-        return self.home / "models"
-
-    @property
     def report(self) -> Path:
         return self.home / "report.html"
 

@@ -22,6 +22,7 @@ from market_pipeline.orchestration.partitions import span_of
 from market_pipeline.orchestration.ui_metadata import record_metadata, rows_by
 from market_pipeline.storage.artifacts import load
 from market_pipeline.storage.grids import Days
+from market_pipeline.storage.store import open_store
 from market_pipeline.storage.warehouse import Warehouse
 
 REGISTRY = "select model, month, path, sha256 from models where market = $market"
@@ -51,13 +52,14 @@ def forecasts_asset(market: Market) -> dg.AssetsDefinition:
         months = months_between(market.sessions, span.first, span.last)
         registry = registry_of(warehouse, market, months)
         panel = read_panel(warehouse, market, span.last, since=span.first)
+        models = open_store(settings)
         written, numbers, faults = 0, dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
         for fault in untrained_plugins(registry):
             faults.report(fault)
         for month in months:
             origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(month.first, "M")]
             fits = registry[month.first]
-            parameters = {row["model"]: load(settings.models / row["path"], row["sha256"]) for row in fits}
+            parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in fits}
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
             rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             ranks = rank_rows(known.history, market, origins)

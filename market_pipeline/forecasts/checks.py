@@ -15,6 +15,7 @@ from market_pipeline.models.features.reading import read_panel
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.store import open_store
 from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, FORECASTS, QUANTILES
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -123,7 +124,8 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
             why = f"nothing: since the forecasts of {origin} there changed {'; '.join(changed)}"
             return dg.AssetCheckResult(passed=True, metadata={"compared": why})
         cut, wide = panels_of(warehouse, past, origin, newest)
-        parameters = {fit["model"]: load(settings.models / fit["path"], fit["sha256"]) for fit in registry}
+        models = open_store(settings)
+        parameters = {fit["model"]: load(models, fit["path"], fit["sha256"]) for fit in registry}
         stored, others = stored_rows(warehouse, market, origin, row["made_at"])
         differing = saw_their_future(stored, cut, wide, past.market, parameters, others)
         return dg.AssetCheckResult(

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.storage.artifacts import Parameters, load
+from market_pipeline.storage.store import Store
 from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -64,7 +64,7 @@ class Past:
     """Whether bars have changed since."""
 
 
-def replay(warehouse: Warehouse, market: Market, origin: dt.date, folder: Path) -> tuple[Replay, ...]:
+def replay(warehouse: Warehouse, market: Market, origin: dt.date, models: Store) -> tuple[Replay, ...]:
     """Issue the forecasts of an origin again and compare them with the stored ones: those of each run, oldest first.
 
     The symbols are those of the ledger. The bars are those of today if their digest is the stored one, else those that
@@ -79,7 +79,7 @@ def replay(warehouse: Warehouse, market: Market, origin: dt.date, folder: Path) 
         )
     registry = warehouse.read(REGISTRY, {"market": market.name, "month": origin.replace(day=1)}).to_pylist()
     try:
-        parameters = {row["model"]: load(folder / row["path"], row["sha256"]) for row in registry}
+        parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in registry}
     except MarketPipelineError as error:
         raise HistoryError(f"The forecasts of {origin} cannot be replayed: {error}") from error
     return tuple(_compared(warehouse, market, row, registry, parameters) for row in found)

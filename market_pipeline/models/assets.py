@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -16,6 +15,7 @@ from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
 from market_pipeline.orchestration.ui_metadata import record_metadata
 from market_pipeline.prices.history import require_past
+from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
 
 
@@ -39,11 +39,11 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
     def models(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
-        """Fitted models, trained only on sessions before their month; artifacts on disk, one registry row each."""
+        """Fitted models, trained only on sessions before their month; artifacts in the store, one registry row each."""
         span = span_of(context)
         months = months_between(market.sessions, span.first, span.last)
         numbers, faults = dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
-        for month, rows in trained(warehouse, market, months, settings.models, faults.report):
+        for month, rows in trained(warehouse, market, months, open_store(settings), faults.report):
             warehouse.replace("models", rows, market.name, month.first, month.first)
             numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
@@ -54,7 +54,7 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
 
 
 def trained(
-    warehouse: Warehouse, market: Market, months: Sequence[Month], folder: Path, report: Callable[[str], None]
+    warehouse: Warehouse, market: Market, months: Sequence[Month], store: Store, report: Callable[[str], None]
 ) -> Iterator[tuple[Month, pa.Table]]:
     """Each month with its registry rows, in turn; raises HistoryError where bars or indicators are missing.
 
@@ -66,7 +66,7 @@ def trained(
     since = training_start(market, months[0].cutoff)
     require_indicators(warehouse, market, since, months[-1].cutoff)
     panel = read_panel(warehouse, market, months[-1].cutoff, since=since)
-    rows = train(panel, months, folder / market.name, dt.datetime.now(dt.UTC), report=report)
+    rows = train(panel, months, store, market.name, dt.datetime.now(dt.UTC), report=report)
     yield from zip(months, rows, strict=True)
 
 

@@ -14,6 +14,7 @@ from market_pipeline.models.look_ahead import saw_its_future
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.storage.artifacts import load
+from market_pipeline.storage.store import open_store
 from market_pipeline.storage.warehouse import Warehouse
 
 TRAINED_TOO_LATE = """
@@ -71,7 +72,7 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         newest = warehouse.read(NEWEST_BAR, {"market": market.name})["day"][0].as_py()
         beyond = min(max(newest, cutoff), cutoff + dt.timedelta(days=31))
         wide = read_panel(warehouse, market, beyond, since=training_start(market, cutoff))
-        stored = load(settings.models / row["path"], row["sha256"])
+        stored = load(open_store(settings), row["path"], row["sha256"])
         saw = saw_its_future(by_name[row["model"]], stored, wide, np.datetime64(cutoff), market)
         return dg.AssetCheckResult(
             passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}

@@ -6,13 +6,13 @@ The history of assets and checks stays.
 
 import datetime as dt
 from collections.abc import Collection
-from pathlib import Path
 
 import dagster as dg
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import BatchedEventLog
 from market_pipeline.storage.artifacts import remove_unregistered
+from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline.storage.whole_files import LEFT_AFTER, remove_unfinished
 
@@ -29,7 +29,7 @@ def maintain(
 ) -> dict[str, int]:
     """Remove what is no longer needed, seen from the run `run_id`; the numbers of files and runs, and the bytes."""
     unfinished = remove_unfinished(settings.home, now)
-    models = unregistered_models(settings.models, warehouse, instance, run_id, now)
+    models = unregistered_models(open_store(settings), warehouse, instance, run_id, now)
     runs = old_runs(instance, KEPT_RUNS)
     return {
         "unfinished files removed": len(unfinished),
@@ -40,14 +40,14 @@ def maintain(
 
 
 def unregistered_models(
-    folder: Path, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str, now: dt.datetime
+    store: Store, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str, now: dt.datetime
 ) -> list[int]:
     """Remove model files that no row names, unless another run is under way, which may still read them; their sizes."""
     under_way = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
     if any(record.dagster_run.run_id != run_id for record in instance.get_run_records(under_way)):
         return []
     registered: Collection[str] = warehouse.read(REGISTERED)["path"].to_pylist()
-    return remove_unregistered(folder, registered, now - LEFT_AFTER)
+    return remove_unregistered(store, registered, now - LEFT_AFTER)
 
 
 def old_runs(instance: dg.DagsterInstance, kept: int) -> list[int]:

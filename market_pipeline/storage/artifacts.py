@@ -1,4 +1,4 @@
-"""Fitted models on disk: written whole, read back without executing anything in a file.
+"""Fitted models in a store: written whole, read back without executing anything in a file.
 
 A file is named by its content, so a registry row and its file can never disagree silently.
 """
@@ -8,18 +8,22 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping
 from io import BytesIO
-from pathlib import Path
 from typing import Any, TypeAlias
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from market_pipeline.errors import WarehouseError
-from market_pipeline.storage.whole_files import remove_older, write_whole
+from market_pipeline.storage.store import Store
 
 Parameters: TypeAlias = Mapping[str, Any]
 """What was learned, as data: arrays, numbers and scikit-learn estimators by name."""
 
+MODELS = "models"
+"""The folder of a store that has the models; the registry names them from there on."""
+
 ADDRESS = re.compile(r'"(?:__id__": |file": ")(\d+)')
 """The number of an object in skops' schema, or of the file that holds it."""
+
+FIX = "Train the month again: materialise its models partition."
 
 TRUSTED = (
     "sklearn._loss.link.IdentityLink",
@@ -31,14 +35,21 @@ TRUSTED = (
 """Types beyond skops' own list that the forecasters save; a file with any other is refused."""
 
 
-def save(parameters: Parameters, folder: Path, name: str) -> tuple[Path, str]:
-    """Write parameters below `folder`; returns the file and its SHA-256."""
+def serialised(parameters: Parameters) -> bytes:
+    """Parameters as a file's content, the same for the same parameters in any process."""
     import skops.io as sio
 
-    content = reproducible(sio.dumps(dict(parameters)))
+    return reproducible(sio.dumps(dict(parameters)))
+
+
+def save(content: bytes, store: Store, name: str) -> tuple[str, str]:
+    """Put serialised parameters among the models of a store; the name under which they are, and their SHA-256.
+
+    `name` has the market, the model and the month: stocks/linear/2024-01-01.
+    """
     digest = hashlib.sha256(content).hexdigest()
-    path = folder / f"{name}-{digest[:12]}.skops"
-    write_whole(path, content)
+    path = f"{name}-{digest[:12]}.skops"
+    store.put(f"{MODELS}/{path}", content)
     return path, digest
 
 
@@ -60,33 +71,44 @@ def reproducible(content: bytes) -> bytes:
     return written.getvalue()
 
 
-def load(path: Path, digest: str) -> Parameters:
+def load(store: Store, name: str, digest: str) -> Parameters:
     """Read parameters back; raises WarehouseError when the file is missing, changed, or holds a foreign type."""
+    path = store.address(f"{MODELS}/{name}")
+    try:
+        content = store.get(f"{MODELS}/{name}")
+    except FileNotFoundError:
+        raise WarehouseError(f"The model file {path} is missing. {FIX}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WarehouseError(f"The model file {path} is not the one that was registered. {FIX}")
+    return deserialised(content, path)
+
+
+def deserialised(content: bytes, path: str) -> Parameters:
+    """The parameters that a file's content has; raises WarehouseError, which names `path`, for a foreign type."""
     import skops.io as sio
 
-    fix = "Train the month again: materialise its models partition."
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise WarehouseError(f"The model file {path} is missing. {fix}") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise WarehouseError(f"The model file {path} is not the one that was registered. {fix}")
     try:
         foreign = set(sio.get_untrusted_types(data=content)) - set(TRUSTED)
     except BadZipFile:
-        raise WarehouseError(f"The model file {path} is not in skops' format. {fix}") from None
+        raise WarehouseError(f"The model file {path} is not in skops' format. {FIX}") from None
     if foreign:
-        raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {fix}")
+        raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {FIX}")
     parameters: Parameters = sio.loads(content, trusted=list(TRUSTED))
     return parameters
 
 
-def remove_unregistered(folder: Path, registered: Collection[str], since: dt.datetime) -> list[int]:
-    """Remove the model files below `folder` that no path of `registered` names, if written before `since`; their sizes.
+def remove_unregistered(store: Store, registered: Collection[str], since: dt.datetime) -> list[int]:
+    """Remove the model files of a store that no name of `registered` is of, if written before `since`; their sizes.
 
     Nobody may be training or forecasting: a month that is trained again takes a file from the registry that a run may
     still be about to read.
     """
-    named = {folder / path for path in registered}
-    found = (path for path in sorted(folder.rglob("*.skops")) if path not in named)
-    return [size for path in found if (size := remove_older(path, since)) is not None]
+    named = {f"{MODELS}/{name}" for name in registered}
+    lost = [
+        stored
+        for stored in store.list(MODELS)
+        if stored.name.endswith((".skops", ".new")) and stored.name not in named and stored.written_at < since
+    ]
+    for stored in lost:
+        store.remove(stored.name)
+    return [stored.size for stored in lost]

@@ -36,10 +36,17 @@ def beside(path: Path, suffix: str) -> Path:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, such that readers, kills and power cuts find the old content or the new one, never a part of it."""
+    with new_file(path) as new:
+        new.write_bytes(content)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; what was written takes its place at the end, unless an error is raised."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = beside(path, f"{uuid4().hex}.new")
     try:
-        new.write_bytes(content)
+        yield new
         put_in_place(new, path)
     finally:
         new.unlink(missing_ok=True)

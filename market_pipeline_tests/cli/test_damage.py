@@ -16,7 +16,8 @@ from market_pipeline.cli.main import main
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.publish import publish
 from market_pipeline.orchestration.instance import open_instance
-from market_pipeline.storage.artifacts import save
+from market_pipeline.storage.artifacts import save, serialised
+from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.pipeline import Pipeline
 
 DAILY = '[crypto]\ncalendar = "24/7"\nstart = 2026-01-01\nsymbols = ["WALK1-USD", "SIM1-USD"]\n'
@@ -34,9 +35,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pipeline = Pipeline(folder, DAILY)
     pipeline.compute(("prices",), dt.date(2026, 1, 1), dt.date(2026, 1, 10))
     settings = pipeline.settings
-    path, digest = save({"a": [1.0] * 100}, settings.models / "crypto" / "linear", "2026-01-01")
+    content = serialised({"a": [1.0] * 100})
+    path, digest = save(content, FolderStore(settings.home), "crypto/linear/2026-01-01")
     with pipeline.warehouse.connect(read_only=False) as connection:
-        row = [str(path.relative_to(settings.models)), digest, path.stat().st_size]
+        row = [path, digest, len(content)]
         connection.execute(REGISTER, row)
     publish(pipeline.warehouse, [pipeline.market], settings.mart)
     open_instance(settings).dispose()

@@ -16,6 +16,7 @@ from market_pipeline.forecasts.ledger import bars_digests, code_version
 from market_pipeline.forecasts.replay import Replay, replay
 from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.prices.history import read_history
+from market_pipeline.storage.store import open_store
 from market_pipeline_tests.pipeline import SMALL, Pipeline, clock_at
 
 START, MONTH, FIRST, DAY = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 2, 5), dt.date(2024, 2, 7)
@@ -44,7 +45,7 @@ def toml(*symbols: str) -> str:
 
 
 def replayed(pipeline: Pipeline, origin: dt.date = FIRST) -> Replay:
-    [again] = replay(pipeline.warehouse, pipeline.market, origin, pipeline.settings.models)
+    [again] = replay(pipeline.warehouse, pipeline.market, origin, open_store(pipeline.settings))
     return again
 
 
@@ -123,7 +124,7 @@ def test_forecasts_of_a_symbol_that_is_added_to_a_live_origin_have_a_provenance_
     found = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert result.success
     assert "forecasts at" in str(found["forecasts_see_no_future"].metadata["compared"].value)
-    live, later = replay(pipeline.warehouse, pipeline.market, DAY, pipeline.settings.models)
+    live, later = replay(pipeline.warehouse, pipeline.market, DAY, open_store(pipeline.settings))
     assert (live.mode, live.differing, live.changed) == ("live", 0, ())
     assert (later.mode, later.differing, later.changed) == ("replayed", 0, ())
     assert 0 < later.rows < live.rows
@@ -174,7 +175,7 @@ def test_what_was_never_forecast_cannot_be_replayed(pipeline: Pipeline) -> None:
 
 
 def test_a_lost_model_file_is_named(pipeline: Pipeline) -> None:
-    for path in (pipeline.settings.models / "stocks" / "linear").glob("*.skops"):
+    for path in (pipeline.settings.home / "models" / "stocks" / "linear").glob("*.skops"):
         path.unlink()
     with pytest.raises(HistoryError, match="is missing"):
         replayed(pipeline)

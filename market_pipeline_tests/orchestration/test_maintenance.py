@@ -11,7 +11,8 @@ import pytest
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.maintenance import maintain, old_runs
-from market_pipeline.storage.artifacts import save
+from market_pipeline.storage.artifacts import save, serialised
+from market_pipeline.storage.store import FolderStore
 from market_pipeline.storage.warehouse import Warehouse
 
 NOW = dt.datetime.now(dt.UTC)
@@ -70,20 +71,23 @@ def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays
 
 def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.DagsterInstance) -> None:
     warehouse = Warehouse(settings.warehouse_file, "simulated")
-    named, lost = (save({"a": [number]}, settings.models / "m" / "linear", "2024-01-01") for number in (1, 2))
+    named, lost = (
+        save(serialised({"a": [number]}), FolderStore(settings.home), "m/linear/2024-01-01") for number in (1, 2)
+    )
+    models = settings.home / "models"
     with warehouse.connect(read_only=False) as connection:
-        connection.execute(REGISTER, [str(named[0].relative_to(settings.models)), named[1]])
+        connection.execute(REGISTER, [*named])
     left = settings.home / "mart.duckdb.17.new"
     left.write_bytes(b"1234")
     long_ago = (NOW - dt.timedelta(days=2)).timestamp()
-    for path in (named[0], lost[0], left):
+    for path in (models / named[0], models / lost[0], left):
         os.utime(path, (long_ago, long_ago))
     other = instance.create_run_for_job(dg.job(name="other")(lambda: None), status=dg.DagsterRunStatus.STARTED)
     assert maintain(settings, warehouse, instance, "this", NOW) == {
         "unfinished files removed": 1, "model files removed": 0, "logs of runs removed": 0, "bytes freed": 4,
     }  # fmt: skip
-    size = lost[0].stat().st_size
+    size = (models / lost[0]).stat().st_size
     assert maintain(settings, warehouse, instance, other.run_id, NOW) == {
         "unfinished files removed": 0, "model files removed": 1, "logs of runs removed": 0, "bytes freed": size,
     }  # fmt: skip
-    assert [path.name for path in settings.models.rglob("*.skops")] == [named[0].name]
+    assert [path.relative_to(models).as_posix() for path in models.rglob("*.skops")] == [named[0]]

@@ -1,5 +1,4 @@
 import datetime as dt
-import hashlib
 import os
 import pickle
 import subprocess
@@ -14,31 +13,33 @@ import skops.io as sio
 from market_pipeline.errors import WarehouseError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Forecaster
-from market_pipeline.storage.artifacts import load, remove_unregistered, save
+from market_pipeline.storage.artifacts import MODELS, load, remove_unregistered, save, serialised
+from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.panels import walk_panel
 
 
 @pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
 def test_what_every_forecaster_learns_comes_back_from_disk(forecaster: Forecaster, tmp_path: Path) -> None:
     learned = forecaster.fit(walk_panel())
-    path, digest = save(learned, tmp_path, "2024-01-01")
-    back = load(path, digest)
+    store = FolderStore(tmp_path)
+    back = load(store, *save(serialised(learned), store, "2024-01-01"))
     assert back.keys() == learned.keys()
     for name, value in learned.items():
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(back[name], value)
-    assert [file.suffix for file in tmp_path.iterdir()] == [".skops"]
+    assert [file.suffix for file in (tmp_path / MODELS).iterdir()] == [".skops"]
 
 
 FIT = """
 import sys
-from pathlib import Path
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
-from market_pipeline.storage.artifacts import save
+from market_pipeline.storage.artifacts import save, serialised
+from market_pipeline.storage.store import store_at
 from market_pipeline_tests.panels import walk_panel
 padding = [object() for _ in range(int(sys.argv[2]))]
 for forecaster in FORECASTERS:
-    print(forecaster.name, save(forecaster.fit(walk_panel(symbols=2, sessions=300)), Path(sys.argv[1]), "m")[1])
+    content = serialised(forecaster.fit(walk_panel(symbols=2, sessions=300)))
+    print(forecaster.name, save(content, store_at(sys.argv[1]), "m")[1])
 """
 
 
@@ -52,15 +53,16 @@ def test_the_same_fit_is_the_same_file_in_any_process(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    path, digest = save({"a": np.zeros(3)}, tmp_path, "m")
+    name, digest = save(serialised({"a": np.zeros(3)}), FolderStore(tmp_path), "m")
+    path = tmp_path / MODELS / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(WarehouseError, match="not the one that was registered"):
-        load(path, digest)
+        load(FolderStore(tmp_path), name, digest)
 
 
 def test_a_missing_file_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="materialise its models partition"):
-        load(tmp_path / "gone.skops", "0")
+        load(FolderStore(tmp_path), "gone.skops", "0")
 
 
 class Hostile:
@@ -74,20 +76,20 @@ class Hostile:
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
     for content in (pickle.dumps(Hostile()), sio.dumps({"a": Hostile()})):
-        path = tmp_path / "hostile.skops"
-        path.write_bytes(content)
+        name, digest = save(content, FolderStore(tmp_path), "hostile")
         with pytest.raises(WarehouseError, match=r"no forecaster saves|not in skops' format"):
-            load(path, hashlib.sha256(content).hexdigest())
+            load(FolderStore(tmp_path), name, digest)
         assert not Hostile.ran
 
 
 def test_files_without_a_registry_row_go_once_they_are_old(tmp_path: Path) -> None:
     now = dt.datetime.now(dt.UTC)
+    store, models = FolderStore(tmp_path), tmp_path / MODELS
     named, old, young = (
-        save({"a": np.full(3, value)}, tmp_path / "m" / "linear", "2024-01-01")[0] for value in range(3)
+        save(serialised({"a": np.full(3, value)}), store, "m/linear/2024-01-01")[0] for value in range(3)
     )
-    for path in (named, old):
-        os.utime(path, ((now - dt.timedelta(days=2)).timestamp(),) * 2)
-    size = old.stat().st_size
-    assert remove_unregistered(tmp_path, [str(named.relative_to(tmp_path))], now - dt.timedelta(days=1)) == [size]
-    assert sorted(named.parent.iterdir()) == sorted([named, young])
+    for name in (named, old):
+        os.utime(models / name, ((now - dt.timedelta(days=2)).timestamp(),) * 2)
+    size = (models / old).stat().st_size
+    assert remove_unregistered(store, [named], now - dt.timedelta(days=1)) == [size]
+    assert sorted(path.relative_to(models).as_posix() for path in models.rglob("*.skops")) == sorted([named, young])

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,8 @@ from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.plugin import Plugin
 from market_pipeline.models.forecasters.protocol import Forecaster
-from market_pipeline.storage.artifacts import load, save
+from market_pipeline.storage.artifacts import deserialised, save, serialised
+from market_pipeline.storage.store import Store
 
 LOG = logging.getLogger(__name__)
 
@@ -51,13 +51,14 @@ def months_between(sessions: np.ndarray, first: dt.date, last: dt.date) -> tuple
 def train(
     panel: Panel,
     months: Sequence[Month],
-    folder: Path,
+    store: Store,
+    market: str,
     now: dt.datetime,
     forecasters: Sequence[Forecaster] = FORECASTERS,
     *,
     report: Callable[[str], None] = LOG.warning,
 ) -> Iterator[pa.Table]:
-    """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each below `folder`.
+    """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each in `store`.
 
     Yields the registry rows of each month in turn. Fits run in parallel threads, which share the panel. If one fails,
     its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that fails has
@@ -68,7 +69,7 @@ def train(
     # One thread for each fit: in another order of summation the last digits of forecasts would differ.
     with threadpool_limits(1), ThreadPoolExecutor(min(cpu_count(), AT_ONCE)) as pool:
         begun = [
-            [pool.submit(_fit_and_save, forecaster, panel, month, folder, now) for forecaster in forecasters]
+            [pool.submit(_fit_and_save, forecaster, panel, month, store, market, now) for forecaster in forecasters]
             for month in months
         ]
         try:
@@ -87,32 +88,33 @@ def _rows(fits: Iterable[Future[dict[str, object]]], report: Callable[[str], Non
 
 
 def _fit_and_save(
-    forecaster: Forecaster, panel: Panel, month: Month, folder: Path, now: dt.datetime
+    forecaster: Forecaster, panel: Panel, month: Month, store: Store, market: str, now: dt.datetime
 ) -> dict[str, object]:
     """The registry row of a model that was fitted and saved; raises LookAheadError if the panel ends elsewhere."""
     began = time.perf_counter()
     past = panel.until(np.datetime64(month.cutoff))
     if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
         raise LookAheadError(f"Training for {month.first} must end at {month.cutoff}, but its panel ends at {last}.")
-    path, digest = _saved(forecaster, past, folder / forecaster.name, month.first.isoformat())
+    content = _fitted(forecaster, past)
+    path, digest = save(content, store, f"{market}/{forecaster.name}/{month.first}")
     return {
         "model": forecaster.name,
         "month": month.first,
         "trained_through": month.cutoff,
-        "path": str(path.relative_to(folder.parent)),
+        "path": path,
         "sha256": digest,
-        "bytes": path.stat().st_size,
+        "bytes": len(content),
         "seconds": time.perf_counter() - began,
         "fitted_at": now.replace(tzinfo=None),
     }
 
 
-def _saved(forecaster: Forecaster, past: Panel, folder: Path, name: str) -> tuple[Path, str]:
-    """The file of a fit and its digest; raises PluginError where a plugin learned what cannot be read back."""
+def _fitted(forecaster: Forecaster, past: Panel) -> bytes:
+    """What a fit learned, as a file's content; raises PluginError where a plugin learned what cannot be read back."""
     parameters = forecaster.fit(past)
     if not isinstance(forecaster, Plugin):
-        return save(parameters, folder, name)
+        return serialised(parameters)
     with forecaster.named_faults("saving what fit returned"):
-        path, digest = save(parameters, folder, name)
-        load(path, digest)
-    return path, digest
+        content = serialised(parameters)
+        deserialised(content, forecaster.name)
+    return content

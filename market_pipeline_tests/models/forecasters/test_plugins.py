@@ -27,6 +27,7 @@ from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
 from market_pipeline.models.registry.training import Month, months_between, train
 from market_pipeline.storage.artifacts import Parameters
+from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.mart.small_mart import FORECASTS, LEADERBOARD, PRICES, SIGNALS, report_of
 from market_pipeline_tests.panels import history_of, walk_panel
 from market_pipeline_tests.pipeline import SMALL, Pipeline
@@ -203,7 +204,7 @@ def test_a_model_that_fails_in_training_is_left_out_and_named(tmp_path: Path, fa
     [month] = months_between(panel.history.sessions, dt.date(2021, 1, 1), dt.date(2021, 1, 31))
     faults: list[str] = []
     models = (EWMA, Plugin(Faulty(fault), "a test", __file__, "digest"))
-    [rows] = train(panel, [month], tmp_path, dt.datetime.now(dt.UTC), models, report=faults.append)
+    [rows] = train(panel, [month], FolderStore(tmp_path), "m", dt.datetime.now(dt.UTC), models, report=faults.append)
     assert rows["model"].to_pylist() == ["ewma"]
     assert re.search(r"The own model 'faulty' failed in .*test_plugins\.py", faults[0])
     assert len(faults) == 1

@@ -16,6 +16,7 @@ from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.registry.training import Month, months_between, train
 from market_pipeline.storage.artifacts import Parameters, load
+from market_pipeline.storage.store import FolderStore, Store
 from market_pipeline.storage.tables.forecasts import HORIZONS
 from market_pipeline_tests.panels import walk_panel
 
@@ -44,23 +45,23 @@ def test_models_are_the_same_on_one_core_and_on_many(tmp_path: Path, monkeypatch
     forecasts = []
     for cores in ("1", "4"):
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
-        tables = list(train(PANEL, MONTHS, tmp_path / cores, NOW))
+        tables = list(train(PANEL, MONTHS, FolderStore(tmp_path), cores, NOW))
         for month, rows in zip(MONTHS, tables, strict=True):
             assert set(rows["month"].to_pylist()) == {month.first}
             assert set(rows["trained_through"].to_pylist()) == {month.cutoff}
-        forecasts.append([row for rows in tables for row in forecasts_of(rows, tmp_path)])
+        forecasts.append([row for rows in tables for row in forecasts_of(rows, FolderStore(tmp_path))])
     assert len(forecasts[0]) == len(MONTHS) * len(FORECASTERS) * len(HORIZONS)
     for alone, beside in zip(*forecasts, strict=True):
         np.testing.assert_array_equal(alone.mean, beside.mean)
         np.testing.assert_array_equal(alone.quantiles, beside.quantiles)
 
 
-def forecasts_of(rows: pa.Table, folder: Path) -> Iterator[Distribution]:
+def forecasts_of(rows: pa.Table, store: Store) -> Iterator[Distribution]:
     """The forecasts of a month's models at the panel's last session."""
     sessions = PANEL.history.sessions
     later = {horizon: np.busday_offset(sessions[-1:], horizon) for horizon in HORIZONS}
     for forecaster, row in zip(FORECASTERS, rows.to_pylist(), strict=True):
-        learned = load(folder / row["path"], row["sha256"])
+        learned = load(store, row["path"], row["sha256"])
         yield from forecaster.forecast(learned, PANEL, Origins(np.array([len(sessions) - 1]), later)).values()
 
 
@@ -68,7 +69,7 @@ def test_fits_before_an_error_are_kept_and_later_ones_do_not_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    rows = train(PANEL, MONTHS, tmp_path, NOW, [Failing()])
+    rows = train(PANEL, MONTHS, FolderStore(tmp_path), "m", NOW, [Failing()])
     assert next(rows)["model"].to_pylist() == ["failing"]
     with pytest.raises(ValueError, match="no good"):
         next(rows)
@@ -78,4 +79,4 @@ def test_fits_before_an_error_are_kept_and_later_ones_do_not_begin(
 def test_no_month_is_trained_past_its_cutoff(tmp_path: Path) -> None:
     sunday = Month(MONTHS[0].first, dt.date(2021, 1, 3))
     with pytest.raises(LookAheadError, match="must end at 2021-01-03"):
-        next(train(PANEL, [sunday], tmp_path, NOW))
+        next(train(PANEL, [sunday], FolderStore(tmp_path), "m", NOW))
