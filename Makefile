@@ -34,10 +34,10 @@ docs: $(READY)
 bench: $(READY) $(PEERS)
 	@$(BIN)/python benchmarks/bench.py --size $(SIZE) --peers .venv-bench/bin/python --write docs/benchmarks.md
 
-# The share of the full campaign: make faults SIZE=1
+# The share of the full campaign, and further options: make faults SIZE=1 MORE="--resume --minutes 90"
 faults: SIZE = 0.01
 faults: $(READY)
-	@$(BIN)/python -W ignore -m benchmarks.faults --size $(SIZE) --write
+	@$(BIN)/python -W ignore -m benchmarks.faults --size $(SIZE) --write $(MORE)
 
 $(PEERS): benchmarks/peers.lock $(READY)
 	@echo "Creating the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."

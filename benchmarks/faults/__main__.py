@@ -1,22 +1,26 @@
 """The fault campaign: `make faults`.
 
-    python -m benchmarks.faults [--size 0.01] [--only F1,F6] [--seed 17] [--write]
+    python -m benchmarks.faults [--size 0.01] [--only F1,F6] [--minutes 20] [--write] [--resume] [--again]
 
-Runs every figure for its share of trials and minutes. Without --write nothing is recorded. With --seed one trial of
-each named figure is repeated, and its outcome printed.
+Each run goes on with the seeds after the recorded ones, so that the trials of several evenings add up. Without --write
+nothing is recorded. With --resume a figure is tried only until its recorded trials are the share that --size names.
+With --seed one trial of each named figure is repeated, with --again the trials of all its recorded faults, and the
+outcome is printed. Ctrl-C or SIGTERM ends it after the trial under way, which counts.
 """
 
 import argparse
 import datetime as dt
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.faults import page
+from benchmarks.faults import page, results
 from benchmarks.faults.figures import FIGURES
 from benchmarks.faults.forked import FailedError, import_everything
 from benchmarks.faults.protocol import Figure, Outcome
+from benchmarks.faults.results import Record
 from market_pipeline import __version__
 
 LEAST_MINUTES = 0.5
@@ -25,60 +29,100 @@ LEAST_MINUTES = 0.5
 AS_IT_SHOULD_BE = "as it should be"
 
 
+class Until:
+    """The end of the campaign: a moment, or a signal."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self.moment = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+
+    def listen(self) -> None:
+        """End at a signal as well."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, _: object) -> None:
+        sys.stderr.write(f"{signal.Signals(number).name}: the trial under way is the last one.\n")
+        self.moment = 0.0
+
+    def reached(self) -> bool:
+        return time.monotonic() > self.moment
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Faults tried and counted; writes docs/reliability.md.")
-    parser.add_argument("--size", type=float, default=0.01, help="1 is the full campaign, of many hours")
-    parser.add_argument("--only", default="", help="figures by name, separated by commas")
-    parser.add_argument("--seed", type=int, default=None, help="only this trial of each figure")
-    parser.add_argument("--folder", type=Path, default=None, help="where the directories are made")
-    parser.add_argument("--write", action="store_true", help="record the results and write the page")
-    asked = parser.parse_args()
-    only = set(filter(None, asked.only.split(",")))
-    figures = [figure for figure in FIGURES if not only or figure.name in only]
+    asked = _arguments()
+    only = list(filter(None, asked.only.split(",")))
+    figures = sorted((one for one in FIGURES if not only or one.name in only),
+                     key=lambda one: only.index(one.name) if only else 0)  # fmt: skip
+    until = Until(asked.minutes)
+    until.listen()
     with tempfile.TemporaryDirectory(prefix="market-pipeline-faults-", dir=asked.folder) as temporary:
         import_everything()
         for figure in figures:
-            if asked.seed is None:
-                result = tried(figure, Path(temporary) / figure.name, asked.size)
-                every = page.record([result]) if asked.write else {}
-                if asked.write:
-                    page.PAGE.write_text(page.page(FIGURES, every), encoding="utf-8")
-            else:
-                outcome = repeated(figure, Path(temporary) / figure.name, asked.seed)
-                print(f"{figure.name}  {outcome.kind}: {outcome.fault or AS_IT_SHOULD_BE}", flush=True)
+            folder = Path(temporary) / figure.name
+            record = results.read().get(figure.name, Record())
+            if asked.seed is not None or asked.again:
+                seeds = [asked.seed] if asked.seed is not None else sorted({fault.seed for fault in record.faults})
+                repeat(figure, folder, seeds, record)
+            elif not until.reached():
+                wanted = round(figure.full * asked.size)
+                wanted = wanted - record.trials if asked.resume else max(1, wanted)
+                minutes = max(figure.minutes * asked.size, LEAST_MINUTES) if asked.minutes is None else asked.minutes
+                tried(figure, folder, record, wanted, minutes, until)
+            if asked.write:
+                record.continued = figure.continued
+                results.write(results.read() | {figure.name: record})
+                page.PAGE.write_text(page.page(FIGURES, results.read()), encoding="utf-8")
 
 
-def tried(figure: Figure, folder: Path, size: float) -> page.Result:
-    """All trials of one figure; progress goes to the error output."""
-    began, outcomes = time.monotonic(), list[tuple[int, Outcome]]()
-    reason, done = figure.lacking(), 0
-    wanted = max(1, round(figure.full * size))
-    if not reason:
-        try:
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Faults tried and counted; writes docs/reliability.md.")
+    parser.add_argument("--size", type=float, default=0.01, help="1 is the full campaign, of many hours")
+    parser.add_argument("--only", default="", help="figures by name, separated by commas, in this order")
+    parser.add_argument("--minutes", type=float, default=None, help="after which no further trial begins")
+    parser.add_argument("--resume", action="store_true", help="only what is missing of the recorded trials")
+    parser.add_argument("--seed", type=int, default=None, help="only this trial of each figure")
+    parser.add_argument("--again", action="store_true", help="only the trials of the recorded faults")
+    parser.add_argument("--folder", type=Path, default=None, help="where the directories are made")
+    parser.add_argument("--write", action="store_true", help="record the results and write the page")
+    return parser.parse_args()
+
+
+def tried(figure: Figure, folder: Path, record: Record, wanted: int, minutes: float, until: Until) -> None:
+    """Add a batch of trials of one figure to its record; progress goes to the error output."""
+    began, outcomes, done = time.monotonic(), list[tuple[int, Outcome]](), 0
+    record.reason = figure.lacking()
+    try:
+        if wanted > 0 and not record.reason:
             folder.mkdir(parents=True)
             figure.prepare(folder)
-            until = time.monotonic() + 60 * max(figure.minutes * size, LEAST_MINUTES)
-            for seed in range(wanted):
-                if done >= wanted or time.monotonic() > until:
-                    break
+            last = time.monotonic() + 60 * minutes
+            while done < wanted and not until.reached() and time.monotonic() < last:
+                seed = record.next_seed + len(outcomes)
                 outcomes.append((seed, figure.trial(seed)))
                 done += outcomes[-1][1].count
                 _show(figure, done, wanted, outcomes[-1])
-        except FailedError as error:
-            reason = "" if outcomes else f"its preparation failed: {str(error)[:200]}"
-            sys.stderr.write(f"{figure.name} stopped: {error}\n")
-    minutes = (time.monotonic() - began) / 60
-    day = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-    result = page.result_of(figure, outcomes, minutes, day, __version__, reason)
-    print(f"{figure.name}  {result.trials:,} of {figure.full:,} trials, {result.failed} faults, {minutes:.1f} min")
-    return result
+    except (FailedError, OSError, ValueError) as error:
+        record.reason = "" if outcomes else f"its preparation failed: {str(error)[:200]}"
+        sys.stderr.write(f"{figure.name} stopped: {error}\n")
+    if outcomes:
+        took, day = (time.monotonic() - began) / 60, f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        batch = results.batch_of(outcomes, took, day, __version__, results.commit_tried())
+        record.batches.append(batch)
+        print(f"{figure.name}  {batch.trials:,} trials, {len(batch.faults)} faults, {took:.1f} min", flush=True)
+    print(f"{figure.name}  {record.trials:,} of {figure.full:,} trials recorded or made {record.reason}", flush=True)
 
 
-def repeated(figure: Figure, folder: Path, seed: int) -> Outcome:
-    """The outcome of one trial."""
-    folder.mkdir(parents=True)
-    figure.prepare(folder)
-    return figure.trial(seed)
+def repeat(figure: Figure, folder: Path, seeds: list[int], record: Record) -> None:
+    """Repeat trials, print their outcomes, and note with the recorded faults of their seeds what they are now."""
+    if seeds:
+        folder.mkdir(parents=True)
+        figure.prepare(folder)
+    for seed in seeds:
+        outcome = figure.trial(seed)
+        print(f"{figure.name}  {outcome.kind}: {outcome.fault or AS_IT_SHOULD_BE}", flush=True)
+        for fault in record.faults:
+            if fault.seed == seed:
+                fault.as_it_should_be = "" if outcome.fault else results.commit_tried()
 
 
 def _show(figure: Figure, done: int, wanted: int, last: tuple[int, Outcome]) -> None:

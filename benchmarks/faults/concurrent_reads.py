@@ -29,6 +29,7 @@ class ConcurrentReads:
     """Each trial: one process writes and publishes, another reads; every read must be of one writing."""
 
     name = "F5"
+    continued = False
     title = "reads while the warehouse is written and the mart is published"
     aim = "10,000 reads: 0 failed, 0 torn"
     full = 10_000

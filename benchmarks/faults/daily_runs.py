@@ -20,6 +20,7 @@ class DailyRuns:
     """Trial after trial, one session more, as the daily schedule asks for it; the month's models on its first one."""
 
     name = "F9"
+    continued = True
     title = "daily runs, one after another: bytes of every kind of file"
     aim = "200 runs: size of every file bounded"
     full = 200

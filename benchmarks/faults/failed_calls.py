@@ -28,6 +28,7 @@ class FailedCalls:
     """Each trial: a backfill of a day of which one call fails, once or from then on; then the same without faults."""
 
     name = "F3"
+    continued = False
     title = "EIO and ENOSPC at each kind of system call on warehouse, mart, models and event log"
     aim = "clear error, whole data, next command proceeds"
     full = 400

@@ -33,6 +33,7 @@ class FlippedBits:
     """Each trial: a bit of a file, then what the commands print and what the tables hold, beside the truth."""
 
     name = "F6"
+    continued = False
     title = "one bit flipped in one file: warehouse, mart, models, event log, settings, report"
     aim = "0 silently wrong"
     full = 1000

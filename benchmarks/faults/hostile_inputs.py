@@ -36,6 +36,7 @@ class HostileInputs:
     """Each trial: one hostile input, a backfill of its bars, then doctor and forecast."""
 
     name = "F7"
+    continued = False
     title = "hostile files, names and configurations"
     aim = "0 hangs, 0 raw exceptions, 0 impossible bars, nothing executed"
     full = 2000

@@ -58,6 +58,7 @@ class KilledServers:
     """Each trial: a server, a backfill, a kill when its run has begun; then the seconds until a backfill succeeds."""
 
     name = "F4"
+    continued = False
     title = "worker, daemon, user code, web server or the whole tree of the server killed"
     aim = "heals alone within 120 s"
     full = 50

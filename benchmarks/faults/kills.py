@@ -46,6 +46,7 @@ class Kills:
     """Each trial: a copy of the directory, a command, its death, what is there then, the command again."""
 
     name = "F1"
+    continued = False
     title = "`kill -9` at random moments and at random writes, flushes, renames and removals, some writes torn"
     aim = "0 rows lost, doubled or partial; every next command proceeds"
     full = 1000

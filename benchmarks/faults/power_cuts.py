@@ -35,6 +35,7 @@ class PowerCuts:
     """Each trial: one operation, one step, one way of forgetting; the directory that is found, opened and read."""
 
     name = "F2"
+    continued = False
     title = "a power cut at every step of a commit, a publication, a model's saving and the making of a warehouse"
     aim = "old or new, never between, nothing acknowledged lost"
     full = 2000

@@ -23,6 +23,9 @@ class Outcome:
 class Figure(Protocol):
     """One figure. Trials of the same seed on the same code do the same, except for moments of a kill."""
 
+    continued: bool
+    """Whether trials continue each other, so that those of several evenings do not add up."""
+
     name: str
     title: str
     aim: str

@@ -1,4 +1,8 @@
-"""F8: a market under its schedule and sensors, hour by hour for a quarter; vendor and machine fail now and then."""
+"""F8: a market under its schedule and sensors, hour by hour for a quarter; vendor, runs and machine fail now and then.
+
+The schedule, the sensors, the instance, the warehouse and the loading of bars are real. A requested run is simulated:
+it loads its bars and ends at once, with success, or it dies before or after it has stored something, as drawn.
+"""
 
 import datetime as dt
 import shutil
@@ -7,15 +11,18 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import duckdb
 import numpy as np
 
 from benchmarks.faults.forked import answer
 from benchmarks.faults.protocol import Outcome
+from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
+from market_pipeline.orchestration.chain import job_name
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor
-from market_pipeline_tests.cached_pipeline import CachedPipeline
+from market_pipeline_tests.cached_pipeline import CachedPipeline, CachedWarehouse
 from market_pipeline_tests.pipeline import clock_at
 from market_pipeline_tests.vendor import Vendor
 
@@ -31,11 +38,20 @@ BEFORE = dt.timedelta(days=60)
 MISSED_TICKS = 5
 """So many missed times of a schedule Dagster makes up for after a sleep."""
 
+DYING = 0.05
+"""The share of runs that die, half of them before they store anything."""
+
+SETTLED = dt.timedelta(days=3)
+"""How long before the end a gap may be open: a bar may be 40 hours late, and the next request waits for up to 32."""
+
+LOGGED = "select count(*) as logged from restatements where recompute"
+
 
 class SimulatedYear:
     """Each trial: a quarter of the year in one calendar, with outages, late and changed bars, and sleep, as drawn."""
 
     name = "F8"
+    continued = False
     title = "quarters of a simulated year under schedule and sensors: outages, late and changed bars, a week of sleep"
     aim = "0 false alarms, 0 missed, 0 repeated requests"
     full = 64
@@ -60,26 +76,38 @@ class SimulatedYear:
         return Outcome(f"quarters of {calendar}", fault, numbers=numbers)
 
 
+class OneConnection(CachedWarehouse):
+    """A warehouse that stays open: opening it is a third of the time of a simulated day."""
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: ARG002  both share one database
+        if "held" not in self.__dict__:
+            object.__setattr__(self, "held", super()._open(read_only=False))
+        return self.__dict__["held"].cursor()
+
+
 class Year:
     """A quarter of the year: what the daemon would evaluate, and what came of it."""
 
     def __init__(self, folder: Path, calendar: str, quarter: int, seed: int) -> None:
         self.first, self.end = QUARTERS[quarter : quarter + 2]
-        self.start = self.first - BEFORE
-        toml = f'[stocks]\ncalendar = "{calendar}"\nstart = {self.start}\nsymbols = ["WALK1", "AUTOREG"]\n'
+        toml = f'[stocks]\ncalendar = "{calendar}"\nstart = {self.first - BEFORE}\nsymbols = ["WALK1", "AUTOREG"]\n'
         self.pipeline = CachedPipeline(folder, toml)
-        self.market, self.warehouse = self.pipeline.market, self.pipeline.warehouse
+        self.market = self.pipeline.market
+        self.warehouse = self.pipeline.__dict__["warehouse"] = OneConnection(self.pipeline.warehouse)
+        self.start = first_session(self.market)
         self.zone = ZoneInfo(self.market.timezone)
         self.draw = np.random.default_rng(seed)
         self.vendor = self.pipeline.source = Vendor(self.market, self.end + BEFORE, seed)
         self.resources = {"warehouse": self.warehouse, "source": self.vendor}
-        self.jobs = jobs_of(self.market)
-        self.sensors = {"gaps": gaps_sensor(self.market, self.jobs), "restatements": restatements_sensor(self.market)}
-        self.cursors: dict[str, str | None] = {}
+        self.schedule, jobs = schedules_of(self.market)[0], jobs_of(self.market)
+        self.sensors = [
+            (sensor, dg.build_sensor_context(self.pipeline.instance, resources=self.resources))
+            for sensor in (gaps_sensor(self.market, jobs), restatements_sensor(self.market))
+        ]
         self.keys = set[str | None]()
-        self.requests, self.repeated = 0, list[str]()
+        self.requests, self.died, self.repeated = 0, 0, list[str]()
         self.false_alarms, self.missed_alarms = list[str](), list[str]()
-        self.changed, self.recomputed = 0, 0
+        self.changed, self.recomputed, self.handled = 0, 0, 0
         self.sleeping, self.slept = self._span(24 * 7, 24 * 7), 0
         self.outages = [self._span(6, 24 * 10), self._span(2, 24)]
 
@@ -125,46 +153,69 @@ class Year:
         due = [hour for hour in hours if hour.astimezone(self.zone).hour == self.market.schedule_hour]
         self.slept = 0
         for hour in due[-MISSED_TICKS:]:
-            context = dg.build_schedule_context(
-                self.pipeline.instance, scheduled_execution_time=hour, resources=self.resources
-            )
-            asked = schedules_of(self.market)[0](context)
+            asked = self.schedule(dg.build_schedule_context(self.pipeline.instance, hour, resources=self.resources))
             if isinstance(asked, dg.RunRequest):
-                self._run(moment, asked, "the schedule")
-        for name, sensor in self.sensors.items():
-            context = dg.build_sensor_context(
-                instance=self.pipeline.instance, cursor=self.cursors.get(name), resources=self.resources
-            )
+                self._run(moment, asked, "daily", "the schedule")
+        for sensor, context in self.sensors:
             with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-                asked = sensor(context)
-            assert isinstance(asked, dg.SensorResult)
-            self.cursors[name] = asked.cursor or self.cursors.get(name)
-            for request in asked.run_requests or []:
-                self._run(moment, request, f"the sensor of {name}")
+                answered = sensor(context)
+            assert isinstance(answered, dg.SensorResult)
+            if answered.cursor:
+                context.update_cursor(answered.cursor)
+            for request in answered.run_requests or []:
+                self._run(moment, request, "downstream", sensor.name)
         self._alarm(moment)
 
-    def _run(self, moment: dt.datetime, request: dg.RunRequest, by: str) -> None:
-        """Run a request whose key is new; one that finds every session complete was repeated."""
-        if request.run_key in self.keys or "_monthly" in (request.job_name or ""):
+    def _run(self, moment: dt.datetime, request: dg.RunRequest, job: str, by: str) -> None:
+        """Run a request whose key is new, of `job` where it names none, and record how it ended."""
+        if request.run_key in self.keys:
             return
         self.keys.add(request.run_key)
-        self.requests += 1
+        name, tags = request.job_name or job_name(self.market, job), dict(request.tags)
         first, last = (
-            dt.date.fromisoformat(request.partition_key or request.tags[f"dagster/asset_partition_range_{end}"])
+            dt.date.fromisoformat(request.partition_key or tags[f"dagster/asset_partition_range_{end}"])
             for end in ("start", "end")
         )
-        if "restatements" in by:
-            self.recomputed += 1
-            return
-        missing = self._missing()
-        wanted = self.market.sessions_between(first, last).tolist()
-        if not any(missing.get(session, 1) for session in wanted):
+        again = name == job_name(self.market, "downstream")
+        needless = self._logged() <= self.handled if again else self._complete(first, last)
+        self.recomputed, self.requests = self.recomputed + again, self.requests + (not again)
+        if needless:
             self.repeated.append(f"{by} at {moment:%Y-%m-%d %H:%M} UTC for {first} to {last}")
+        dies, before = self.draw.random() < DYING, self.draw.random() < 0.5
+        stored = not (dies and before) and (again or self._loaded(moment, first, last))
+        self.died += dies
+        self._end(name, tags, succeeded=stored and not dies)
+
+    def _complete(self, first: dt.date, last: dt.date) -> bool:
+        """Whether no bar is missing of these sessions."""
+        missing = self._missing()
+        return not any(missing.get(day, 1) for day in self.market.sessions_between(first, last).tolist())
+
+    def _loaded(self, moment: dt.datetime, first: dt.date, last: dt.date) -> bool:
+        """Load the bars of these sessions; whether the vendor answered."""
         with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)):
             try:
                 self.pipeline.compute(("prices",), first, last)
             except SourceError:
                 assert self.vendor.down
+                return False
+        return True
+
+    def _end(self, job: str, tags: dict[str, str], *, succeeded: bool) -> None:
+        """Record the run in the instance, where the sensors look for it."""
+
+        @dg.job(name=job)
+        def empty() -> None:
+            pass
+
+        if job == job_name(self.market, "downstream") and succeeded:
+            self.handled = self._logged()
+        status = dg.DagsterRunStatus.SUCCESS if succeeded else dg.DagsterRunStatus.FAILURE
+        self.pipeline.instance.create_run_for_job(empty, status=status, tags=tags)
+
+    def _logged(self) -> int:
+        """How many restatements are logged that need a run."""
+        return int(self.warehouse.read(LOGGED)["logged"][0].as_py())
 
     def _missing(self) -> dict[dt.date, int]:
         """Symbols without a bar, of each session that was ever requested."""
@@ -186,13 +237,29 @@ class Year:
     def fault(self) -> str:
         """What was wrong."""
         missing = self._missing()
-        newest = self.market.newest_closed(self.moment - dt.timedelta(days=3)) or self.end
+        newest = self.market.newest_closed(self.moment - SETTLED) or self.end
         sessions = self.market.sessions_between(self.start, newest).tolist()
-        holes = [day for day in sessions if missing.get(day, 1)]
-        wrong = {"missed sessions": [str(day) for day in holes], "repeated requests": self.repeated,
+        holes = [str(day) for day in sessions if missing.get(day, 1)]
+        pending = [f"number {number}" for number in range(self.handled + 1, self._logged() + 1)]
+        wrong = {"missed sessions": holes, "stored bars that differ from the vendor's": self._different(newest),
+                 "changed values without a run": pending, "repeated requests": self.repeated,
                  "false alarms": self.false_alarms, "missed alarms": self.missed_alarms}  # fmt: skip
         return "; ".join(f"{len(found)} {name}, the first {found[0]}" for name, found in wrong.items() if found)
 
+    def _different(self, newest: dt.date) -> list[str]:
+        """Bars up to a session whose close is not the vendor's last one."""
+        rows = self.warehouse.read("select symbol, session, close from prices").to_pylist()
+        stored = {(row["symbol"], row["session"]): row["close"] for row in rows}
+        bars = self.vendor.bars[self.vendor.bars["session"].dt.date <= newest]
+        found = zip(bars["symbol"], bars["session"].dt.date, bars["close"], strict=True)
+        return [f"{symbol} {day}" for symbol, day, close in found if stored.get((symbol, day), close) != close]
+
     def numbers(self) -> dict[str, float]:
-        return {"requests of bars": self.requests - self.recomputed, "requests after changed values": self.recomputed,
-                "changed values": self.changed}  # fmt: skip
+        return {"requests of bars": self.requests, "requests after changed values": self.recomputed,
+                "changed values": self.changed, "runs that died": self.died}  # fmt: skip
+
+
+def first_session(market: Market) -> dt.date:
+    """The first session of a market's history."""
+    first: dt.date = market.sessions_between(market.start, dt.date.max)[0].item()
+    return first

@@ -1,15 +1,17 @@
 """The fault campaign: a trial of each figure, a page of recorded numbers only, and checks that see planted faults."""
 
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import page
-from benchmarks.faults.__main__ import AS_IT_SHOULD_BE
+from benchmarks.faults import page, results
+from benchmarks.faults.__main__ import AS_IT_SHOULD_BE, Until, tried
 from benchmarks.faults.contents import NOTHING, different, partial
 from benchmarks.faults.disk import Disk, Survives
 from benchmarks.faults.figures import FIGURES
@@ -17,6 +19,7 @@ from benchmarks.faults.flipped_bits import flip
 from benchmarks.faults.kills import tear
 from benchmarks.faults.protocol import Outcome
 from benchmarks.faults.recorded import Step
+from benchmarks.faults.results import Batch, Record
 from benchmarks.faults.traced import Call, calls, lacking
 
 TOP = Path(__file__).parent.parent.parent
@@ -41,19 +44,86 @@ def test_a_trial_of_each_short_figure_finds_nothing_wrong(tmp_path: Path) -> Non
 
 
 def test_the_page_is_made_from_the_recorded_results() -> None:
-    assert page.PAGE.read_text(encoding="utf-8") == page.page(FIGURES, page.read_results())
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(FIGURES, results.read())
+
+
+def batch(outcomes: list[tuple[int, Outcome]], commit: str) -> Batch:
+    return results.batch_of(outcomes, 0.1, "2026-11-28", "0.2.0", commit)
 
 
 def test_a_figure_that_was_not_run_or_only_in_part_is_shown_as_such() -> None:
     [first, second, *_] = FIGURES
-    outcomes = [(3, Outcome("a kill")), (4, Outcome("a kill", "A row was lost."))]
-    some = page.result_of(first, outcomes, 0.1, "2026-11-28", "0.2.0")
-    none = page.result_of(second, [], 0, "2026-11-28", "0.2.0", "strace is not installed")
-    rows = page.table(FIGURES, {first.name: some, second.name: none}).splitlines()[2:]
-    assert "| 2 of 1,000 | **1** | run in part, 2026-11-28 |" in rows[0]
-    assert "not run: strace is not installed" in rows[1]
+    some = Record([batch([(3, Outcome("a kill")), (4, Outcome("a kill", "A row was lost."))], "aaa1111")])
+    rows = page.table(FIGURES, {first.name: some, second.name: Record(reason="strace is missing")}).splitlines()[2:]
+    assert "| 2 of 1,000 | **1** | run in part (commit aaa1111) |" in rows[0]
+    assert "not run: strace is missing" in rows[1]
     assert rows[2].endswith("| not run |")
-    assert "seed 4, a kill: `A row was lost.`" in page.details(some)
+    assert "seed 4 at aaa1111, a kill: `A row was lost.`" in page.details(some)
+
+
+def test_the_batches_of_several_evenings_add_up_and_keep_their_faults() -> None:
+    first = batch([(0, Outcome("a kill", "A row was lost.")), (1, Outcome("a kill", numbers={"s": 2}))], "aaa1111")
+    second = batch([(2, Outcome("a torn write", count=998, numbers={"s": 4}))], "bbb2222")
+    record = Record([first, second])
+    assert (record.trials, record.next_seed) == (1000, 3)
+    assert record.kinds == {"a kill": (2, 1), "a torn write": (998, 0)}
+    assert record.numbers == {"s": results.Series(2, 2, 2, 3, 4, 4)}
+    assert "| 1,000 of 1,000 | **1** | run in full (commits aaa1111, bbb2222) |" in page.table(
+        FIGURES, {FIGURES[0].name: record}
+    )
+    record.faults[0].as_it_should_be = "bbb2222"
+    assert "| 1, fixed since |" in page.table(FIGURES, {FIGURES[0].name: record})
+    assert "`A row was lost.` Its seed tried again at bbb2222: as it should be." in page.details(record)
+    record.continued = True
+    assert record.trials == 998
+
+
+def test_what_is_recorded_is_read_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
+    assert results.read() == {}
+    record = Record([batch([(5, Outcome("a kill", "A row was lost.", numbers={"s": 1.5}))], "aaa1111")])
+    results.write({"F1": record})
+    assert results.read() == {"F1": record}
+
+
+class Counting:
+    """A figure whose second trial finds a fault."""
+
+    name, title, aim, full, minutes, continued = "F1", "", "", 10, 1.0, False
+
+    def lacking(self) -> str:
+        return ""
+
+    def prepare(self, folder: Path) -> None:
+        self.seeds = list[int]()
+
+    def trial(self, seed: int) -> Outcome:
+        self.seeds.append(seed)
+        return Outcome("counted", "odd" if seed == 1 else "")
+
+
+def test_a_run_goes_on_with_the_next_seed_and_ends_at_its_limit(tmp_path: Path) -> None:
+    figure, record = Counting(), Record()
+    tried(figure, tmp_path / "a", record, 2, 1.0, Until(None))
+    tried(figure, tmp_path / "b", record, 3, 1.0, Until(None))
+    assert figure.seeds == [2, 3, 4]
+    tried(figure, tmp_path / "c", record, 3, 1.0, Until(0.0))
+    assert figure.seeds == []
+    assert [one.seeds for one in record.batches] == [(0, 2), (2, 5)]
+    assert [fault.seed for fault in record.faults] == [1]
+
+
+def test_a_signal_ends_the_campaign_after_the_trial_under_way() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        until = Until(None)
+        until.listen()
+        assert not until.reached()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert until.reached()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_lost_a_doubled_and_a_half_written_asset_are_found() -> None:
