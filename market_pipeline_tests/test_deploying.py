@@ -93,9 +93,7 @@ def test_a_unit_starts_an_existing_command(path: Path) -> None:
         assert_parsed(words)
     assert set(re.findall(r"MARKET_PIPELINE_\w+", path.read_text(encoding="utf-8"))) <= set(variables())
     named = {word for key in ("After", "Requires", "Wants") for word in unit["Unit"].get(key, "").split()}
-    assert {name for name in named if name.startswith("market-")} <= {each.name for each in UNITS} | {
-        "market-pipeline.target"
-    }
+    assert {name for name in named if name.startswith("market-")} <= {each.name for each in UNITS}
 
 
 def test_a_variable_that_must_be_set_is_named() -> None:

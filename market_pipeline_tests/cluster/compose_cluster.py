@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from market_pipeline_tests.cluster import services
-from market_pipeline_tests.cluster.hosts import ENTER, SHARED, Network
+from market_pipeline_tests.cluster.hosts import ENTER, NAMES, NO_SERVER, SHARED, Network
 from market_pipeline_tests.compose import COMPOSE, Service, services_of
 
 PROGRAMS = {"rclone/rclone": ("rclone",)}
@@ -56,6 +56,7 @@ class Cluster:
             for part in ("srv/market-pipeline", "ray"):
                 (self.folder / name / part).mkdir(parents=True)
             (self.folder / name / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            (self.folder / name / "resolv.conf").write_text(NO_SERVER, encoding="utf-8")
         for service in self.services.values():
             if not service.profiles:
                 for other in service.after:
@@ -99,13 +100,8 @@ class Cluster:
     def run(self, name: str, command: Sequence[str], *, seconds: float = 900, **variables: str) -> str:
         """The output of a command on the host of a service, as `docker compose exec` or, if it does not run, `run`."""
         service = self.services[name]
-        if process := self.running.get(name):
-            first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()[0]
-            inside = ["nsenter", "--target", first, "--all", "sh", "-c", f'cd {SCRATCH}; exec "$@"', "sh"]
-        else:
-            inside = self._entry(service)
         ended = subprocess.run(
-            [*inside, *command], env=self._environment(service) | variables, stdin=subprocess.DEVNULL,
+            [*self._inside(service), *command], env=self._environment(service) | variables, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, f"{' '.join(command)} on {name}: {ended.stdout}{ended.stderr}\n{self.report()}"
@@ -117,10 +113,10 @@ class Cluster:
         while True:
             process = self.running.get(name)
             assert process is None or process.poll() is None, f"{name} ended.\n{self.report()}"
-            line = ["ip", "netns", "exec", self.network.hosts[name], *self._hosts(name), *service.health]
             asked = subprocess.run(
-                line, env=self._environment(service), capture_output=True, text=True, check=False, timeout=PATIENCE
-            )
+                [*self._inside(service), *service.health], env=self._environment(service), stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, check=False, timeout=PATIENCE,
+            )  # fmt: skip
             if asked.returncode == 0:
                 return
             assert time.monotonic() < until, f"{name} is not healthy: {asked.stdout}{asked.stderr}\n{self.report()}"
@@ -144,12 +140,31 @@ class Cluster:
         else:
             self.catalogue.start()
 
+    def _inside(self, service: Service) -> list[str]:
+        """A command's way onto the host of a service: to its processes, or as the first one."""
+        if process := self.running.get(service.name):
+            return [
+                "nsenter",
+                "--target",
+                first_process(process),
+                "--all",
+                "sh",
+                "-c",
+                f'cd {SCRATCH}; exec "$@"',
+                "sh",
+            ]
+        if service.image.startswith("postgres"):
+            space = self.network.hosts[service.name]
+            return ["ip", "netns", "exec", space, "sh", "-c", f'{NAMES}; exec "$@"', str(self.folder / service.name)]
+        return self._entry(service)
+
     def _entry(self, service: Service) -> list[str]:
+        """The start of a host's first process."""
         folder = self.folder / service.name
         volumes = [str(part) for source, target in service.volumes for part in (self._volume(source), target)]
         return [
             "ip", "netns", "exec", self.network.hosts[service.name], "unshare", "--uts", "--ipc", "--pid", "--fork",
-            "--kill-child", "--mount-proc", "sh", "-ec", ENTER, "sh", service.name, str(folder), *volumes, "--",
+            "--kill-child", "--mount-proc", "sh", "-ec", ENTER, str(folder), service.name, *volumes, "--",
         ]  # fmt: skip
 
     def _command(self, service: Service) -> list[str]:
@@ -160,16 +175,8 @@ class Cluster:
     def _environment(self, service: Service) -> dict[str, str]:
         """The environment of the image, then that of the service."""
         program = services.postgres_programs()
-        path = [
-            str(Path(sys.executable).parent),
-            str(program),
-            "/usr/local/bin",
-            "/usr/bin",
-            "/bin",
-            "/usr/sbin",
-            "/sbin",
-        ]
-        return {"PATH": ":".join(path), "HOME": SCRATCH, "LANG": "C.UTF-8", **service.environment}
+        path = f"{Path(sys.executable).parent}:{program}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+        return {"PATH": path, "HOME": SCRATCH, "LANG": "C.UTF-8", **service.environment}
 
     def _volume(self, source: str) -> Path:
         """The folder of a volume: named ones lie below the logs, others are given or lie beside the file."""
@@ -179,9 +186,15 @@ class Cluster:
             path.mkdir(parents=True, exist_ok=True)
         return path.absolute()
 
-    def _hosts(self, name: str) -> list[str]:
-        """A command's way to see the names of the hosts without being on one."""
-        return ["sh", "-c", f'mount --bind "{self.folder / name / "hosts"}" /etc/hosts; exec "$@"', "sh"]
+
+def first_process(process: subprocess.Popen[bytes]) -> str:
+    """The number of a host's first process, once `unshare` has started it."""
+    until = time.monotonic() + services.PATIENCE
+    while not (children := Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8")):
+        assert process.poll() is None, "the host ended before it began"
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return children.split()[0]
 
 
 @contextmanager

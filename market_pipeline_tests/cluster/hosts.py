@@ -17,17 +17,23 @@ from market_pipeline_tests.pages import TOP
 SHARED = Path("/srv")
 """Below it lie the folders of every service: each host has its own."""
 
+NAMES = 'for file in hosts resolv.conf; do mount --bind "$0/$file" "/etc/$file"; done'
+"""A host's own names, as `sh -c` with the host's folder."""
+
 ENTER = f"""
-hostname "$1"; mount --bind "$2/hosts" /etc/hosts; mount --bind "$2/srv" {SHARED}
-mount -t tmpfs tmpfs /dev/shm; mkdir -p /tmp/ray; mount --bind "$2/ray" /tmp/ray; cd {SHARED}/market-pipeline
-shift 2
+{NAMES}; hostname "$1"; shift
+mount --bind "$0/srv" {SHARED}; cd {SHARED}/market-pipeline
+mount -t tmpfs tmpfs /dev/shm; mkdir -p /tmp/ray; mount --bind "$0/ray" /tmp/ray
 while [ "$1" != -- ]; do mkdir -p "$2"; mount --bind "$1" "$2"; shift 2; done
 shift
 "$@" &
 wait $!
 """
-"""The first process of a host, as `sh -c`: name, folder, pairs of folder and place, `--`, command. It waits for the
+"""The first process of a host, as `sh -c`: folder, name, pairs of folder and place, `--`, command. It waits for the
 command instead of becoming it, for the first process of a host is the only one that ends its orphans."""
+
+NO_SERVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+"""Nobody listens there: a program that asks for more than a name in /etc/hosts is refused at once."""
 
 
 def lacking() -> str:
