@@ -16,8 +16,8 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.prices.history import History
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.grids import to_rows
-from market_pipeline.storage.warehouse import Warehouse
 
 TEN_YEARS = 2520
 START = dt.date(2014, 1, 2)
@@ -78,9 +78,9 @@ def settings_of(home: Path, folder: Path) -> Settings:
     return Settings(home=home, source="files", files=folder / "files", config=folder / "bench.toml")
 
 
-def warehouse_of(home: Path, **config: int | str) -> Warehouse:
+def warehouse_of(home: Path, **config: int | str) -> DuckDBFile:
     """The warehouse below `home`; bare DuckDB takes all cores, so no row limits ours unless it limits both."""
-    return Warehouse(home / "warehouse.duckdb", "files", config)
+    return DuckDBFile(home / "warehouse.duckdb", "files", config)
 
 
 def data_directory(folder: Path) -> Path:

@@ -22,8 +22,8 @@ from market_pipeline.storage.upgrade import stored_version
 OPEN = """
 import sys
 from pathlib import Path
-from market_pipeline.storage.warehouse import Warehouse
-warehouse = Warehouse(Path(sys.argv[1]), sys.argv[2])
+from market_pipeline.storage.duckdb_file import DuckDBFile
+warehouse = DuckDBFile(Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
 warehouse.read("select 1")
 """

@@ -8,15 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
-from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.transaction import Transaction
+from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline_tests.pipeline import Pipeline
 
 
-class CachedWarehouse(Warehouse):
+class CachedWarehouse(DuckDBFile):
     """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        super().__init__(warehouse.path, warehouse.source)
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline.settings.warehouse_file, pipeline.settings.source)
         object.__setattr__(self, "answers", {})
         self.answers: dict[str, pa.Table]
 
@@ -43,4 +45,4 @@ class CachedPipeline(Pipeline):
 
     @cached_property
     def warehouse(self) -> Warehouse:  # type: ignore[override]
-        return CachedWarehouse(super().warehouse)
+        return CachedWarehouse(self)

@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import dagster as dg
+from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import load_markets
@@ -19,6 +20,7 @@ from market_pipeline.orchestration.runs import QUIET
 from market_pipeline.sources.protocol import Source
 from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.warehouse import Warehouse
 
 SMALL = """
@@ -56,6 +58,9 @@ class Pipeline:
     folder: Path
     toml: str = SMALL
     source: Source | None = None
+    lake: str | None = None
+    """MARKET_PIPELINE_WAREHOUSE; without it the DuckDB file."""
+    store: str | None = None
     settings: Settings = field(init=False)
     instance: dg.DagsterInstance = field(init=False)
 
@@ -63,7 +68,9 @@ class Pipeline:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "markets.toml"
         config.write_text(self.toml, encoding="utf-8")
-        self.settings = Settings(home=self.folder / "data", source="simulated", config=config)
+        lake = SecretStr(self.lake) if self.lake else None
+        home = self.folder / "data"
+        self.settings = Settings(home=home, source="simulated", config=config, warehouse=lake, store=self.store)
         self.instance = dg.DagsterInstance.ephemeral()
 
     @property
@@ -72,7 +79,7 @@ class Pipeline:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.warehouse_file, self.settings.source)
+        return open_warehouse(self.settings)
 
     def materialise(self, assets: Sequence[str], first: dt.date, last: dt.date) -> dg.ExecuteInProcessResult:
         """One Dagster run of these assets and their checks, without raising."""

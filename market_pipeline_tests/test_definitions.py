@@ -10,7 +10,7 @@ import pytest
 from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
 THREE = """
 [stocks]
@@ -106,7 +106,7 @@ def test_every_asset_is_tagged_grouped_and_describes_its_columns(definitions: dg
 
 
 def test_the_columns_in_the_ui_are_those_of_the_table(definitions: dg.Definitions, tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
     for asset in MARKET_ASSETS:
         node = definitions.resolve_asset_graph().get(dg.AssetKey(["stocks", asset]))
         declared = node.metadata["dagster/column_schema"].columns

@@ -71,8 +71,8 @@ def test_the_wheel_runs_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
     assert python("-c", reads, cwd=folder, path=target).strip() == str(target / "market_pipeline" / "dagster.yaml")
     data_directory = folder / "data"
     code = (
-        "from pathlib import Path; from market_pipeline.storage.warehouse import Warehouse; "
-        f"print(Warehouse(Path({str(data_directory)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
+        "from pathlib import Path; from market_pipeline.storage.duckdb_file import DuckDBFile; "
+        f"print(DuckDBFile(Path({str(data_directory)!r}) / 'w.duckdb', 'simulated').read('from prices').num_rows)"
     )
     assert python("-c", code, cwd=folder, path=target).strip() == "0"
 

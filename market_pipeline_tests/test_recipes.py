@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.storage.catalog import WAREHOUSE
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline_tests.pages import TOP, Block, blocks
 
 RECIPES = [block for block in blocks("diff", "python") if block.title]
@@ -54,9 +54,9 @@ assert fetched.bars["close"].tolist() == [9.5]
 UPGRADED = """
 import sys
 from pathlib import Path
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
-[row] = Warehouse(Path(sys.argv[1]), "simulated").read("select sha256, comment from models").to_pylist()
+[row] = DuckDBFile(Path(sys.argv[1]), "simulated").read("select sha256, comment from models").to_pylist()
 print(row["sha256"], row["comment"])
 """
 
@@ -160,8 +160,8 @@ def test_a_data_directory_made_before_is_upgraded(copy: Path, tmp_path: Path) ->
     row = {"model": ["ewma"], "month": [dt.date(2024, 1, 1)], "trained_through": [dt.date(2023, 12, 29)]}
     row |= {"path": ["ewma.skops"], "sha256": ["digest"], "bytes": [1], "seconds": [1.0]}
     row |= {"fitted_at": [dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)]}
-    with Warehouse(path, "simulated").transaction("stocks") as transaction:
-        transaction.append("models", pa.table(row).cast(WAREHOUSE["models"].schema))
+    rows = pa.table(row).cast(WAREHOUSE["models"].schema)
+    DuckDBFile(path, "simulated").write("stocks", lambda transaction: transaction.append("models", rows))
     result = python(copy, "-c", UPGRADED, str(path))
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["digest", "None"]

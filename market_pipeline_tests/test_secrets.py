@@ -11,7 +11,7 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.instance import open_instance
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
 TOKEN = "planted7f3ac1"
 """In the path, the user and a parameter of an address, and as a variable of its own."""
@@ -61,7 +61,7 @@ def test_an_alert_that_fails_stores_no_address(environment: dict[str, str], capl
     repository = build_definitions(settings).get_repository_def()
     sensor = repository.get_sensor_def("alerts")
     instance.report_run_failed(instance.create_run_for_job(repository.get_job("stocks_prices")))
-    resources = {"warehouse": Warehouse(settings.warehouse_file, settings.source)}
+    resources = {"warehouse": DuckDBFile(settings.warehouse_file, settings.source)}
     with pytest.raises(SourceError) as refused:
         sensor(dg.build_sensor_context(instance, resources=resources, repository_def=repository))
     assert TOKEN not in f"{refused.value!r}{refused.value.__cause__!r}{caplog.text}"

@@ -64,10 +64,10 @@ def write(directory: Directory, stop: Path) -> int:
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.config.settings import Settings
     from market_pipeline.mart.publish import publish
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.duckdb_file import DuckDBFile
 
     settings = Settings.from_environment(os.environ | directory.environment)
-    warehouse, markets = Warehouse(settings.warehouse_file, settings.source), configured_markets(settings)
+    warehouse, markets = DuckDBFile(settings.warehouse_file, settings.source), configured_markets(settings)
     number = int(warehouse.read("select max(expected) as n from coverage")["n"][0].as_py())
     while True:
         number += 1
@@ -82,9 +82,9 @@ def write(directory: Directory, stop: Path) -> int:
 def read(directory: Directory) -> tuple[str, str, int]:
     """The first failed read, the first torn one, and how many publications the reads saw."""
     from market_pipeline.mart.read import query
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.duckdb_file import DuckDBFile
 
-    warehouse = Warehouse(directory.warehouse, directory.source)
+    warehouse = DuckDBFile(directory.warehouse, directory.source)
     failed, torn, newest, seen, rows = "", "", 0.0, set(), None
     for number in range(BATCH):
         in_warehouse = number % WAREHOUSE_EVERY == 0

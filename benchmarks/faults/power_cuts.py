@@ -116,12 +116,12 @@ class PowerCuts:
 def models_of(directory: Directory) -> tuple[int, str]:
     """How many models the registry names; raises WarehouseError where one cannot be loaded."""
     from market_pipeline.storage.artifacts import load
+    from market_pipeline.storage.duckdb_file import DuckDBFile
     from market_pipeline.storage.store import FolderStore
-    from market_pipeline.storage.warehouse import Warehouse
 
     if not directory.warehouse.exists():
         return 0, ""
-    rows = Warehouse(directory.warehouse, directory.source).read("select path, sha256 from models").to_pylist()
+    rows = DuckDBFile(directory.warehouse, directory.source).read("select path, sha256 from models").to_pylist()
     for row in rows:
         load(FolderStore(directory.data), row["path"], row["sha256"])
     return len(rows), ""
@@ -129,9 +129,9 @@ def models_of(directory: Directory) -> tuple[int, str]:
 
 def commit(directory: Directory) -> None:
     """Replace the rows of a session by others, as an asset does."""
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.duckdb_file import DuckDBFile
 
-    warehouse, day = Warehouse(directory.warehouse, directory.source), dt.date(2024, 2, 20)
+    warehouse, day = DuckDBFile(directory.warehouse, directory.source), dt.date(2024, 2, 20)
     rows = warehouse.read(
         "select * exclude (market) replace (gap_sma_20 + 1 as gap_sma_20) from indicators where session >= $day",
         {"day": day},
@@ -144,10 +144,10 @@ def publication(directory: Directory) -> None:
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.config.settings import Settings
     from market_pipeline.mart.publish import publish
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.duckdb_file import DuckDBFile
 
     settings = Settings.from_environment(os.environ | directory.environment)
-    warehouse = Warehouse(directory.warehouse, directory.source)
+    warehouse = DuckDBFile(directory.warehouse, directory.source)
     publish(warehouse, configured_markets(settings), settings.mart, dt.datetime.now(dt.UTC))
 
 
@@ -156,10 +156,10 @@ def saving(directory: Directory) -> None:
     import numpy as np
 
     from market_pipeline.storage.artifacts import save, serialised
+    from market_pipeline.storage.duckdb_file import DuckDBFile
     from market_pipeline.storage.store import FolderStore
-    from market_pipeline.storage.warehouse import Warehouse
 
-    warehouse, content = Warehouse(directory.warehouse, directory.source), serialised({"numbers": np.arange(5000.0)})
+    warehouse, content = DuckDBFile(directory.warehouse, directory.source), serialised({"numbers": np.arange(5000.0)})
     path, digest = save(content, FolderStore(directory.data), f"stocks/random_walk/{MONTH}")
     rows = warehouse.read("select * exclude (market) from models where model = 'random_walk' limit 1")
     named = {"month": MONTH, "trained_through": dt.date(2023, 12, 29), "path": path,
@@ -172,9 +172,9 @@ def saving(directory: Directory) -> None:
 
 def making(directory: Directory) -> None:
     """Make a warehouse and the note of its source."""
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.duckdb_file import DuckDBFile
 
-    Warehouse(directory.warehouse, directory.source).read("select 1")
+    DuckDBFile(directory.warehouse, directory.source).read("select 1")
 
 
 OPERATIONS: dict[str, Callable[[Directory], None]] = {

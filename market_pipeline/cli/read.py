@@ -87,13 +87,12 @@ def replay(name: str, origin: dt.datetime) -> None:
     status 1 when they differ.
     """
     from market_pipeline.forecasts.replay import replay as recompute
+    from market_pipeline.storage.selection import open_warehouse
     from market_pipeline.storage.store import open_store
-    from market_pipeline.storage.warehouse import Warehouse
 
     settings, console = Settings.from_environment(), console_on()
     market = market_of(settings, name)
-    warehouse = Warehouse(settings.warehouse_file, settings.source)
-    results = recompute(warehouse, market, origin.date(), open_store(settings))
+    results = recompute(open_warehouse(settings), market, origin.date(), open_store(settings))
     for result in results:
         mark, outcome = "[green]identical[/]", "no rows differ"
         if result.differing is None:

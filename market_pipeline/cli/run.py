@@ -67,7 +67,7 @@ def run(name: str | None, *, json_wanted: bool) -> None:
     from market_pipeline.orchestration.chain import ASSETS
     from market_pipeline.sources.protocol import beyond_its_end
     from market_pipeline.sources.selection import open_source
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.selection import open_warehouse
 
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
     markets = [market_of(settings, name)] if name else configured_markets(settings)
@@ -77,7 +77,7 @@ def run(name: str | None, *, json_wanted: bool) -> None:
         if reason := beyond_its_end(source, market, newest):
             ended.append(f"{reason}.")
             continue
-        untrained = untrained_month(Warehouse(settings.warehouse_file, settings.source), market, newest)
+        untrained = untrained_month(open_warehouse(settings), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
         runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
     if runs or not ended:
@@ -138,12 +138,12 @@ def materialise(
     from market_pipeline.orchestration.instance import open_instance
     from market_pipeline.orchestration.runs import execute
     from market_pipeline.sources.selection import open_source
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.selection import open_warehouse
 
     first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
     if "prices" in assets:
         check_end(open_source(settings), market, first, last)
-    warehouse = Warehouse(settings.warehouse_file, settings.source)
+    warehouse = open_warehouse(settings)
     planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start)
     instance, done = open_instance(settings), []
     with followed(console, planned) as steps:
@@ -164,9 +164,9 @@ def _report(
 ) -> None:
     """Where the results are, and which markets are still behind their calendar."""
     from market_pipeline.storage.freshness import stored_freshness
-    from market_pipeline.storage.warehouse import Warehouse
+    from market_pipeline.storage.selection import open_warehouse
 
-    warehouse, now = Warehouse(settings.warehouse_file, settings.source), dt.datetime.now(dt.UTC)
+    warehouse, now = open_warehouse(settings), dt.datetime.now(dt.UTC)
     found = [stored_freshness(warehouse, market, now) for market in markets]
     if json_wanted:
         behind = {one.market: one.behind for one in found}

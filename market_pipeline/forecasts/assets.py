@@ -23,6 +23,7 @@ from market_pipeline.orchestration.ui_metadata import record_metadata, rows_by
 from market_pipeline.storage.artifacts import load
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.store import open_store
+from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
 REGISTRY = "select model, month, path, sha256 from models where market = $market"
@@ -83,14 +84,17 @@ def store(
     The ledger gets a row for each origin of which a forecast was stored: where all were issued live before, none was.
     """
     first, last = origins[0].item(), origins[-1].item()
-    with warehouse.transaction(market.name) as transaction:
+
+    def replace(transaction: Transaction) -> int:
         transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE)
         written = transaction.replace("forecasts", rows, first, last, keep=LIVE)
         made_at = ledger["made_at"][0].as_py()
         stored = transaction.read(STORED_ORIGINS, {"market": market.name, "made_at": made_at})["origin"]
-        ledger = ledger.filter(pc.is_in(ledger["origin"], stored.combine_chunks()))
-        transaction.replace("ledger", ledger, first, last, keep=LIVE)
-    return written
+        of_stored = ledger.filter(pc.is_in(ledger["origin"], stored.combine_chunks()))
+        transaction.replace("ledger", of_stored, first, last, keep=LIVE)
+        return written
+
+    return warehouse.write(market.name, replace)
 
 
 def registry_of(

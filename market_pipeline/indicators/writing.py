@@ -10,8 +10,8 @@ from market_pipeline.config.markets import Market
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.storage.grids import Days, to_rows
+from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
-from market_pipeline.storage.whole_files import beside
 
 AT_ONCE = 1_000_000
 """Bars whose indicators are in memory together: a third of a gigabyte, and as much again as rows."""
@@ -20,27 +20,31 @@ AT_ONCE = 1_000_000
 def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> int:
     """Replace the indicators of the sessions from `first` to `last`, computed from all bars; returns the rows written.
 
-    All in one transaction. The rows of a market that is too large for one batch wait in a file beside the warehouse,
-    which is locked only while they are written.
+    All in one transaction. The rows of a market that is too large for one batch wait in a file, and
+    the warehouse is locked only while they are written.
     """
     history = read_history(warehouse, market, last)
     sessions = market.sessions_between(first, last)
     batches = np.array_split(np.arange(len(market.symbols)), 1 + history.close.size // AT_ONCE)
     if len(batches) == 1:
         return warehouse.replace("indicators", indicator_rows(history, sessions), market.name, first, last)
-    waiting = beside(warehouse.path, f"{uuid4().hex}.indicators.new")
+    waiting = warehouse.scratch / f"{uuid4().hex}.indicators.new"
     try:
         nothing = indicator_rows(history.some(batches[0][:0]), sessions)
         with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_file(file, nothing.schema) as writer:
             for batch in batches:
                 writer.write_table(indicator_rows(history.some(batch), sessions))
-        with pa.memory_map(str(waiting)) as file, warehouse.transaction(market.name) as transaction:
+        with pa.memory_map(str(waiting)) as file:
             rows = pa.ipc.open_file(file)
-            transaction.replace("indicators", nothing, first, last)
-            return sum(
-                transaction.append("indicators", pa.Table.from_batches([rows.get_batch(place)]))
-                for place in range(rows.num_record_batches)
-            )
+
+            def replace(transaction: Transaction) -> int:
+                transaction.replace("indicators", nothing, first, last)
+                return sum(
+                    transaction.append("indicators", pa.Table.from_batches([rows.get_batch(place)]))
+                    for place in range(rows.num_record_batches)
+                )
+
+            return warehouse.write(market.name, replace)
     finally:
         waiting.unlink(missing_ok=True)
 

@@ -79,7 +79,7 @@ def publish(
         for left in (new, log):  # by a process that was killed
             left.unlink(missing_ok=True)
         try:
-            with warehouse.connect() as connection:
+            with warehouse.snapshot() as connection:
                 now = now or dt.datetime.now(dt.UTC)
                 adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
                 newest = copy_tables(connection, new, pa.concat_tables(adjusted))

@@ -95,7 +95,7 @@ def failing_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey
 
 def stale_markets(warehouse: Warehouse, markets: Sequence[Market], now: dt.datetime) -> Iterator[tuple[str, str]]:
     """Markets whose newest final session is older than the calendar and the schedule's hour require."""
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return
     for market in markets:
         found = stored_freshness(warehouse, market, now - GRACE)

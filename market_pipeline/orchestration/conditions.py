@@ -39,7 +39,7 @@ class Condition:
 
 
 def conditions_hold(market: Market, asset: str, conditions: Sequence[Condition]) -> dg.AssetChecksDefinition:
-    """A check for each condition of an asset and for what its tables declare; all in one step, on one connection."""
+    """A check for each condition of an asset and for what its tables declare; all in one step, of one moment."""
     key = dg.AssetKey([market.name, asset])
     every = (*declared_conditions(ASSETS[asset]), *conditions)
 
@@ -56,7 +56,7 @@ def conditions_hold(market: Market, asset: str, conditions: Sequence[Condition])
         selected = {check.name for check in context.selected_asset_check_keys}
         span = checked_span(span_of_check(context))
         parameters = {"market": market.name, "first": span.first, "last": span.last}
-        with warehouse.connect() as connection:
+        with warehouse.snapshot() as connection:
             for one in every:
                 if one.name in selected:
                     named = {name: value for name, value in parameters.items() if f"${name}" in one.sql}

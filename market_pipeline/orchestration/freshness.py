@@ -43,7 +43,7 @@ def freshness_sensor(markets: Sequence[Market]) -> dg.SensorDefinition:
         "sessions behind has changed. Requests no run.",
     )
     def freshness(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
-        if not warehouse.path.exists():
+        if not warehouse.exists():
             return dg.SensorResult(skip_reason="Nothing is stored yet.")
         now = dt.datetime.now(dt.UTC) - GRACE
         found = {market.name: stored_freshness(warehouse, market, now) for market in markets}

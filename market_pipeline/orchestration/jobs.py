@@ -83,7 +83,7 @@ def _schedule(market: Market, job: Job, cron: str, description: str) -> Callable
 
 def awaits_first_backfill(market: Market, warehouse: Warehouse) -> bool:
     """Whether no session was ever requested; does not create a warehouse."""
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         return True
     return bool(warehouse.read(NEVER_COVERED, {"market": market.name})["never"][0].as_py())
 

@@ -9,6 +9,7 @@ from dagster_duckdb import DuckDBResource
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.sources.selection import open_source
+from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.warehouse import Warehouse
 
 MEMORY_LIMIT = "2GB"
@@ -34,7 +35,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
         spill = Path(limits["temp_directory"])
         spill.mkdir(parents=True, exist_ok=True)
         config = dict(database.connection_config) | {"temp_directory": str(spill / THIS_PROCESS)}
-        return Warehouse(Path(database.database), settings.source, config)
+        return open_warehouse(settings, config=config)
 
     return {
         "database": dg.ResourceDefinition(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from market_pipeline.prices.load import Loaded, load_prices, require_arrivals
 from market_pipeline.prices.restatements import to_recompute
 from market_pipeline.sources.exchange import ExchangeSource
 from market_pipeline.sources.protocol import FAILED, Source
+from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
 CLOSES = """
@@ -119,8 +121,8 @@ def cross_check_asset(market: Market) -> dg.AssetsDefinition:
         answered = [one.symbol for one in fetched.outcomes if one.symbol not in failed]
         stored = warehouse.read(CLOSES, {"market": market.name, "first": span.first, "last": span.last})
         found, compared = disagreements(stored, fetched.bars, market.cross_check_tolerance, exchange, now)
-        with warehouse.transaction(market.name) as transaction:
-            transaction.replace("disagreements", found, span.first, span.last, symbols=answered)
+        replace = partial(Transaction.replace, table="disagreements", arriving=found, first=span.first, last=span.last)
+        warehouse.write(market.name, partial(replace, symbols=answered))
         for symbol, cause in failed.items():
             context.log.warning("%s was not compared: %s", symbol, cause)
         first = found.slice(0, 10).select(["symbol", "session", "close", "other_close", "difference"])

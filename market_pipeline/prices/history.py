@@ -91,9 +91,9 @@ def read_history(
     values = {"market": market.name, "symbols": list(market.symbols), "until": until}
     if known_at is not None:
         return _read(warehouse, market, until, ROWS_AS_OF, values | {"known_at": known_at})
-    with warehouse.connect():  # while it is open, no other process can write between the digest and the rows
+    with warehouse.snapshot():  # the digest is of the rows that are read
         sessions = (market.calendar_name, market.start, until)
-        reading = (warehouse.path, market.name, market.symbols, *sessions, *warehouse.digest(ROWS, values))
+        reading = (warehouse.identity, market.name, market.symbols, *sessions, *warehouse.digest(ROWS, values))
         if reading in _newest:
             return _newest[reading]
         if any(other[:2] == reading[:2] and len(market.symbols) < len(other[2]) for other in _newest):

@@ -5,8 +5,9 @@ Dagster and no clock.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from market_pipeline.prices.validation import Batch, validate
 from market_pipeline.sources.protocol import BROUGHT, FAILED, Fetched, Outcome, Source, days_of, pieces_of
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.prices import OUTCOMES, RESTATEMENTS
-from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline.storage.transaction import Transaction
+from market_pipeline.storage.warehouse import Warehouse
 
 OVERLAP = 10
 """Sessions before the requested ones that are read again: vendors correct bars for about two weeks."""
@@ -138,7 +140,7 @@ def begin(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -
     """A run of the sessions from `first` to `last`, and what is stored."""
     since = sessions_before(market, first, OVERLAP)
     span = rows_of(market, since, last)
-    with warehouse.connect():  # while it is open, no other process can write between the answers
+    with warehouse.snapshot():
         covered = warehouse.read(COVERED, span)["session"].to_numpy().astype("datetime64[D]")
         within, beyond = (tuple(warehouse.read(sql, span)["symbol"].to_pylist()) for sql in (WITHIN, BEYOND))
     sessions = np.union1d(covered, market.sessions_between(first, last))
@@ -184,19 +186,32 @@ def store(
 ) -> tuple[tuple[Outcome, ...], pa.Table]:
     """Refuse another scale, reconcile with the stored bars, write; returns the outcomes and what was restated.
 
-    Bars are compared while nobody waits for the file, and compared again if another process has changed them meanwhile.
+    Bars are compared while nobody waits for the lock, and compared again if another process has changed them meanwhile.
     """
     compared = rows_of(market, part.compared_since, part.last, batch.symbols)
     while True:
-        with warehouse.connect():  # while it is open, no other process can write between the answers
+        with warehouse.snapshot():
             stored, state = warehouse.read(STORED, compared), warehouse.digest(STORED, compared)
         accepted = batch.without(rescaled(stored, batch.bars, run.beyond))
         arriving = accepted.bars_of(part.sessions)
         changes = reconcile(stored.select(arriving.column_names), arriving, part.covered, run.first, run.within)
-        with warehouse.transaction(market.name) as transaction:
-            if transaction.digest(STORED, compared) == state:
-                write(transaction, market, accepted, changes, part, now)
-                return accepted.outcomes, changes.restatements
+        put = partial(write, market=market, batch=accepted, changes=changes, part=part, now=now)
+        if warehouse.write(market.name, unless_changed({STORED: compared}, [state], put)):
+            return accepted.outcomes, changes.restatements
+
+
+def unless_changed(
+    read: Mapping[str, Mapping[str, Any]], state: Sequence[tuple[int, int]], put: Callable[[Transaction], object]
+) -> Callable[[Transaction], bool]:
+    """A transaction that calls `put` if the queries of `read` still have the digests of `state`; whether it did."""
+
+    def do(transaction: Transaction) -> bool:
+        unchanged = [transaction.digest(sql, values) for sql, values in read.items()] == list(state)
+        if unchanged:
+            put(transaction)
+        return unchanged
+
+    return do
 
 
 def write(
@@ -227,14 +242,13 @@ def write_coverage(warehouse: Warehouse, market: Market, run: Run, now: dt.datet
     rows = rows_of(market, run.since, run.last, market.symbols)
     counted = {FINAL: rows, QUARANTINED: rows, COVERED: span}
     while True:
-        with warehouse.connect():  # while it is open, no other process can write between the answers
+        with warehouse.snapshot():
             state = [warehouse.digest(sql, values) for sql, values in counted.items()]
             before = warehouse.read(COVERED, span)
         coverage = count_coverage(warehouse, market, run, before, now)
-        with warehouse.transaction(market.name) as transaction:
-            if [transaction.digest(sql, values) for sql, values in counted.items()] == state:
-                transaction.replace("coverage", coverage, run.since, run.last)
-                return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+        put = partial(Transaction.replace, table="coverage", arriving=coverage, first=run.since, last=run.last)
+        if warehouse.write(market.name, unless_changed(counted, state, put)):
+            return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
 
 
 def count_coverage(warehouse: Warehouse, market: Market, run: Run, before: pa.Table, now: dt.datetime) -> pa.Table:

@@ -1,6 +1,7 @@
 """The assets `scores`, `leaderboard` and `signals` of a market: how good forecasts were, and which are selected."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -26,7 +27,8 @@ from market_pipeline.scores.verdicts import comparisons_of
 from market_pipeline.scores.verdicts import leaderboard as verdicts
 from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
-from market_pipeline.storage.warehouse import Transaction, Warehouse
+from market_pipeline.storage.transaction import Transaction
+from market_pipeline.storage.warehouse import Warehouse
 
 FORECASTS_FOR = "select * from forecasts where market = $market and target_session between $first and $last"
 RANKS_FOR = "select * from ranks where market = $market and target_session between $first and $last"
@@ -81,10 +83,8 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
             ranks = warehouse.read(RANKS_FOR, days)
             rows, rank_rows = score(forecasts), score_ranks(with_outcomes(ranks, history))
             tables = {"scores": rows, "daily_scores": daily_means(forecasts, rows), "pit": pit_counts(forecasts)}
-            with warehouse.transaction(market.name) as transaction:
-                for name, table in tables.items():
-                    transaction.replace(name, table, month.first, month.last)
-                replace_rank_scores(transaction, ranks, rank_rows)
+            put = partial(replace_scores, tables=tables, month=month, ranks=ranks, rank_rows=rank_rows)
+            warehouse.write(market.name, put)
             written += rows.num_rows
             numbers |= session_numbers(rows)
         record_metadata(context, numbers, {"rows of the run": written} | lineage_of(market.name, SCORES))
@@ -98,6 +98,15 @@ def months_of(market: Market, span: Span) -> Iterator[Span]:
     sessions = market.sessions_between(span.first, span.last)
     borders = np.flatnonzero(np.diff(sessions.astype("datetime64[M]").astype(int))) + 1
     yield from (Span(part[0].item(), part[-1].item()) for part in np.split(sessions, borders) if len(part))
+
+
+def replace_scores(
+    transaction: Transaction, tables: Mapping[str, pa.Table], month: Span, ranks: pa.Table, rank_rows: pa.Table
+) -> None:
+    """Replace the scores of a month: `tables` by their names, and `rank_rows`, which are of the forecasts `ranks`."""
+    for name, table in tables.items():
+        transaction.replace(name, table, month.first, month.last)
+    replace_rank_scores(transaction, ranks, rank_rows)
 
 
 def replace_rank_scores(transaction: Transaction, ranks: pa.Table, rows: pa.Table) -> None:
@@ -130,15 +139,20 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         rows = verdicts(comparisons, retired)
         champions = champion_history(comparisons, market.sessions, retired)
         tests = further_tests(comparisons, champions, daily)
-        with warehouse.transaction(market.name) as transaction:
-            transaction.replace_all("leaderboard", rows)
-            transaction.replace_all("champions", champions)
-            transaction.replace_all("tests", tests)
-            transaction.upsert("tried", settings)
+        tables = {"leaderboard": rows, "champions": champions, "tests": tests}
+        warehouse.write(market.name, partial(replace_tables, tables=tables, tried=settings))
         metadata = {"comparisons of retired settings": retired, **leaderboard_metadata(rows, champions, losses, pit)}
         return dg.MaterializeResult(metadata=lineage_of(market.name, LEADERBOARD) | metadata)
 
     return leaderboard
+
+
+def replace_tables(transaction: Transaction, tables: Mapping[str, pa.Table], tried: pa.Table | None = None) -> None:
+    """Replace everything that the market has in some unpartitioned tables, and note the settings that were `tried`."""
+    for name, table in tables.items():
+        transaction.replace_all(name, table)
+    if tried is not None:
+        transaction.upsert("tried", tried)
 
 
 def signals_asset(market: Market) -> dg.AssetsDefinition:
@@ -166,9 +180,7 @@ def signals_asset(market: Market) -> dg.AssetsDefinition:
         selected = selected_models(champions, leaderboard, newest)
         rows = signal_rows(newest, selected)
         backtest = strategies(champions, leaderboard, past, history, first, market.cost_bps)
-        with warehouse.transaction(market.name) as transaction:
-            transaction.replace_all("signals", rows)
-            transaction.replace_all("strategies", backtest)
+        warehouse.write(market.name, partial(replace_tables, tables={"signals": rows, "strategies": backtest}))
         origin = newest["origin"][0].as_py() if newest.num_rows else market.start
         metadata = signals_metadata(rows, backtest, selected, newest, history.until(origin))
         return dg.MaterializeResult(metadata={**lineage_of(market.name, SIGNALS), **metadata})

@@ -55,12 +55,12 @@ def stored_version(path: Path) -> int | None:
         return version_of(connection)
 
 
-def refuse_newer(path: Path, version: int | None) -> None:
-    """Raise WarehouseError for a file that a later version of the program wrote."""
+def refuse_newer(warehouse: str, version: int | None) -> None:
+    """Raise WarehouseError for a warehouse that a later version of the program wrote."""
     if version is not None and version > SCHEMA_VERSION:
         raise WarehouseError(
-            f"{path} has schema version {version}, but this program knows versions up to {SCHEMA_VERSION}: a newer one "
-            "wrote it. Nothing was changed. Install that version again, or use another MARKET_PIPELINE_HOME."
+            f"{warehouse} has schema version {version}, but this program knows versions up to {SCHEMA_VERSION}: a "
+            "newer one wrote it. Nothing was changed. Install that version again, or use another MARKET_PIPELINE_HOME."
         )
 
 

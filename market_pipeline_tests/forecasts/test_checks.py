@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.forecasts.checks import NOT_COHERENT
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES
-from market_pipeline.storage.warehouse import Warehouse
 
 ORIGIN, TARGET = dt.date(2024, 3, 1), dt.date(2024, 3, 4)
 EVEN = np.array([-3.0, -2, -1.5, -1, 0, 1, 1.5, 2, 3]) / 100
@@ -37,7 +37,7 @@ def row(p_up: float, quantiles: np.ndarray, mean: float, made: int) -> dict[str,
 def test_one_distribution(
     tmp_path: Path, p_up: float, quantiles: np.ndarray, mean: float, made: int, *, offends: bool
 ) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "simulated")
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
     newest = row(0.5, EVEN, 0.0, 10) | {"symbol": "BBB"}
     rows = pa.Table.from_pylist([newest, row(p_up, quantiles, mean, made)], FORECASTS.schema)
     warehouse.replace("forecasts", rows, "stocks", ORIGIN, ORIGIN)

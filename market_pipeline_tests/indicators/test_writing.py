@@ -4,6 +4,7 @@ import datetime as dt
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 from market_pipeline.config.markets import Market
 from market_pipeline.indicators import writing
 from market_pipeline.prices.history import History
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
 MARKET = Market("m", "24/7", dt.date(2024, 1, 1), ("A", "B", "C", "D", "E"))
@@ -22,7 +25,7 @@ LAST = dt.date(2024, 3, 31)
 
 def warehouse_with_bars(folder: Path) -> Warehouse:
     """Three months of bars of five symbols; the third is young, the fourth has a hole."""
-    warehouse = Warehouse(folder / "warehouse.duckdb", "simulated")
+    warehouse = DuckDBFile(folder / "warehouse.duckdb", "simulated")
     days = MARKET.sessions_between(MARKET.start, LAST)
     draw = np.random.default_rng(3)
     moment = pa.scalar(dt.datetime(2024, 6, 1), pa.timestamp("us"))  # noqa: DTZ001  stored as UTC without a zone
@@ -43,8 +46,7 @@ def warehouse_with_bars(folder: Path) -> Warehouse:
             **{name: pa.repeat(moment, len(dates)) for name in ("fetched_at", "known_at")},
             "final": pa.repeat(pa.scalar(value=True), len(dates)),
         }
-        with warehouse.transaction("m") as transaction:
-            transaction.append("prices", pa.table(columns))
+        warehouse.write("m", partial(Transaction.append, table="prices", arriving=pa.table(columns)))
     return warehouse
 
 

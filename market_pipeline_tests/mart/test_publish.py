@@ -21,10 +21,10 @@ from market_pipeline.mart.publish import adjusted_closes, publish
 from market_pipeline.mart.read import query, read_forecast, read_rows
 from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.schema import Table, View
 from market_pipeline.storage.tables.keys import MARKET
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
-from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline_tests.pipeline import SMALL, Pipeline
 
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 20), dt.date(2024, 3, 15)
@@ -118,7 +118,7 @@ def test_a_symbol_that_left_the_configuration_stays_published(pipeline: Pipeline
 
 
 def test_a_warehouse_without_bars_makes_an_empty_mart(pipeline: Pipeline, tmp_path: Path) -> None:
-    rows = publish(Warehouse(tmp_path / "new.duckdb", "simulated"), [pipeline.market], tmp_path / "mart.duckdb", NOW)
+    rows = publish(DuckDBFile(tmp_path / "new.duckdb", "simulated"), [pipeline.market], tmp_path / "mart.duckdb", NOW)
     assert set(rows) == set(MART) - {"meta"}
     assert not any(rows.values())
 
@@ -201,8 +201,8 @@ ANOTHER = """
 import sys
 from pathlib import Path
 from typing import Any
-from market_pipeline.storage.warehouse import Warehouse
-with Warehouse(Path(sys.argv[1]), "simulated", patience=1).connect(read_only=False) as connection:
+from market_pipeline.storage.duckdb_file import DuckDBFile
+with DuckDBFile(Path(sys.argv[1]), "simulated", patience=1).connect(read_only=False) as connection:
     for table in ("prices", "coverage"):
         connection.execute(
             f"insert into {table} by name select * replace (date '2024-03-18' as session) from {table} "
@@ -211,11 +211,11 @@ with Warehouse(Path(sys.argv[1]), "simulated", patience=1).connect(read_only=Fal
 """
 
 
-def copied(pipeline: Pipeline, folder: Path) -> Warehouse:
+def copied(pipeline: Pipeline, folder: Path) -> DuckDBFile:
     """A warehouse of its own with the same content."""
     folder.mkdir(exist_ok=True)
     shutil.copyfile(pipeline.settings.warehouse_file, folder / "warehouse.duckdb")
-    return Warehouse(folder / "warehouse.duckdb", "simulated")
+    return DuckDBFile(folder / "warehouse.duckdb", "simulated")
 
 
 def newest_of(mart: Path) -> dict[str, dt.date]:
@@ -246,7 +246,7 @@ import datetime as dt, sys
 from pathlib import Path
 from market_pipeline.config.markets_file import load_markets
 from market_pipeline.mart.publish import publish
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 replace_file = Path.replace
 
 def wait(self, target):
@@ -257,7 +257,7 @@ def wait(self, target):
 
 Path.replace = wait
 moment = dt.datetime(2024, 3, 19, tzinfo=dt.UTC)
-publish(Warehouse(Path(sys.argv[1]), "simulated"), load_markets(Path(sys.argv[3])), Path(sys.argv[2]), moment)
+publish(DuckDBFile(Path(sys.argv[1]), "simulated"), load_markets(Path(sys.argv[3])), Path(sys.argv[2]), moment)
 """
 
 

@@ -13,7 +13,7 @@ from market_pipeline.orchestration import chain
 from market_pipeline.orchestration.backfill import PlannedRun, plan
 from market_pipeline.orchestration.chain import ASSETS, CHAIN, Asset, chain_of
 from market_pipeline.storage.catalog import WAREHOUSE
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
 STOCKS = Market("stocks", "XNYS", dt.date(2024, 1, 2), ("A",))
 CRYPTO = Market("crypto", "24/7", dt.date(2024, 1, 1), ("A-USD",), cross_check="bitstamp")
@@ -55,14 +55,14 @@ def test_definitions_that_differ_from_the_chain_do_not_load() -> None:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb", "simulated")
+def warehouse(tmp_path: Path) -> DuckDBFile:
+    return DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
 
 
 FIRST, LAST = dt.date(2024, 3, 14), dt.date(2024, 5, 10)
 
 
-def test_a_range_of_the_whole_chain_is_three_runs(warehouse: Warehouse) -> None:
+def test_a_range_of_the_whole_chain_is_three_runs(warehouse: DuckDBFile) -> None:
     assert plan(CRYPTO, warehouse, FIRST, LAST, tuple(ASSETS), from_start=True) == [
         PlannedRun("crypto", ("prices", "cross_check", "indicators"), CRYPTO.start, LAST),
         PlannedRun("crypto", ("models",), dt.date(2024, 3, 1), dt.date(2024, 5, 1)),
@@ -70,19 +70,19 @@ def test_a_range_of_the_whole_chain_is_three_runs(warehouse: Warehouse) -> None:
     ]
 
 
-def test_a_range_of_named_assets_is_in_the_order_of_the_chain(warehouse: Warehouse) -> None:
+def test_a_range_of_named_assets_is_in_the_order_of_the_chain(warehouse: DuckDBFile) -> None:
     assert plan(STOCKS, warehouse, FIRST, LAST, ("mart", "indicators", "prices"), from_start=False) == [
         PlannedRun("stocks", ("prices", "indicators"), FIRST, LAST),
         PlannedRun("stocks", ("mart",), FIRST, LAST),
     ]
 
 
-def test_only_the_indicators_begin_at_the_markets_start(warehouse: Warehouse) -> None:
+def test_only_the_indicators_begin_at_the_markets_start(warehouse: DuckDBFile) -> None:
     [run] = plan(STOCKS, warehouse, FIRST, LAST, ("forecasts",), from_start=True)
     assert run.first == FIRST
 
 
-def test_a_cross_check_without_a_second_source_is_refused(warehouse: Warehouse) -> None:
+def test_a_cross_check_without_a_second_source_is_refused(warehouse: DuckDBFile) -> None:
     with pytest.raises(ConfigurationError, match=r'Set cross_check, such as cross_check = "bitstamp", in \[stocks\]'):
         plan(STOCKS, warehouse, FIRST, LAST, ("cross_check",), from_start=False)
 

@@ -12,8 +12,8 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.maintenance import maintain, old_runs
 from market_pipeline.storage.artifacts import save, serialised
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.store import FolderStore
-from market_pipeline.storage.warehouse import Warehouse
 
 NOW = dt.datetime.now(dt.UTC)
 REGISTER = "insert into models values ('m', 'linear', '2024-01-01', '2023-12-29', ?, ?, 1, 1, now()::timestamp)"
@@ -70,7 +70,7 @@ def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays
 
 
 def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.DagsterInstance) -> None:
-    warehouse = Warehouse(settings.warehouse_file, "simulated")
+    warehouse = DuckDBFile(settings.warehouse_file, "simulated")
     named, lost = (
         save(serialised({"a": [number]}), FolderStore(settings.home), "m/linear/2024-01-01") for number in (1, 2)
     )

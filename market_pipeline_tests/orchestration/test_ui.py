@@ -22,7 +22,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from market_pipeline.orchestration.chain import CHAIN
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
 TWO_MARKETS = """
 [stocks]
@@ -226,7 +226,7 @@ def test_a_backfill_through_the_servers_api_is_one_run(server: Server) -> None:
         stats = server.ask(PARTITIONS, key=key)["assetNodeOrError"]["partitionStats"]
         assert (stats["numMaterialized"], stats["numFailed"]) == (24, 0)
     for table in ("prices", "indicators"):
-        stored = Warehouse(server.warehouse, "simulated").read(f"select distinct session, symbol from {table}")
+        stored = DuckDBFile(server.warehouse, "simulated").read(f"select distinct session, symbol from {table}")
         assert len(set(stored["session"].to_pylist())) == 24
         assert set(stored["symbol"].to_pylist()) == {"WALK1", "SIM1"}
 

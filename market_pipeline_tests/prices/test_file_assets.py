@@ -15,7 +15,7 @@ from market_pipeline.prices.restatements import Changes
 from market_pipeline.prices.validation import Batch
 from market_pipeline.sources.files import AT_ONCE, FilesSource
 from market_pipeline.storage.tables.prices import PRICES
-from market_pipeline.storage.warehouse import Transaction
+from market_pipeline.storage.transaction import Transaction
 from market_pipeline_tests.pipeline import Pipeline
 
 NAMES = [f"S{number}" for number in range(6)]

@@ -26,10 +26,10 @@ from market_pipeline.orchestration.conditions import declared_conditions
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.ui_metadata import table_metadata
 from market_pipeline.storage.tables.scores import SCORES
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.duckdb_file import DuckDBFile
 
 folder = Path(sys.argv[1])
-warehouse = Warehouse(folder / "warehouse.duckdb", "simulated")
+warehouse = DuckDBFile(folder / "warehouse.duckdb", "simulated")
 found = warehouse.read(
     "select data_type, is_nullable, comment from duckdb_columns() where table_name = 'scores' and column_name = 'bias'"
 ).to_pylist()

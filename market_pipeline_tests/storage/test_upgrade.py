@@ -13,8 +13,8 @@ import pytest
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage import upgrade as upgrading
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, stored_version
-from market_pipeline.storage.warehouse import Warehouse
 
 FIRST_SCHEMA = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
 """What version 0.1.0 of the program, at commit 1f52b17, made its tables with."""
@@ -94,8 +94,8 @@ def digests(path: Path) -> dict[str, object]:
         }
 
 
-def opened(path: Path) -> Warehouse:
-    warehouse = Warehouse(path, "simulated")
+def opened(path: Path) -> DuckDBFile:
+    warehouse = DuckDBFile(path, "simulated")
     warehouse.read("select 1")
     return warehouse
 
@@ -145,7 +145,7 @@ def test_a_newer_warehouse_is_refused_and_unchanged(tmp_path: Path) -> None:
     content = path.read_bytes()
     # Another source name stands for another process, which has not seen the file yet.
     with pytest.raises(WarehouseError, match=f"has schema version {SCHEMA_VERSION + 1}.*knows versions up to"):
-        Warehouse(path, "yahoo").read("select 1")
+        DuckDBFile(path, "yahoo").read("select 1")
     assert path.read_bytes() == content
 
 
@@ -193,8 +193,8 @@ def test_a_copy_that_differs_stops_the_upgrade(tmp_path: Path, monkeypatch: pyte
 UPGRADE = """
 import sys
 from pathlib import Path
-from market_pipeline.storage.warehouse import Warehouse
-warehouse = Warehouse(Path(sys.argv[1]), "simulated")
+from market_pipeline.storage.duckdb_file import DuckDBFile
+warehouse = DuckDBFile(Path(sys.argv[1]), "simulated")
 print("ready", flush=True)
 warehouse.read("select 1")
 print("done", flush=True)

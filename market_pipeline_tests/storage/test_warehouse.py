@@ -11,7 +11,9 @@ import pytest
 
 from market_pipeline.config.settings import remembered_source
 from market_pipeline.errors import WarehouseError
-from market_pipeline.storage.warehouse import Warehouse, repeated
+from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.transaction import Transaction, repeated
+from market_pipeline.storage.warehouse import Warehouse
 
 DAY, NEXT = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
@@ -24,8 +26,8 @@ def coverage(*days: dt.date, present: int = 1) -> pa.Table:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb", "simulated", patience=1.0)
+def warehouse(tmp_path: Path) -> DuckDBFile:
+    return DuckDBFile(tmp_path / "warehouse.duckdb", "simulated", patience=1.0)
 
 
 def stored(warehouse: Warehouse) -> list[tuple[dt.date, int]]:
@@ -57,29 +59,33 @@ def test_a_key_twice_is_refused_and_nothing_is_lost(warehouse: Warehouse) -> Non
 def test_an_error_within_a_transaction_undoes_all_of_it(warehouse: Warehouse) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
     columns = coverage(DAY, present=0).append_column("unknown", [[1]])
-    with pytest.raises(duckdb.BinderException), warehouse.transaction("m") as transaction:  # noqa: PT012
+
+    def write(transaction: Transaction) -> None:
         transaction.replace("coverage", coverage(DAY, present=0), DAY, DAY)
         transaction.replace("coverage", columns, DAY, DAY)
+
+    with pytest.raises(duckdb.BinderException):
+        warehouse.write("m", write)
     assert stored(warehouse) == [(DAY, 1)]
 
 
 def test_rows_that_are_kept_win_over_those_that_arrive(warehouse: Warehouse) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
-    with warehouse.transaction("m") as transaction:
-        transaction.replace("coverage", coverage(DAY, NEXT, present=0), DAY, NEXT, keep="present = 1")
+    rows = coverage(DAY, NEXT, present=0)
+    warehouse.write("m", lambda one: one.replace("coverage", rows, DAY, NEXT, keep="present = 1"))
     assert stored(warehouse) == [(DAY, 1), (NEXT, 0)]
 
 
-def test_another_source_is_refused_by_readers_and_writers(warehouse: Warehouse) -> None:
+def test_another_source_is_refused_by_readers_and_writers(warehouse: DuckDBFile) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
-    other = Warehouse(warehouse.path, "yahoo")
+    other = DuckDBFile(warehouse.path, "yahoo")
     for use in (lambda: other.read("from coverage"), lambda: other.replace("coverage", coverage(DAY), "m", DAY, DAY)):
         with pytest.raises(WarehouseError, match="holds simulated data, but the source is now yahoo"):
             use()
     assert remembered_source(warehouse.path.parent) == "simulated"
 
 
-def held_by_another(warehouse: Warehouse, seconds: float) -> subprocess.Popen[bytes]:
+def held_by_another(warehouse: DuckDBFile, seconds: float) -> subprocess.Popen[bytes]:
     code = (
         "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); "
         "time.sleep(float(sys.argv[2]))"
@@ -90,7 +96,7 @@ def held_by_another(warehouse: Warehouse, seconds: float) -> subprocess.Popen[by
     return holder
 
 
-def test_a_lock_that_lasts_names_its_holder_and_loses_nothing(warehouse: Warehouse) -> None:
+def test_a_lock_that_lasts_names_its_holder_and_loses_nothing(warehouse: DuckDBFile) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
     holder = held_by_another(warehouse, 60)
     try:
@@ -104,29 +110,29 @@ def test_a_lock_that_lasts_names_its_holder_and_loses_nothing(warehouse: Warehou
     assert stored(warehouse) == [(DAY, 1)]
 
 
-def test_a_damaged_file_is_reported_as_damaged_at_once(warehouse: Warehouse) -> None:
+def test_a_damaged_file_is_reported_as_damaged_at_once(warehouse: DuckDBFile) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
     content = bytearray(warehouse.path.read_bytes())
     for place in range(4096, len(content), 512):
         content[place] ^= 0xFF
     warehouse.path.write_bytes(content)
-    patient = Warehouse(warehouse.path, "simulated", patience=60)
+    patient = DuckDBFile(warehouse.path, "simulated", patience=60)
     began = time.monotonic()
     with pytest.raises(WarehouseError, match="may be damaged"):
         patient.read("from coverage")
     assert time.monotonic() - began < 30
 
 
-def test_a_lock_that_passes_is_waited_for(warehouse: Warehouse) -> None:
+def test_a_lock_that_passes_is_waited_for(warehouse: DuckDBFile) -> None:
     warehouse.replace("coverage", coverage(DAY), "m", DAY, DAY)
     holder = held_by_another(warehouse, 1.0)
-    patient = Warehouse(warehouse.path, "simulated", patience=20)
+    patient = DuckDBFile(warehouse.path, "simulated", patience=20)
     patient.replace("coverage", coverage(DAY, present=0), "m", DAY, DAY)
     holder.wait()
     assert stored(warehouse) == [(DAY, 0)]
 
 
-def test_a_connection_closes_whatever_happens(warehouse: Warehouse) -> None:
+def test_a_connection_closes_whatever_happens(warehouse: DuckDBFile) -> None:
     with pytest.raises(duckdb.CatalogException):
         warehouse.read("from no_such_table")
     duckdb.connect(str(warehouse.path)).close()  # nobody holds it
@@ -135,9 +141,9 @@ def test_a_connection_closes_whatever_happens(warehouse: Warehouse) -> None:
 WRITER = """
 import datetime as dt, sys
 from pathlib import Path
-from market_pipeline.storage.warehouse import Warehouse, repeated
+from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline_tests.storage.test_warehouse import coverage
-warehouse, turn = Warehouse(Path(sys.argv[1]), "simulated"), 0
+warehouse, turn = DuckDBFile(Path(sys.argv[1]), "simulated"), 0
 days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(300)]
 print("writing", flush=True)
 while True:
@@ -146,7 +152,7 @@ while True:
 """
 
 
-def test_a_writer_killed_at_any_moment_leaves_whole_ranges(warehouse: Warehouse) -> None:
+def test_a_writer_killed_at_any_moment_leaves_whole_ranges(warehouse: DuckDBFile) -> None:
     for pause in (0.05, 0.11, 0.23):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, warehouse.path], stdout=subprocess.PIPE)
         assert writer.stdout is not None
@@ -189,8 +195,11 @@ def test_rows_that_were_written_are_let_go_before_the_transaction_ends(warehouse
     days = [dt.date(2000, 1, 1) + dt.timedelta(days=place) for place in range(9000)]
     held = pa.total_allocated_bytes()
     size = coverage(*days).nbytes
-    with warehouse.transaction("crypto") as transaction:
+
+    def write(transaction: Transaction) -> None:
         for start in range(0, len(days), 1000):
             transaction.replace("coverage", coverage(*days[start : start + 1000]), days[start], days[start + 999])
         assert pa.total_allocated_bytes() - held < size / 3
+
+    warehouse.write("crypto", write)
     assert len(stored(warehouse)) == len(days)

@@ -15,6 +15,7 @@ from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.read import query
 from market_pipeline.sources.protocol import beyond_its_end, newest_available
 from market_pipeline.sources.selection import open_source
+from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, refuse_newer
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -37,11 +38,11 @@ MONTHS = "select distinct month from models where market = $market"
 
 def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetime) -> Iterator[Finding]:
     """The warehouse with its schema version; clock, sessions, symbols and models of each market; the mart."""
-    warehouse = Warehouse(settings.warehouse_file, settings.source, patience=PATIENCE)
+    warehouse = open_warehouse(settings, patience=PATIENCE)
     newest: dict[str, dt.date] = {}
     try:
         version = warehouse.schema_version()
-        refuse_newer(settings.warehouse_file, version)
+        refuse_newer(warehouse.identity, version)
         if version is None:
             yield Finding("warehouse", True, "none yet; the first backfill creates it")
         elif version < SCHEMA_VERSION:
