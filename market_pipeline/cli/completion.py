@@ -31,6 +31,13 @@ def symbol_names(_context: click.Context, _parameter: click.Parameter, typed: st
         return []
 
 
+def table_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Tables and views of the mart that begin as typed."""
+    from market_pipeline.mart.export import TABLES
+
+    return _items(TABLES, typed)
+
+
 def _items(names: Iterable[str], typed: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.upper().startswith(typed.upper())]
 

@@ -8,7 +8,7 @@ import market_pipeline.config.threads  # noqa: F401  numpy reads what it sets, w
 from market_pipeline import __version__
 from market_pipeline.cli.completion import completion
 from market_pipeline.cli.operate import doctor
-from market_pipeline.cli.read import forecast, replay, verdicts
+from market_pipeline.cli.read import agents, export, forecast, replay, verdicts
 from market_pipeline.cli.run import backfill, demo, run
 from market_pipeline.cli.serve import serve, ui
 from market_pipeline.config.settings import variables
@@ -45,5 +45,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="dagster")
 
 
-for command in (demo, backfill, run, forecast, verdicts, doctor, ui, serve, replay, completion):
+for command in (demo, backfill, run, forecast, verdicts, export, agents, doctor, ui, serve, replay, completion):
     main.add_command(command)

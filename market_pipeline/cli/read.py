@@ -1,12 +1,13 @@
-"""Commands that read what is published or stored: forecast, verdicts, replay."""
+"""Commands that read what is published or stored: forecast, verdicts, export, agents, replay."""
 
 import datetime as dt
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from market_pipeline.cli.completion import market_names, symbol_names
+from market_pipeline.cli.completion import market_names, symbol_names, table_names
 from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_behind, print_json
 from market_pipeline.config.settings import Settings, published_mart
 from market_pipeline.errors import ConfigurationError
@@ -65,6 +66,38 @@ def verdicts(name: str | None, *, json_wanted: bool) -> None:
         print_json(rows.to_pylist())
     else:
         print_verdicts(console_on(), rows)
+
+
+@command(
+    "market-pipeline export signals signals.csv",
+    "market-pipeline export forecasts aapl.xlsx --symbol AAPL --since 2024-01-02",
+    "market-pipeline export scores scores.parquet --market stocks --horizon 5",
+)
+@click.argument("table", shell_complete=table_names)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--market", default=None, help="Only this market.", shell_complete=market_names)
+@click.option("--symbol", default=None, help="Only this symbol.", shell_complete=symbol_names)
+@click.option("--horizon", type=int, default=None, help="Only this horizon, in sessions.")
+@click.option("--model", default=None, help="Only this model.")
+@click.option("--since", type=DATE, default=None, help="From this session or origin on.")
+@click.option("--until", type=DATE, default=None, help="Up to this session or origin.")
+def export(table: str, file: Path, **filters: str | int | dt.datetime | None) -> None:
+    """Write a table of the mart to a file: CSV, Parquet or XLSX, by the ending of its name.
+
+    Returns are log returns, probabilities fractions.
+    """
+    from market_pipeline.mart.export import export as write
+
+    rows = write(published_mart(), table, file.absolute(), filters)
+    console_on().print(f"{rows:,} rows of {table} in {file}", markup=False)
+
+
+@command("market-pipeline agents")
+def agents() -> None:
+    """Serve the mart to agents on standard input and output, by the Model Context Protocol; read-only."""
+    from market_pipeline.mart.agent_server import serve_agents
+
+    serve_agents()
 
 
 def _warn_of_old_prices(rows: "pa.Table", *, json_wanted: bool) -> "dict[str, Freshness]":

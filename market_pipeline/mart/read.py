@@ -55,14 +55,19 @@ CORRUPT = "Corrupt database"
 IS_MART = "select 1 from duckdb_tables() where table_name = 'meta'"
 
 
-def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-    """The result of a query; raises MarketPipelineError when there is no mart at this path, or one that is damaged."""
+def require_published(mart: Path) -> None:
+    """Raise MarketPipelineError where there is no mart at this path."""
     if not mart.exists():
         raise MarketPipelineError(
             f"No mart is published at {mart}. Fill it first: make demo for a simulated market, or "
             "market-pipeline backfill --market stocks --start 2024-01-02 --end <newest session>. If another directory "
             "has one, name it in MARKET_PIPELINE_HOME."
         )
+
+
+def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    """The result of a query; raises MarketPipelineError when there is no mart at this path, or one that is damaged."""
+    require_published(mart)
     try:
         with duckdb.connect(str(mart), read_only=True) as connection:
             if not connection.execute(IS_MART).fetchone():
@@ -79,17 +84,22 @@ def read_rows(mart: Path, table: str, **filters: Any) -> pa.Table:
 
     Raises MarketPipelineError for a symbol that the mart has no prices of.
     """
-    given = {name: value for name, value in filters.items() if value is not None}
-    key = ORDERS.get(table) or MART[table].key
-    conditions = " and ".join(["true", *(FILTERS[name] for name in given)])
-    conditions = conditions.format(day="origin" if "origin" in key else "session")
-    rows = query(mart, f"from {table} where {conditions} order by {', '.join(('market', *key))}", given)
+    rows = query(mart, *statement_of(table, filters))
     symbol = filters.get("symbol")
     if not rows.num_rows and symbol is not None:
         known = read_symbols(mart)
         if symbol.upper() not in {name.upper() for name in known}:
             raise MarketPipelineError(f"The mart has no symbol {symbol!r}. {_nearest(symbol, known)}")
     return rows
+
+
+def statement_of(table: str, filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The query for the rows of a table or view that meet FILTERS, in the order for readers, and its parameters."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    key = ORDERS.get(table) or (MART[table].key if table in MART else ())
+    conditions = " and ".join(["true", *(FILTERS[name] for name in given)])
+    conditions = conditions.format(day="origin" if "origin" in key else "session")
+    return f"from {table} where {conditions} order by {', '.join(('market', *key)) if key else 'all'}", given
 
 
 def read_forecast(mart: Path, symbol: str) -> pa.Table:
