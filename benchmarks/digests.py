@@ -40,11 +40,16 @@ TABLES = {
 
 def digests(directory: Path) -> dict[str, tuple[int, str]]:
     """Rows and a digest of each table, in the order of all columns."""
-    found = {}
     with duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True) as connection:
-        for table, clocks in TABLES.items():
-            left_out = f"exclude ({', '.join(clocks)})" if clocks else ""
-            found[table] = digest(connection, f"select * {left_out} from {table}")
+        return digests_of(connection)
+
+
+def digests_of(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:
+    """The same of an open warehouse, be it a file or a lake."""
+    found = {}
+    for table, clocks in TABLES.items():
+        left_out = f"exclude ({', '.join(clocks)})" if clocks else ""
+        found[table] = digest(connection, f"select * {left_out} from {table}")
     return found
 
 

@@ -23,6 +23,7 @@ from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report
 from market_pipeline.orchestration.chain import ASSETS
+from market_pipeline_tests.compose import services_of
 from market_pipeline_tests.pages import BLOCKS, TOP, Block, blocks
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
@@ -39,6 +40,8 @@ NOT_RUN = ("", "text", "csv", "mermaid", "diff")
 """Blocks without anything to run; test_recipes.py applies those of `diff`."""
 
 SETTINGS = set(variables())
+OF_THE_STORE = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"}
+SERVICES = services_of(dict.fromkeys(("PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "any"))
 CHEAP = ("forecast", "verdicts", "doctor", "replay", "completion")
 """Commands that are run, not only parsed."""
 
@@ -149,7 +152,11 @@ def check_command(command: str, block: Block) -> None:
     elif tool == "make":
         assert_targets(words[1:])
     elif tool == "export":
-        assert {word.partition("=")[0] for word in words[1:]} <= SETTINGS
+        assert {word.partition("=")[0] for word in words[1:]} <= SETTINGS | OF_THE_STORE
+    elif words[:2] == ["docker", "compose"] and "market-pipeline" in words:
+        inner = words.index("market-pipeline")
+        assert words[inner - 1] in SERVICES
+        assert_parsed(words[inner:])
     elif tool in {"tar", "mkdir"} and not block.reason_not_run:
         subprocess.run(["bash", "-c", command], check=True, timeout=60)
     elif words[0].startswith(".venv/bin/"):
