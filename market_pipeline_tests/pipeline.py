@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import load_markets
-from market_pipeline.config.settings import Settings
+from market_pipeline.config.settings import MART, Settings
 from market_pipeline.definitions import assets_of, build_definitions
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.partitions import range_tags
@@ -78,6 +78,10 @@ class Pipeline:
         return load_markets(self.settings.config or Path())[0]
 
     @property
+    def mart(self) -> Path:
+        return self.settings.home / MART
+
+    @property
     def warehouse(self) -> Warehouse:
         return open_warehouse(self.settings)
 
@@ -104,11 +108,6 @@ class Pipeline:
             config = dict(request.run_config) | QUIET
             job.execute_in_process(instance=self.instance, run_config=config, tags=request.tags)
 
-    @property
-    def assets(self) -> dict[str, dg.AssetsDefinition]:
-        """The assets of the market by their names."""
-        return {asset.key.path[-1]: asset for asset in assets_of(self.market)}
-
     def open_source(self, settings: Settings) -> Source:
         """The source of this pipeline, or the configured one."""
         return self.source or open_source(settings)
@@ -119,7 +118,8 @@ class Pipeline:
 
     def compute(self, assets: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same assets called one after the other without a run: no events, no checks, much faster."""
-        by_name, resources = self.assets, self.resources()
+        by_name = {asset.key.path[-1]: asset for asset in assets_of(self.market)}
+        resources = self.resources()
         for asset in assets:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)

@@ -18,7 +18,7 @@ import pytest
 
 from market_pipeline.cli.main import main
 from market_pipeline.config.markets_file import load_markets
-from market_pipeline.config.settings import variables
+from market_pipeline.config.settings import REPORT, variables
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report
@@ -56,8 +56,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline.compute(("prices", "indicators"), pipeline.market.start, LAST)
     pipeline.compute(("models",), FIRST, LAST.replace(day=1))
     pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime.now(dt.UTC))
-    write_report(pipeline.settings.mart, pipeline.settings.report)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, dt.datetime.now(dt.UTC))
+    write_report(pipeline.mart, pipeline.mart.with_name(REPORT))
     return pipeline
 
 
@@ -111,7 +111,7 @@ def test_a_query_runs(block: Block, pipeline: Pipeline) -> None:
     if block.title == "warehouse":
         assert pipeline.warehouse.read(block.text).num_columns
     else:
-        assert query(pipeline.settings.mart, block.text).num_columns
+        assert query(pipeline.mart, block.text).num_columns
 
 
 @each(blocks("toml", "json"))

@@ -24,7 +24,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline.compute(("prices", "indicators"), START, LAST)
     pipeline.compute(("models",), FIRST.replace(day=1), LAST.replace(day=1))
     pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
     return pipeline
 
 

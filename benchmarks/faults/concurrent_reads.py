@@ -74,7 +74,7 @@ def write(directory: Directory, stop: Path) -> int:
         with warehouse.transaction("stocks") as transaction:
             for table, column in MARKED.items():
                 transaction.connection.execute(f"update {table} set {column} = {number}")
-        publish(warehouse, markets, settings.mart, dt.datetime.now(dt.UTC))
+        publish(warehouse, markets, directory.mart, dt.datetime.now(dt.UTC))
         if stop.exists():
             return 0
 

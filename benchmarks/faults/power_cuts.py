@@ -148,7 +148,7 @@ def publication(directory: Directory) -> None:
 
     settings = Settings.from_environment(os.environ | directory.environment)
     warehouse = DuckDBFile(directory.warehouse, directory.source)
-    publish(warehouse, configured_markets(settings), settings.mart, dt.datetime.now(dt.UTC))
+    publish(warehouse, configured_markets(settings), directory.mart, dt.datetime.now(dt.UTC))
 
 
 def saving(directory: Directory) -> None:

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from market_pipeline.cli.terminal import command
-from market_pipeline.config.settings import Settings, published_mart
+from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 
@@ -24,9 +24,10 @@ def market_names(_context: click.Context, _parameter: click.Parameter, typed: st
 def symbol_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Symbols of the mart that begin as typed, in either case; none before there is a mart."""
     from market_pipeline.mart.read import read_symbols
+    from market_pipeline.storage.publication import published
 
     try:
-        return _items(read_symbols(published_mart()), typed)
+        return _items(read_symbols(published().newest()), typed)
     except MarketPipelineError:
         return []
 

@@ -9,7 +9,7 @@ import click
 
 from market_pipeline.cli.completion import market_names, symbol_names, table_names
 from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_behind, print_json
-from market_pipeline.config.settings import Settings, published_mart
+from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ def forecast(symbol: str | None, *, json_wanted: bool) -> None:
     """
     from market_pipeline.cli.tables import print_forecast, print_signals
     from market_pipeline.mart.read import read_forecast, read_rows
+    from market_pipeline.storage.publication import published
 
-    rows = read_forecast(published_mart(), symbol) if symbol else read_rows(published_mart(), "signals")
-    found = _warn_of_old_prices(rows, json_wanted=json_wanted)
+    mart = published().newest()
+    rows = read_forecast(mart, symbol) if symbol else read_rows(mart, "signals")
+    found = _warn_of_old_prices(mart, rows, json_wanted=json_wanted)
     if json_wanted:
         print_json([row | {"sessions_behind": found[row["market"]].behind} for row in rows.to_pylist()])
     elif symbol:
@@ -55,13 +57,15 @@ def verdicts(name: str | None, *, json_wanted: bool) -> None:
     """Print each model's skill against the random walk, and whether it is significant."""
     from market_pipeline.cli.tables import print_verdicts
     from market_pipeline.mart.read import read_rows
+    from market_pipeline.storage.publication import published
 
-    rows = read_rows(published_mart(), "leaderboard", market=name)
+    mart = published().newest()
+    rows = read_rows(mart, "leaderboard", market=name)
     if name is not None and not rows.num_rows:
-        judged = sorted(set(read_rows(published_mart(), "leaderboard")["market"].to_pylist()))
+        judged = sorted(set(read_rows(mart, "leaderboard")["market"].to_pylist()))
         there = f"It has {', '.join(judged)}." if judged else "No forecast has been scored yet."
         raise ConfigurationError(f"The mart has no verdicts of a market {name!r}. {there}")
-    _warn_of_old_prices(rows, json_wanted=json_wanted)
+    _warn_of_old_prices(mart, rows, json_wanted=json_wanted)
     if json_wanted:
         print_json(rows.to_pylist())
     else:
@@ -87,8 +91,9 @@ def export(table: str, file: Path, **filters: str | int | dt.datetime | None) ->
     Returns are log returns, probabilities fractions.
     """
     from market_pipeline.mart.export import export as write
+    from market_pipeline.storage.publication import published
 
-    rows = write(published_mart(), table, file.absolute(), filters)
+    rows = write(published().newest(), table, file.absolute(), filters)
     console_on().print(f"{rows:,} rows of {table} in {file}", markup=False)
 
 
@@ -100,11 +105,11 @@ def agents() -> None:
     serve_agents()
 
 
-def _warn_of_old_prices(rows: "pa.Table", *, json_wanted: bool) -> "dict[str, Freshness]":
+def _warn_of_old_prices(mart: Path, rows: "pa.Table", *, json_wanted: bool) -> "dict[str, Freshness]":
     """Print a line for each market of `rows` that is behind, above them or on stderr; the age of every market."""
     from market_pipeline.mart.ages import read_freshness
 
-    found = {one.market: one for one in read_freshness(published_mart(), dt.datetime.now(dt.UTC))}
+    found = {one.market: one for one in read_freshness(mart, dt.datetime.now(dt.UTC))}
     shown = rows["market"].unique().to_pylist()
     print_behind(console_on(stderr=json_wanted), [one for one in found.values() if one.market in shown])
     return found

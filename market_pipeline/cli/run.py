@@ -17,9 +17,9 @@ from market_pipeline.cli.terminal import (
     command,
     console_on,
     market_of,
+    print_addresses,
     print_behind,
     print_json,
-    print_paths,
 )
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
@@ -93,6 +93,7 @@ def demo() -> None:
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.mart.read import read_rows
     from market_pipeline.orchestration.chain import ASSETS
+    from market_pipeline.storage.publication import open_publication
 
     simulated = {"MARKET_PIPELINE_SOURCE": "simulated", "MARKET_PIPELINE_CONFIG": ""}
     settings, console = Settings.from_environment(os.environ | simulated), console_on()
@@ -105,9 +106,11 @@ def demo() -> None:
         origins = market.sessions_between(market.start, newest)[-DEMO_SESSIONS.get(market.calendar_name, 90) :]
         assets = [asset for asset in ASSETS if asset != "mart" or market is markets[-1]]
         materialise(console, settings, market, origins[0].item(), newest, assets, from_start=True)
-    print_signals(console, read_rows(settings.mart, "signals"))
-    print_verdicts(console, read_rows(settings.mart, "leaderboard"))
-    print_paths(console, settings)
+    publication = open_publication(settings)
+    mart = publication.newest()
+    print_signals(console, read_rows(mart, "signals"))
+    print_verdicts(console, read_rows(mart, "leaderboard"))
+    print_addresses(console, publication)
 
 
 def newest_closed(market: "Market") -> dt.date:
@@ -164,13 +167,16 @@ def _report(
 ) -> None:
     """Where the results are, and which markets are still behind their calendar."""
     from market_pipeline.storage.freshness import stored_freshness
+    from market_pipeline.storage.publication import open_publication
     from market_pipeline.storage.selection import open_warehouse
 
     warehouse, now = open_warehouse(settings), dt.datetime.now(dt.UTC)
     found = [stored_freshness(warehouse, market, now) for market in markets]
+    publication = open_publication(settings)
     if json_wanted:
         behind = {one.market: one.behind for one in found}
-        print_json({"runs": runs, "mart": settings.mart, "report": settings.report, "sessions_behind": behind})
+        there = {"mart": publication.address, "report": publication.report}
+        print_json({"runs": runs, **there, "sessions_behind": behind})
     else:
-        print_paths(console, settings)
+        print_addresses(console, publication)
     print_behind(console, found)

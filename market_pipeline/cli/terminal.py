@@ -19,6 +19,7 @@ from market_pipeline.errors import ConfigurationError, MarketPipelineError
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
     from market_pipeline.storage.freshness import Freshness
+    from market_pipeline.storage.publication import Publication
 
 Arguments = ParamSpec("Arguments")
 
@@ -87,9 +88,9 @@ def print_json(content: Any) -> None:
     click.echo(json.dumps(content, indent=2, default=str))
 
 
-def print_paths(console: Console, settings: Settings) -> None:
+def print_addresses(console: Console, publication: "Publication") -> None:
     """Where the report and the mart are."""
-    console.print(f"\nreport  {settings.report}\nmart    {settings.mart}", soft_wrap=True, markup=False)
+    console.print(f"\nreport  {publication.report}\nmart    {publication.address}", soft_wrap=True, markup=False)
 
 
 def print_behind(console: Console, found: Iterable["Freshness"]) -> None:

@@ -17,6 +17,7 @@ from market_pipeline.errors import ConfigurationError
 PREFIX = "MARKET_PIPELINE_"
 SOURCES = ("yahoo", "files", "simulated", "exchange")
 MART = "mart.duckdb"
+REPORT = "report.html"
 LAKE = "ducklake:postgres:"
 LOCAL = "local"
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -59,7 +60,7 @@ class Settings:
     `warehouse.duckdb` in the data directory."""
     store: str | None = None
     """Where the lake's data, the models, the mart and the report are: `s3://bucket/prefix`, or a folder that every
-    machine has. Needed with MARKET_PIPELINE_WAREHOUSE. Unset: the data directory."""
+    machine has. Needed with MARKET_PIPELINE_WAREHOUSE; readers of the mart need it alone. Unset: the data directory."""
     compute: str = LOCAL
     """Where models are fitted and runs are executed: `local`, or the address of a Ray cluster, such as
     `ray://head:10001` or `auto`. Unset: local."""
@@ -97,14 +98,6 @@ class Settings:
     @property
     def warehouse_file(self) -> Path:
         return self.home / "warehouse.duckdb"
-
-    @property
-    def mart(self) -> Path:
-        return self.home / MART
-
-    @property
-    def report(self) -> Path:
-        return self.home / "report.html"
 
     @property
     def dagster_home(self) -> Path:
@@ -152,7 +145,7 @@ def lake_of(environment: Mapping[str, str]) -> tuple[SecretStr | None, str | Non
     >>> lake_of({})
     (None, None)
     """
-    lake, store = (environment.get(PREFIX + name) for name in ("WAREHOUSE", "STORE"))
+    lake, store = environment.get("MARKET_PIPELINE_WAREHOUSE"), store_of(environment)
     if lake and not lake.startswith(LAKE):
         raise ConfigurationError(
             f"MARKET_PIPELINE_WAREHOUSE begins with {lake[:12]!r}. Set it to {LAKE} and a connection of Postgres, such "
@@ -162,18 +155,28 @@ def lake_of(environment: Mapping[str, str]) -> tuple[SecretStr | None, str | Non
         present, absent = ("WAREHOUSE", "STORE") if lake else ("STORE", "WAREHOUSE")
         raise ConfigurationError(
             f"MARKET_PIPELINE_{present} is set, but MARKET_PIPELINE_{absent} is not. Set both for several machines, or "
-            "none of them."
+            "none of them. With the store alone, the published mart can be read, and nothing else."
         )
-    if store and "://" in store and not store.startswith("s3://"):
-        raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")
-    if store and "://" not in store:
-        store = str(Path(store).absolute())
     return (SecretStr(lake), store) if lake else (None, None)
 
 
-def published_mart() -> Path:
-    """The mart of the environment's data directory; readers need no other setting."""
-    return data_directory() / MART
+def store_of(environment: Mapping[str, str]) -> str | None:
+    """MARKET_PIPELINE_STORE, a folder as an absolute path; raises ConfigurationError for another kind of address.
+
+    >>> store_of({"MARKET_PIPELINE_STORE": "s3://bucket/prefix"})
+    's3://bucket/prefix'
+    """
+    store = environment.get("MARKET_PIPELINE_STORE") or None
+    if store is None or store.startswith("s3://"):
+        return store
+    if "://" in store:
+        raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")
+    return str(Path(store).absolute())
+
+
+def only_reads(environment: Mapping[str, str]) -> bool:
+    """Whether this machine is set up to read the mart of a store, and for nothing else."""
+    return bool(environment.get("MARKET_PIPELINE_STORE")) and not environment.get("MARKET_PIPELINE_WAREHOUSE")
 
 
 def source_marker(home: Path) -> Path:

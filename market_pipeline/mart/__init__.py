@@ -3,8 +3,9 @@
     from market_pipeline import mart
     mart.forecasts("AAPL", newest=True)
 
-Each call opens the mart of MARKET_PIPELINE_HOME read-only and closes it: the pipeline may publish at any time, and the
-next call reads the newest mart. A mart ages while none is published: `mart.freshness()` has how many sessions it is
+Each call opens the newest mart of MARKET_PIPELINE_STORE, or else of MARKET_PIPELINE_HOME, read-only and closes it: the
+pipeline may publish at any time, and the next call reads what it published. A mart of a store is copied to this machine
+once. A mart ages while none is published: `mart.freshness()` has how many sessions it is
 behind. Days are pandas timestamps, returns log returns (`numpy.expm1` makes simple ones of them), probabilities
 fractions. A missing mart or an unknown symbol raises MarketPipelineError with the fix.
 """
@@ -22,10 +23,13 @@ Day: TypeAlias = dt.date | str
 
 
 def path() -> Path:
-    """Where the mart is, or will be: `mart.duckdb` in MARKET_PIPELINE_HOME."""
-    from market_pipeline.config.settings import published_mart
+    """The mart as a file of this machine: `mart.duckdb` in MARKET_PIPELINE_HOME, or a copy of the newest in the store.
 
-    return published_mart()
+    The next publication replaces it, or has a file of its own. Raises MarketPipelineError where the store has none.
+    """
+    from market_pipeline.storage.publication import published
+
+    return published().newest()
 
 
 def sql(query: str, **parameters: Any) -> "pd.DataFrame":

@@ -9,12 +9,13 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.publish import publish
+from market_pipeline.mart.read import published_at
 from market_pipeline.mart.report.render import write_report
 from market_pipeline.orchestration.maintenance import maintain
 from market_pipeline.orchestration.ui_metadata import contents
 from market_pipeline.storage.catalog import MART
+from market_pipeline.storage.publication import open_publication
 from market_pipeline.storage.warehouse import Warehouse
-from market_pipeline.storage.whole_files import alone
 
 
 def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
@@ -32,18 +33,22 @@ def mart_asset(markets: Sequence[Market]) -> dg.AssetsDefinition:
     def mart(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[None]:
-        """What readers get: mart.duckdb, replaced in one rename, and report.html."""
-        rows = publish(warehouse, markets, settings.mart)
-        now = dt.datetime.now(dt.UTC)
-        with alone(settings.mart, "published"):
-            write_report(settings.mart, settings.report)
-        ages = {one.market: one.behind for one in read_freshness(settings.mart, now) if one.behind is not None}
+        """What readers get: the mart, one file that nobody writes to, and the report."""
+        publication = open_publication(settings)
+        with publication.turn() as earlier:
+            rows = publish(warehouse, markets, publication.file)
+            now = dt.datetime.now(dt.UTC)
+            write_report(publication.file, publication.report_file)
+            publication.put(published_at(publication.file) or now, earlier)
+            size = publication.file.stat().st_size
+            found = read_freshness(publication.file, now)
+        ages = {one.market: one.behind for one in found if one.behind is not None}
         removed = maintain(settings, warehouse, context.instance, context.run.run_id, now)
         return dg.MaterializeResult(
             metadata={
-                "mart": dg.MetadataValue.path(str(settings.mart)),
-                "report": dg.MetadataValue.path(str(settings.report)),
-                "bytes": settings.mart.stat().st_size,
+                "mart": dg.MetadataValue.path(publication.address),
+                "report": dg.MetadataValue.path(publication.report),
+                "bytes": size,
                 "dagster/row_count": sum(rows.values()),
                 **{f"sessions behind in {name}": behind for name, behind in ages.items()},
                 **{f"rows of {table}": count for table, count in rows.items()},

@@ -3,6 +3,7 @@
 Each call opens the file read-only and closes it at once, so that the pipeline may replace it at any time.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.storage.catalog import MART
+from market_pipeline.storage.publication import REPLACED, UNPUBLISHED
 from market_pipeline.storage.tables.forecasts import FORECASTS
 from market_pipeline.storage.tables.scores import DAILY_SCORES
 from market_pipeline.storage.unusable import UNUSABLE, refuse
@@ -43,12 +45,6 @@ where upper(s.symbol) = upper($symbol) order by s.market, s.horizon
 """
 
 
-FIX = (
-    "The next publication replaces it: market-pipeline backfill --market <market> --start <session> --end <session> "
-    "--assets mart, with a session that is stored."
-)
-"""Of a mart that cannot be read."""
-
 CORRUPT = "Corrupt database"
 """How DuckDB begins to report a damaged block, without the name of the file."""
 
@@ -59,9 +55,8 @@ def require_published(mart: Path) -> None:
     """Raise MarketPipelineError where there is no mart at this path."""
     if not mart.exists():
         raise MarketPipelineError(
-            f"No mart is published at {mart}. Fill it first: make demo for a simulated market, or "
-            "market-pipeline backfill --market stocks --start 2024-01-02 --end <newest session>. If another directory "
-            "has one, name it in MARKET_PIPELINE_HOME."
+            f"No mart is published at {mart}. {UNPUBLISHED} If another directory has one, name it in "
+            "MARKET_PIPELINE_HOME."
         )
 
 
@@ -71,12 +66,14 @@ def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> 
     try:
         with duckdb.connect(str(mart), read_only=True) as connection:
             if not connection.execute(IS_MART).fetchone():
-                raise MarketPipelineError(f"{mart} is a DuckDB file of another program: it has no table meta. {FIX}")
+                raise MarketPipelineError(
+                    f"{mart} is a DuckDB file of another program: it has no table meta. {REPLACED}"
+                )
             return connection.execute(sql, dict(parameters or {})).to_arrow_table()
     except UNUSABLE as error:
         if str(mart) not in str(error) and CORRUPT not in str(error):
             raise  # the query names another file, which is missing
-        refuse(mart, error, FIX)
+        refuse(mart, error, REPLACED)
 
 
 def read_rows(mart: Path, table: str, **filters: Any) -> pa.Table:
@@ -114,6 +111,12 @@ def read_symbols(mart: Path) -> list[str]:
     """Every symbol that has prices, in order."""
     symbols: list[str] = query(mart, "select distinct symbol from prices order by symbol")["symbol"].to_pylist()
     return symbols
+
+
+def published_at(mart: Path) -> dt.datetime | None:
+    """When the mart was published, in UTC; None if it has no prices."""
+    found: dt.datetime | None = query(mart, "select max(published_at) as time from meta")["time"][0].as_py()
+    return found and found.replace(tzinfo=dt.UTC)
 
 
 def _nearest(symbol: str, known: list[str]) -> str:

@@ -212,7 +212,7 @@ class ObjectStore:
         except ModuleNotFoundError:
             raise StoreError(
                 f"{self.address('')} is an object store, and the package obstore is not installed. Install it: pip "
-                "install 'market-pipeline[cluster]'"
+                "install 'market-pipeline[store]'"
             ) from None
         endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
         return S3Store(

@@ -61,13 +61,13 @@ def put_in_place(new: Path, path: Path) -> None:
 
 @contextmanager
 def alone(path: Path, doing: str) -> Iterator[None]:
-    """Keep other processes from doing the same with a file or folder, such as "published".
+    """Keep other processes and threads from doing the same with a file or folder, such as "published".
 
-    Raises WarehouseError when another one has not ended within PATIENCE.
+    A thread that has it may ask for it again. Raises WarehouseError when another one has not ended within PATIENCE.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(beside(path, "lock"), timeout=PATIENCE):
+        with FileLock(beside(path, "lock"), timeout=PATIENCE, is_singleton=True):
             yield
     except Timeout:
         raise WarehouseError(

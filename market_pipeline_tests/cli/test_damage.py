@@ -40,7 +40,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pipeline.warehouse.connect(read_only=False) as connection:
         row = [path, digest, len(content)]
         connection.execute(REGISTER, row)
-    publish(pipeline.warehouse, [pipeline.market], settings.mart)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart)
     open_instance(settings).dispose()
     return folder
 

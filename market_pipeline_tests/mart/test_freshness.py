@@ -30,7 +30,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline = Pipeline(tmp_path_factory.mktemp("freshness"), TOML)
     pipeline.compute(("prices",), dt.date(2024, 1, 2), FRIDAY)
     moment = dt.datetime(2024, 5, 25, 12, tzinfo=dt.UTC)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, moment)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, moment)
     return pipeline
 
 
@@ -69,7 +69,7 @@ def test_a_publication_of_old_prices_has_how_many_sessions_it_is_behind(pipeline
     columns = "select calendar, sessions_behind, current_until from meta"
     until = DUE.astimezone(dt.UTC).replace(tzinfo=None)
     fresh = {"calendar": "XNYS", "sessions_behind": 0, "current_until": until}
-    assert query(pipeline.settings.mart, columns).to_pylist() == [fresh]
+    assert query(pipeline.mart, columns).to_pylist() == [fresh]
     late = tmp_path / "mart.duckdb"
     publish(pipeline.warehouse, [pipeline.market], late, dt.datetime(2025, 10, 1, 12, tzinfo=dt.UTC))
     assert query(late, columns).to_pylist() == [fresh | {"sessions_behind": 337}]
@@ -77,10 +77,10 @@ def test_a_publication_of_old_prices_has_how_many_sessions_it_is_behind(pipeline
 
 def test_a_mart_ages_while_nobody_publishes(pipeline: Pipeline) -> None:
     for moment in (DUE - dt.timedelta(seconds=1), DUE, dt.datetime(2024, 7, 5, 9, tzinfo=dt.UTC)):
-        [read] = read_freshness(pipeline.settings.mart, moment)
+        [read] = read_freshness(pipeline.mart, moment)
         assert read == stored_freshness(pipeline.warehouse, pipeline.market, moment)
     query_of_a_notebook = "select market from meta where current_until < timestamp '2024-05-29 08:00:01'"
-    assert query(pipeline.settings.mart, query_of_a_notebook).num_rows == 1
+    assert query(pipeline.mart, query_of_a_notebook).num_rows == 1
 
 
 def test_a_notebook_sees_how_old_each_market_is(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

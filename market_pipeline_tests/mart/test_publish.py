@@ -54,7 +54,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline.compute(("prices", "indicators"), START, LAST)
     pipeline.compute(("models",), dt.date(2024, 2, 1), dt.date(2024, 3, 1))
     pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW)
     return pipeline
 
 
@@ -64,11 +64,11 @@ def columns_of(mart: Path, table: str) -> list[str]:
 
 @pytest.mark.parametrize("table", CONTRACT)
 def test_a_table_has_the_columns_of_the_contract(pipeline: Pipeline, table: str) -> None:
-    assert columns_of(pipeline.settings.mart, table) == CONTRACT[table].split()
+    assert columns_of(pipeline.mart, table) == CONTRACT[table].split()
 
 
 def test_views_and_indicators_are_there(pipeline: Pipeline) -> None:
-    mart = pipeline.settings.mart
+    mart = pipeline.mart
     assert len(columns_of(mart, "indicators")) >= 3 + 25
     prices = query(mart, "select * from forecast_prices where model = 'ewma' and horizon = 5 order by all").to_pylist()
     returns = query(mart, "select * from forecasts where model = 'ewma' and horizon = 5 order by all").to_pylist()
@@ -80,7 +80,7 @@ def test_views_and_indicators_are_there(pipeline: Pipeline) -> None:
 
 
 def test_meta_has_the_source_the_time_and_the_versions(pipeline: Pipeline) -> None:
-    row = query(pipeline.settings.mart, "from meta").to_pylist()[0]
+    row = query(pipeline.mart, "from meta").to_pylist()[0]
     assert tuple(row) == MART["meta"].names
     assert (row["code_version"], row["schema_version"]) == (__version__, SCHEMA_VERSION)
     assert (row["source"], row["newest_session"], row["published_at"]) == ("simulated", LAST, NOW.replace(tzinfo=None))
@@ -89,7 +89,7 @@ def test_meta_has_the_source_the_time_and_the_versions(pipeline: Pipeline) -> No
 @pytest.mark.parametrize("table", [*MART.values(), *MART_VIEWS], ids=lambda table: table.name)
 def test_every_column_has_its_declared_description(pipeline: Pipeline, table: Table | View) -> None:
     comments = query(
-        pipeline.settings.mart,
+        pipeline.mart,
         "select column_name, comment from duckdb_columns() where table_name = $table order by column_index",
         {"table": table.name},
     )
@@ -99,7 +99,7 @@ def test_every_column_has_its_declared_description(pipeline: Pipeline, table: Ta
 
 def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(pipeline: Pipeline) -> None:
     rows = query(
-        pipeline.settings.mart,
+        pipeline.mart,
         "select session, close, adj_close, dividend, split_ratio from prices where symbol = 'SIM1' order by session",
     ).to_pandas()
     assert rows["adj_close"].iloc[-1] == pytest.approx(rows["close"].iloc[-1])
@@ -112,7 +112,7 @@ def test_adjusted_closes_end_at_the_close_and_move_as_the_total_return(pipeline:
 def test_a_symbol_that_left_the_configuration_stays_published(pipeline: Pipeline, tmp_path: Path) -> None:
     smaller = replace(pipeline.market, symbols=("WALK1", "SIM2"))
     publish(pipeline.warehouse, [smaller], tmp_path / "mart.duckdb", NOW)
-    marts = [query(mart, "from prices") for mart in (pipeline.settings.mart, tmp_path / "mart.duckdb")]
+    marts = [query(mart, "from prices") for mart in (pipeline.mart, tmp_path / "mart.duckdb")]
     assert marts[0].num_rows
     assert marts[0] == marts[1]
 
@@ -124,10 +124,10 @@ def test_a_warehouse_without_bars_makes_an_empty_mart(pipeline: Pipeline, tmp_pa
 
 
 def test_a_reader_keeps_its_view_while_a_new_mart_takes_its_place(pipeline: Pipeline) -> None:
-    with duckdb.connect(str(pipeline.settings.mart), read_only=True) as reader:
-        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW + dt.timedelta(days=1))
+    with duckdb.connect(str(pipeline.mart), read_only=True) as reader:
+        publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW + dt.timedelta(days=1))
         assert reader.execute("select published_at from meta").fetchone() == (NOW.replace(tzinfo=None),)
-    newer = query(pipeline.settings.mart, "select published_at from meta")["published_at"][0].as_py()
+    newer = query(pipeline.mart, "select published_at from meta")["published_at"][0].as_py()
     assert newer == NOW.replace(tzinfo=None) + dt.timedelta(days=1)
 
 
@@ -165,11 +165,11 @@ def test_a_mart_that_cannot_be_compared_with_is_replaced(pipeline: Pipeline, tmp
 def test_a_publication_that_fails_leaves_the_old_mart_and_no_other_file(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = pipeline.settings.mart.read_bytes()
+    before = pipeline.mart.read_bytes()
     monkeypatch.setattr("market_pipeline.mart.publish.PUBLISHED", (*PUBLISHED, Table("no_such_table", "", (MARKET,))))
     with pytest.raises(duckdb.CatalogException):
-        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
-    assert pipeline.settings.mart.read_bytes() == before
+        publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW)
+    assert pipeline.mart.read_bytes() == before
     assert not list(pipeline.settings.home.glob("*.new"))
 
 
@@ -177,16 +177,16 @@ def test_a_missing_mart_and_an_unknown_symbol_are_errors_with_the_fix(pipeline: 
     with pytest.raises(MarketPipelineError, match="make demo"):
         query(tmp_path / "mart.duckdb", "from meta")
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):
-        read_forecast(pipeline.settings.mart, "AUTOREGG")
-    assert read_forecast(pipeline.settings.mart, "autoreg").num_rows == 3
+        read_forecast(pipeline.mart, "AUTOREGG")
+    assert read_forecast(pipeline.mart, "autoreg").num_rows == 3
 
 
 def test_a_terminal_shows_every_verdict_on_one_line_each(pipeline: Pipeline) -> None:
     written = StringIO()
     console = Console(file=written, width=110)
-    verdicts = read_rows(pipeline.settings.mart, "leaderboard")
+    verdicts = read_rows(pipeline.mart, "leaderboard")
     print_verdicts(console, verdicts)
-    print_signals(console, read_rows(pipeline.settings.mart, "signals"))
+    print_signals(console, read_rows(pipeline.mart, "signals"))
     lines = [line for line in written.getvalue().splitlines() if line.startswith("stocks")]
     judged = [row for row in verdicts.to_pylist() if row["question"] in claims_of(row["model"])]
     claimed = {(row["model"], row["question"]) for row in judged}

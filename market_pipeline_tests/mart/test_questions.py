@@ -49,8 +49,8 @@ def test_wins_are_all_named_and_a_champion_without_evidence_has_its_own_question
     with pipeline.warehouse.transaction("stocks") as transaction:
         for table, values in rows.items():
             transaction.replace_all(table.name, pa.Table.from_pylist(values, table.schema))
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
-    found = query(pipeline.settings.mart, "select horizon, model, question from signals order by horizon").to_pylist()
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    found = query(pipeline.mart, "select horizon, model, question from signals order by horizon").to_pylist()
     assert [tuple(row.values()) for row in found] == [
         (1, "har", "return, range"),
         (5, "ewma", "range"),

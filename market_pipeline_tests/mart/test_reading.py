@@ -26,7 +26,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline.compute(("prices", "indicators"), START, LAST)
     pipeline.compute(("models",), dt.date(2024, 3, 1), dt.date(2024, 3, 1))
     pipeline.compute(("forecasts", "scores", "leaderboard", "signals"), FIRST, LAST)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, dt.datetime(2024, 3, 16, tzinfo=dt.UTC))
     return pipeline
 
 
@@ -74,7 +74,7 @@ def test_a_process_that_computes_has_one_thread_for_each_sum(module: str) -> Non
 def test_the_mart_is_that_of_the_data_directory(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert mart.path() == pipeline.settings.mart
+    assert mart.path() == pipeline.mart
     monkeypatch.setenv("MARKET_PIPELINE_HOME", "")
     monkeypatch.chdir(tmp_path)
     assert mart.path() == tmp_path / "data" / "mart.duckdb"
@@ -134,7 +134,7 @@ def test_what_is_missing_is_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatc
 def test_reading_never_fails_while_the_pipeline_publishes(pipeline: Pipeline) -> None:
     """Readers in this process and in others, a file renamed over theirs again and again: each sees one whole mart."""
     copies = pipeline.settings.home / "next"
-    whole = pipeline.settings.mart.read_bytes()
+    whole = pipeline.mart.read_bytes()
     rows = len(mart.forecasts())
     code = (
         "from market_pipeline import mart\n"
@@ -164,8 +164,8 @@ def test_reading_never_fails_while_the_pipeline_publishes(pipeline: Pipeline) ->
             assert other.stdout.readline() == "read\n", other.communicate()[1]
         for _ in range(300):
             copies.write_bytes(whole)
-            copies.replace(pipeline.settings.mart)
-        publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, dt.datetime(2024, 3, 17, tzinfo=dt.UTC))
+            copies.replace(pipeline.mart)
+        publish(pipeline.warehouse, [pipeline.market], pipeline.mart, dt.datetime(2024, 3, 17, tzinfo=dt.UTC))
         for other in others:
             assert other.stdout is not None
             assert other.stdout.readline() == "read\n"

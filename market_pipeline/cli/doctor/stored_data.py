@@ -1,20 +1,18 @@
 """What the data directory holds: is the warehouse free, current and complete, are models trained, is it published."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from market_pipeline import __version__
 from market_pipeline.cli.doctor.damage import model_files
 from market_pipeline.cli.doctor.environment import clock
 from market_pipeline.cli.doctor.finding import Finding
+from market_pipeline.cli.doctor.published import published_mart
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import MarketPipelineError
-from market_pipeline.mart.ages import read_freshness
-from market_pipeline.mart.read import query
 from market_pipeline.sources.protocol import beyond_its_end, newest_available
 from market_pipeline.sources.selection import open_source
+from market_pipeline.storage.publication import open_publication
 from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, refuse_newer
 from market_pipeline.storage.warehouse import Warehouse
@@ -41,10 +39,6 @@ def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetim
     warehouse = open_warehouse(settings, patience=PATIENCE)
     newest: dict[str, dt.date] = {}
     try:
-        parts = [Finding(name, ok, message) for name, ok, message in warehouse.inspect()]
-        yield from parts
-        if not all(part.ok for part in parts):
-            return
         version = warehouse.schema_version()
         refuse_newer(warehouse.identity, version)
         if version is None:
@@ -65,10 +59,7 @@ def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetim
                 yield from model_files(settings, warehouse, market.name)
     except MarketPipelineError as error:
         yield Finding("warehouse", False, str(error))
-    try:
-        yield _mart(settings, newest, now)
-    except MarketPipelineError as error:
-        yield Finding("mart", False, str(error))
+    yield from published_mart(open_publication(settings), newest, now)
 
 
 def _up_to_date(settings: Settings, market: Market, newest: dt.date | None, now: dt.datetime, message: str) -> Finding:
@@ -118,40 +109,3 @@ def _symbols_and_models(
         message = f"none are trained for {closed:%Y-%m}, so nothing can be forecast in it. Train them: market-pipeline "
         message += f"backfill --market {market.name} --start {closed} --end {closed} --assets models"
         yield Finding(f"models of {market.name}", False, message)
-
-
-def _mart(settings: Settings, newest: Mapping[str, dt.date], now: dt.datetime) -> Finding:
-    """Whether what is stored is published, by this version; `newest` has the newest stored session of each market."""
-    if not settings.mart.exists():
-        if not newest:
-            return Finding("mart", True, "none yet; a backfill or a daily run publishes it")
-        name, day = next(iter(newest.items()))
-        return Finding("mart", False, f"nothing is published of what is stored. {_publish(name, day)}")
-    meta = query(settings.mart, "from meta").to_pylist()
-    published = {row["market"]: row["newest_session"] for row in meta}
-    for name, day in newest.items():
-        if published.get(name) != day:
-            message = f"{name} is stored to {day}, but published to {published.get(name)}. {_publish(name, day)}"
-            return Finding("mart", False, message)
-    return _published(settings, meta, now) if meta else Finding("mart", True, f"{settings.mart}, without prices")
-
-
-def _published(settings: Settings, meta: list[dict[str, Any]], now: dt.datetime) -> Finding:
-    """Whether this version published the mart, and whether it is current; `meta` has its rows."""
-    first = meta[0]
-    made = f"version {first['code_version']}, schema version {first.get('schema_version', 1)}"
-    this = f"version {__version__}, schema version {SCHEMA_VERSION}"
-    if made != this:
-        fix = _publish(first["market"], first["newest_session"])
-        return Finding("mart", False, f"published by {made}, and this program is {this}. {fix}")
-    message = f"{settings.mart}, published {first['published_at']:%Y-%m-%d %H:%M} UTC by {made}"
-    old = [str(one) for one in read_freshness(settings.mart, now) if one.behind]
-    if old:
-        return Finding(
-            "mart", False, f"{message}. {'. '.join(old)}. Bring the prices up to date; a run publishes them."
-        )
-    return Finding("mart", True, message)
-
-
-def _publish(market: str, day: dt.date) -> str:
-    return f"Publish it: market-pipeline backfill --market {market} --start {day} --end {day} --assets mart"

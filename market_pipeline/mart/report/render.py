@@ -49,7 +49,7 @@ JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
 def write_report(mart: Path, report: Path) -> None:
     """Write the report of a published mart, complete or not at all; a reader of the old file keeps it.
 
-    It is of one mart only if no other is published meanwhile; `mart/assets.py` holds the lock for that.
+    It is of one mart only if no other is published meanwhile: `mart/assets.py` has the turn for that.
 
     Raises MarketPipelineError when no mart is published at `mart`.
     """

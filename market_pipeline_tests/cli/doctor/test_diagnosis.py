@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from market_pipeline import __version__
-from market_pipeline.cli.doctor import diagnosis, environment, stored_data
+from market_pipeline.cli.doctor import diagnosis, environment, published, stored_data
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.errors import WarehouseError
 from market_pipeline.mart.publish import publish
@@ -55,7 +55,7 @@ def messages(settings: Mapping[str, str], port: int) -> dict[str, str]:
 
 def filled(pipeline: Pipeline, last: dt.date) -> Pipeline:
     pipeline.compute(("prices",), dt.date(2026, 1, 1), last)
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW)
     return pipeline
 
 
@@ -195,8 +195,8 @@ def test_a_mart_that_is_missing_or_behind_or_of_another_version(
     filled(pipeline, NEWEST)
     pipeline.compute(("prices",), dt.date(2026, 3, 1), dt.date(2026, 3, 1))
     assert "stored to 2026-03-01, but published to 2026-02-28" in wrong(variables(pipeline), free_port)["mart"]
-    publish(pipeline.warehouse, [pipeline.market], pipeline.settings.mart, NOW)
-    monkeypatch.setattr(stored_data, "__version__", "9.9")
+    publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW)
+    monkeypatch.setattr(published, "__version__", "9.9")
     assert "and this program is version 9.9, schema version" in wrong(variables(pipeline), free_port)["mart"]
 
 
@@ -225,7 +225,7 @@ def test_the_schema_versions_of_warehouse_mart_and_program_are_shown_and_nothing
     )
     assert "crypto" not in found
     assert pipeline.warehouse.schema_version() == SCHEMA_VERSION - 1
-    monkeypatch.setattr(stored_data, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(published, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     assert (
         f"and this program is version {__version__}, schema version {SCHEMA_VERSION + 1}"
         in wrong(variables(pipeline), free_port)["mart"]

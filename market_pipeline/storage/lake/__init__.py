@@ -1,1 +1,0 @@
-"""The warehouse of several machines: a DuckLake, its catalogue in Postgres, its data in a store."""
