@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
@@ -46,3 +47,7 @@ class CachedPipeline(Pipeline):
     @cached_property
     def warehouse(self) -> Warehouse:  # type: ignore[override]
         return CachedWarehouse(self)
+
+    @cached_property
+    def assets(self) -> dict[str, dg.AssetsDefinition]:  # type: ignore[override]
+        return super().assets

@@ -108,6 +108,11 @@ class Pipeline:
             config = dict(request.run_config) | QUIET
             job.execute_in_process(instance=self.instance, run_config=config, tags=request.tags)
 
+    @property
+    def assets(self) -> dict[str, dg.AssetsDefinition]:
+        """The assets of the market by their names."""
+        return {asset.key.path[-1]: asset for asset in assets_of(self.market)}
+
     def open_source(self, settings: Settings) -> Source:
         """The source of this pipeline, or the configured one."""
         return self.source or open_source(settings)
@@ -118,8 +123,7 @@ class Pipeline:
 
     def compute(self, assets: Sequence[str], first: dt.date, last: dt.date) -> None:
         """The same assets called one after the other without a run: no events, no checks, much faster."""
-        by_name = {asset.key.path[-1]: asset for asset in assets_of(self.market)}
-        resources = self.resources()
+        by_name, resources = self.assets, self.resources()
         for asset in assets:
             keys = dg.PartitionKeyRange(first.isoformat(), last.isoformat())
             context = dg.build_asset_context(instance=self.instance, partition_key_range=keys)

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "yfinance": ("sources/yahoo.py",),
     "duckdb": (
         "storage/*.py",
+        "storage/lake/*.py",
         "sources/file*.py",
         "mart/publish.py",
         "mart/read.py",

@@ -117,7 +117,7 @@ def _run(work: Callable[[], int], output: Path, gate: int) -> NoReturn:
         os._exit(status)
 
 
-def answer(work: Callable[[], Answer], folder: Path) -> Answer:
+def answer(work: Callable[[], Answer], folder: Path, seconds: float = PATIENCE) -> Answer:
     """What `work` returns in a child; raises FailedError with its exception, or when it hangs or crashes."""
     result, output = folder / "answer.pickle", folder / "answer.txt"
     result.unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def answer(work: Callable[[], Answer], folder: Path) -> Answer:
         result.write_bytes(pickle.dumps(content))
         return 0
 
-    ended = Child(calling, output).wait()
+    ended = Child(calling, output).wait(seconds)
     if ended.status or not result.exists():
         raise FailedError(f"ended with {ended.status}{', hung' if ended.hung else ''}: {ended.output[-500:]}")
     good, found = pickle.loads(result.read_bytes())  # noqa: S301  written by the child a moment ago

@@ -7,23 +7,21 @@ it loads its bars and ends at once, with success, or it dies before or after it 
 import datetime as dt
 import shutil
 from pathlib import Path
-from unittest import mock
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-import duckdb
 import numpy as np
 
 from benchmarks.faults.forked import answer
 from benchmarks.faults.protocol import Outcome
+from benchmarks.faults.quick import Clock, OneConnection, Runs, quick
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
 from market_pipeline.orchestration.chain import job_name
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
 from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor
-from market_pipeline_tests.cached_pipeline import CachedPipeline, CachedWarehouse
-from market_pipeline_tests.pipeline import clock_at
+from market_pipeline_tests.cached_pipeline import CachedPipeline
 from market_pipeline_tests.vendor import Vendor
 
 CALENDARS = ("XNYS", "24/7", "XLON", "XTKS")
@@ -40,6 +38,9 @@ MISSED_TICKS = 5
 
 DYING = 0.05
 """The share of runs that die, half of them before they store anything."""
+
+PATIENCE = 3600.0
+"""Seconds of a trial, on a machine that has other work too."""
 
 SETTLED = dt.timedelta(days=3)
 """How long before the end a gap may be open: a bar may be 40 hours late, and the next request waits for up to 32."""
@@ -72,17 +73,8 @@ class SimulatedYear:
             year.live()
             return year.fault(), year.numbers()
 
-        fault, numbers = answer(lived, self.folder)
+        fault, numbers = answer(lived, self.folder, PATIENCE)
         return Outcome(f"quarters of {calendar}", fault, numbers=numbers)
-
-
-class OneConnection(CachedWarehouse):
-    """A warehouse that stays open: opening it is a third of the time of a simulated day."""
-
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: ARG002  both share one database
-        if "held" not in self.__dict__:
-            object.__setattr__(self, "held", super()._open(read_only=False))
-        return self.__dict__["held"].cursor()
 
 
 class Year:
@@ -93,9 +85,11 @@ class Year:
         toml = f'[stocks]\ncalendar = "{calendar}"\nstart = {self.first - BEFORE}\nsymbols = ["WALK1", "AUTOREG"]\n'
         self.pipeline = CachedPipeline(folder, toml)
         self.market = self.pipeline.market
-        self.warehouse = self.pipeline.__dict__["warehouse"] = OneConnection(self.pipeline.warehouse)
+        self.warehouse = self.pipeline.__dict__["warehouse"] = OneConnection(self.pipeline)
         self.start = first_session(self.market)
         self.zone = ZoneInfo(self.market.timezone)
+        self.clock = Clock(dt.datetime.combine(self.first, dt.time(12), dt.UTC))
+        self.runs = Runs(self.pipeline.instance)
         self.draw = np.random.default_rng(seed)
         self.vendor = self.pipeline.source = Vendor(self.market, self.end + BEFORE, seed)
         self.resources = {"warehouse": self.warehouse, "source": self.vendor}
@@ -120,14 +114,18 @@ class Year:
 
     def live(self) -> None:
         """Hour by hour; the bars before the quarter are there."""
-        moment = dt.datetime.combine(self.first, dt.time(12), dt.UTC)
+        with self.clock.running(), quick(self.runs, self.sensors[0][1].resources):
+            self._hours()
+
+    def _hours(self) -> None:
+        moment = self.clock.moment
         closes = self.market.close_of(self.vendor.bars["session"].to_numpy().astype("datetime64[D]"))
         late = np.where(self.draw.random(len(closes)) < 0.03, 40, 0).astype("timedelta64[h]")
-        with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)):
-            self.pipeline.compute(("prices",), self.start, self.market.newest_closed(moment) or self.start)
+        self.pipeline.compute(("prices",), self.start, self.market.newest_closed(moment) or self.start)
         changes = {int(hour) for hour in self.draw.integers(100, 24 * 80, 3)}
         hour = 0
         while moment < dt.datetime.combine(self.end, dt.time(), dt.UTC):
+            self.clock.set(moment)
             self.vendor.missing = closes + late > np.datetime64(moment.replace(tzinfo=None), "s")
             self.vendor.down = any(since <= moment < until for since, until in self.outages)
             if hour in changes:
@@ -138,7 +136,6 @@ class Year:
                 self._tick(moment)
             moment += dt.timedelta(hours=1)
             hour += 1
-        self.moment = moment
 
     def _change(self) -> None:
         """The vendor changes the newest stored close by a thousandth."""
@@ -157,8 +154,7 @@ class Year:
             if isinstance(asked, dg.RunRequest):
                 self._run(moment, asked, "daily", "the schedule")
         for sensor, context in self.sensors:
-            with mock.patch("market_pipeline.orchestration.sensors.dt", clock_at(moment)):
-                answered = sensor(context)
+            answered = sensor(context)
             assert isinstance(answered, dg.SensorResult)
             if answered.cursor:
                 context.update_cursor(answered.cursor)
@@ -182,36 +178,25 @@ class Year:
         if needless:
             self.repeated.append(f"{by} at {moment:%Y-%m-%d %H:%M} UTC for {first} to {last}")
         dies, before = self.draw.random() < DYING, self.draw.random() < 0.5
-        stored = not (dies and before) and (again or self._loaded(moment, first, last))
+        stored = not (dies and before) and (again or self._loaded(first, last))
         self.died += dies
-        self._end(name, tags, succeeded=stored and not dies)
+        if again and stored and not dies:
+            self.handled = self._logged()
+        self.runs.end(name, tags, succeeded=stored and not dies)
 
     def _complete(self, first: dt.date, last: dt.date) -> bool:
         """Whether no bar is missing of these sessions."""
         missing = self._missing()
         return not any(missing.get(day, 1) for day in self.market.sessions_between(first, last).tolist())
 
-    def _loaded(self, moment: dt.datetime, first: dt.date, last: dt.date) -> bool:
+    def _loaded(self, first: dt.date, last: dt.date) -> bool:
         """Load the bars of these sessions; whether the vendor answered."""
-        with mock.patch("market_pipeline.prices.assets.dt", clock_at(moment)):
-            try:
-                self.pipeline.compute(("prices",), first, last)
-            except SourceError:
-                assert self.vendor.down
-                return False
+        try:
+            self.pipeline.compute(("prices",), first, last)
+        except SourceError:
+            assert self.vendor.down
+            return False
         return True
-
-    def _end(self, job: str, tags: dict[str, str], *, succeeded: bool) -> None:
-        """Record the run in the instance, where the sensors look for it."""
-
-        @dg.job(name=job)
-        def empty() -> None:
-            pass
-
-        if job == job_name(self.market, "downstream") and succeeded:
-            self.handled = self._logged()
-        status = dg.DagsterRunStatus.SUCCESS if succeeded else dg.DagsterRunStatus.FAILURE
-        self.pipeline.instance.create_run_for_job(empty, status=status, tags=tags)
 
     def _logged(self) -> int:
         """How many restatements are logged that need a run."""
@@ -237,7 +222,7 @@ class Year:
     def fault(self) -> str:
         """What was wrong."""
         missing = self._missing()
-        newest = self.market.newest_closed(self.moment - SETTLED) or self.end
+        newest = self.market.newest_closed(self.clock.moment - SETTLED) or self.end
         sessions = self.market.sessions_between(self.start, newest).tolist()
         holes = [str(day) for day in sessions if missing.get(day, 1)]
         pending = [f"number {number}" for number in range(self.handled + 1, self._logged() + 1)]

@@ -27,7 +27,10 @@ REGISTERED = "select path from models"
 def maintain(
     settings: Settings, warehouse: Warehouse, instance: dg.DagsterInstance, run_id: str, now: dt.datetime
 ) -> dict[str, int]:
-    """Remove what is no longer needed, seen from the run `run_id`; the numbers of files and runs, and the bytes."""
+    """Remove what is no longer needed, seen from the run `run_id`; the numbers of files and runs, and the bytes.
+
+    What the warehouse itself removes is in the numbers that it names.
+    """
     unfinished = remove_unfinished(settings.home, now)
     models = unregistered_models(open_store(settings), warehouse, instance, run_id, now)
     runs = old_runs(instance, KEPT_RUNS)
@@ -36,6 +39,7 @@ def maintain(
         "model files removed": len(models),
         "logs of runs removed": len(runs),
         "bytes freed": sum((*unfinished, *models, *runs)),
+        **warehouse.maintain(now),
     }
 
 

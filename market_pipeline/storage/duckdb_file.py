@@ -150,6 +150,10 @@ class DuckDBFile(Warehouse):
         with self.transaction(market) as transaction:
             return do(transaction)
 
+    def inspect(self) -> Iterator[tuple[str, bool, str]]:
+        """Nothing: the file is all."""
+        return iter(())
+
     def maintain(self, now: dt.datetime) -> dict[str, int]:  # noqa: ARG002  a file needs no upkeep
         """Nothing: DuckDB uses the space of replaced rows again."""
         return {}

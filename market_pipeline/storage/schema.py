@@ -80,12 +80,16 @@ class Table:
         """Each column that is computed from others, with these as table.column."""
         return {column.name: column.sources for column in self.columns if column.sources}
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What every row meets, in SQL."""
+        return (*(f"{column.name} {column.check}" for column in self.columns if column.check), *self.checks)
+
     def ddl(self, *, constraints: bool = True) -> Iterator[str]:
         """The statements that make the table and comment on it; without `constraints` for stores that refuse CHECK."""
         lines = [f"{column.name} {column.type}{'' if column.nullable else ' not null'}" for column in self.columns]
         if constraints:
-            conditions = (*(f"{column.name} {column.check}" for column in self.columns if column.check), *self.checks)
-            lines += [f"check ({condition})" for condition in conditions]
+            lines += [f"check ({condition})" for condition in self.conditions]
         yield f"create table if not exists {self.name} ({', '.join(lines)})"
         yield from comments("table", self.name, self.description, self.columns)
 

@@ -58,10 +58,7 @@ class Transaction:
         if keep != "false":
             same = " and ".join(f"held.{key} = arriving.{key}" for key in WAREHOUSE[table].key)
             where += f" and not exists (from {table} held where held.market = $market and {same})"
-        written = self.connection.execute(
-            f"insert into {table} by name select $market as market, * from arriving where {where}", bounds
-        ).fetchone()
-        return int(written[0]) if written else 0
+        return self._insert(table, arriving, where, bounds)
 
     def upsert(self, table: str, arriving: pa.Table) -> int:
         """Put each of `arriving` in the place of the stored row of its key, or beside the others; their number."""
@@ -86,10 +83,20 @@ class Transaction:
 
     def append(self, table: str, arriving: pa.Table) -> int:
         self._refuse_duplicates(table, arriving)
-        self.connection.execute(
-            f"insert into {table} by name select $market as market, * from arriving", {"market": self.market}
-        )
-        return int(arriving.num_rows)
+        return self._insert(table, arriving, "true", {"market": self.market})
+
+    def _insert(
+        self,
+        table: str,
+        arriving: pa.Table,  # noqa: ARG002  DuckDB finds it by its name
+        where: str,
+        values: Mapping[str, Any],
+    ) -> int:
+        """Write the arriving rows for which a condition holds; their number."""
+        written = self.connection.execute(
+            f"insert into {table} by name select $market as market, * from arriving where {where}", dict(values)
+        ).fetchone()
+        return int(written[0]) if written else 0
 
     def _refuse_duplicates(self, table: str, arriving: pa.Table) -> None:
         names = WAREHOUSE[table].key

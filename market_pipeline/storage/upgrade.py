@@ -21,6 +21,8 @@ from market_pipeline.storage.whole_files import alone, beside, put_in_place
 SCHEMA_VERSION = 3
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
 
+ORIGIN = "create table origin_of_data (source varchar not null, schema_version integer not null)"
+
 SINCE_3 = {
     "ledger": "select *, null::varchar[] as symbols, null::varchar as libraries, null::varchar as plugins "
     "from old.ledger",
@@ -141,7 +143,7 @@ def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         left.unlink(missing_ok=True)
     connection = duckdb.connect(str(new), config=dict(config))
     try:
-        connection.execute("create table origin_of_data (source varchar not null, schema_version integer not null)")
+        connection.execute(ORIGIN)
         declared: tuple[Table | View, ...] = (*WAREHOUSE.values(), *WAREHOUSE_VIEWS)
         for statement in (text for one in declared for text in one.ddl()):
             connection.execute(statement)

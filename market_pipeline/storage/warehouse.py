@@ -65,6 +65,13 @@ class Warehouse(ABC):
     def maintain(self, now: dt.datetime) -> dict[str, int]:
         """Remove what past writes have left and no reader needs; what the run's metadata has of it."""
 
+    @abstractmethod
+    def inspect(self) -> Iterator[tuple[str, bool, str]]:
+        """Each part that the warehouse needs beside the data directory: its name, whether it works, and what it is.
+
+        Where it does not work, how to fix it.
+        """
+
     def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query, as an Arrow table."""
         with self.snapshot() as connection:
@@ -78,9 +85,14 @@ class Warehouse(ABC):
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.Table]:
         """The answer to a query, piece by piece: what is larger than its grids is never there as a whole."""
         with self.snapshot() as connection:
-            for piece in connection.execute(sql, dict(parameters or {})).to_arrow_reader(PIECE):
-                yield pa.Table.from_batches([piece])
+            yield from pieces(connection, sql, parameters)
 
     def replace(self, table: str, rows: pa.Table, market: str, first: dt.date, last: dt.date) -> int:
         """Replace one table's rows of the partitions from `first` to `last`; returns the rows written."""
         return self.write(market, lambda transaction: transaction.replace(table, rows, first, last))
+
+
+def pieces(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None) -> Iterator[pa.Table]:
+    """The answer to a query on a connection that is asked nothing else until its end."""
+    for piece in connection.execute(sql, dict(parameters or {})).to_arrow_reader(PIECE):
+        yield pa.Table.from_batches([piece])

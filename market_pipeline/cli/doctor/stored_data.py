@@ -39,6 +39,10 @@ def stored_data(settings: Settings, markets: tuple[Market, ...], now: dt.datetim
     warehouse = open_warehouse(settings, patience=PATIENCE)
     newest: dict[str, dt.date] = {}
     try:
+        parts = [Finding(name, ok, message) for name, ok, message in warehouse.inspect()]
+        yield from parts
+        if not all(part.ok for part in parts):
+            return
         version = warehouse.schema_version()
         refuse_newer(warehouse.identity, version)
         if version is None:

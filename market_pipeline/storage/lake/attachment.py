@@ -1,0 +1,137 @@
+"""A DuckDB in memory with the lake attached: one for each process, as loading its extensions takes a second.
+
+Credentials of the store come from the AWS_* variables, or from the chain of DuckDB's extension `aws` without them.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+
+from market_pipeline.errors import WarehouseError
+from market_pipeline.storage.lake.catalogue import Catalogue
+from market_pipeline.storage.schema import quoted
+from market_pipeline.storage.store import ENDPOINTS, S3
+
+NAME = "lake"
+"""The lake within DuckDB."""
+
+OFFLINE = {"autoinstall_known_extensions": "false"}
+
+PATIENT = {"http_retries": 6, "http_retry_backoff": 3}
+"""A request to the store is repeated for about 36 seconds while nobody answers."""
+
+PACKAGES = "Install the environment of requirements-cluster.lock, or pip install 'market-pipeline[cluster]'."
+INSTALL = {
+    "aws": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or install the extension, which finds the credentials of "
+    "a machine or a profile: duckdb -c 'install aws'."
+}
+"""How to get an extension that is in no package."""
+
+_open: dict[tuple[Any, ...], "duckdb.DuckDBPyConnection"] = {}
+_making = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A lake as DuckDB attaches it."""
+
+    catalogue: Catalogue
+    store: str
+    config: Mapping[str, Any]
+
+    @property
+    def data(self) -> str:
+        """Where the lake's files lie."""
+        return f"{self.store.rstrip('/')}/lake/"
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection on which the lake's tables need no prefix; it is the caller's to close."""
+        with _making:
+            if self._key not in _open:
+                _open[self._key] = self._attach()
+            cursor = _open[self._key].cursor()
+        cursor.execute(f"use {NAME}")
+        return cursor
+
+    def forget(self) -> None:
+        """Let the next cursor attach the lake again."""
+        with _making:
+            _open.pop(self._key, None)
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return (os.getpid(), self.catalogue, self.store, tuple(sorted(self.config.items())))
+
+    def reach_store(self) -> None:
+        """Raise DuckDB's error unless the store answers."""
+        with closing(self._connected()) as connection:
+            connection.execute(f"from glob({quoted(self.data + '*')})").fetchall()
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB that can read and write the store."""
+        connection = duckdb.connect(config={**self.config, **OFFLINE})
+        connection.execute("set enable_progress_bar = false")
+        if self.store.startswith(S3):
+            load(connection, "httpfs")
+            if not os.environ.get("AWS_ACCESS_KEY_ID"):
+                load(connection, "aws")
+            connection.execute(credentials(os.environ))
+        else:
+            Path(self.data).mkdir(parents=True, exist_ok=True)
+        return connection
+
+    def _attach(self) -> duckdb.DuckDBPyConnection:
+        connection = self._connected()
+        try:
+            for extension in ("ducklake", "postgres_scanner"):
+                load(connection, extension)
+            if self.store.startswith(S3):
+                for name, value in PATIENT.items():
+                    connection.execute(f"set global {name} = {value}")
+            address = quoted(f"ducklake:postgres:{self.catalogue.dsn}")
+            connection.execute(f"attach {address} as {NAME} (data_path {quoted(self.data)})")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
+    """Load an extension from its Python package, or one that DuckDB has installed; downloads nothing."""
+    package = find_spec(f"duckdb_extension_{extension}")
+    file = f"{extension}.duckdb_extension"
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        for path in Path(folder, "extensions").glob(f"v{duckdb.__version__}/{file}"):
+            connection.execute(f"load {quoted(str(path))}")
+            return
+    try:
+        connection.execute(f"load {extension}")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"DuckDB {duckdb.__version__} has no extension {extension}, which the lake needs. "
+            + INSTALL.get(extension, PACKAGES)
+        ) from error
+
+
+def credentials(environment: Mapping[str, str]) -> str:
+    """The statement that gives DuckDB the store's address and key."""
+    key, secret = (environment.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    if not key:
+        return "create secret store (type s3, provider credential_chain)"
+    named = {"key_id": key, "secret": secret}
+    if token := environment.get("AWS_SESSION_TOKEN"):
+        named["session_token"] = token
+    named["region"] = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    if address := next((environment[name] for name in ENDPOINTS if environment.get(name)), None):
+        endpoint = urlsplit(address)
+        named |= {"endpoint": endpoint.netloc, "url_style": "path", "use_ssl": str(endpoint.scheme == "https")}
+    options = ", ".join(f"{name} {quoted(text)}" for name, text in named.items())
+    return f"create secret store (type s3, {options})"
