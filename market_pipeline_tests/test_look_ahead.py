@@ -1,7 +1,7 @@
 """Cut the source off at an origin: no indicator and no forecast at or before it may change. And plant a leak to see."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,11 @@ def assert_seen(folder: Path, table: str) -> None:
 
 
 def train_without_its_guard(
-    panel: Panel, months: Sequence[Month], store: Store, market: str, now: dt.datetime, *, report: Callable[[str], None]
+    panel: Panel, months: Sequence[Month], store: Store, market: str, now: dt.datetime, **others: Any
 ) -> Any:
     """Training refuses a panel that ends after the month's cutoff; the planted leak takes that guard out, too."""
     for month in months:
         past = panel.until(np.datetime64(month.cutoff))
-        [rows] = train(past, [Month(month.first, past.history.sessions[-1].item())], store, market, now, report=report)
+        [rows] = train(past, [Month(month.first, past.history.sessions[-1].item())], store, market, now, **others)
         column = rows.column_names.index("trained_through")
         yield rows.set_column(column, "trained_through", [[month.cutoff] * rows.num_rows])

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +47,7 @@ class RayCluster:
         items: Sequence[Item],
         *,
         modules: Collection[str] = (),
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """The results in the order of `items`, as Compute.each; `shared` is sent to each host once."""
         with self.connected() as ray, sent_by_value(modules):
             self._require_cpu(ray)
@@ -105,8 +105,8 @@ class RayCluster:
         while ray.cluster_resources().get("CPU", 0) < 1:
             if time.monotonic() > until:
                 raise ComputeError(
-                    f"The Ray cluster at {self.address!r} has no CPU, and got none in {WORKERLESS:.0f} seconds. Start a "
-                    "worker: ray start --address=<head>:6379 on another host."
+                    f"The Ray cluster at {self.address!r} has no CPU, and got none within {WORKERLESS:.0f} seconds. "
+                    "Start a worker: ray start --address=<head>:6379 on another host."
                 )
             time.sleep(1)
 

@@ -1,6 +1,6 @@
 """What computes: independent pieces of work over one shared input. Knows no model and no market."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Protocol, TypeVar
 
 Shared = TypeVar("Shared")
@@ -18,7 +18,7 @@ class Compute(Protocol):
         items: Sequence[Item],
         *,
         modules: Collection[str] = (),
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """The results of `work(shared, item)`, in the order of `items`.
 
         If one raises, its error is raised in place of its result, and what has not begun does not begin. `modules` are

@@ -2,10 +2,10 @@
 
 from market_pipeline.compute.cluster import RayCluster
 from market_pipeline.compute.protocol import Compute
-from market_pipeline.compute.threads import Threads
+from market_pipeline.compute.threads import THREADS
 from market_pipeline.config.settings import LOCAL, Settings
 
 
 def open_compute(settings: Settings) -> Compute:
     """The configured place; opens no connection."""
-    return Threads() if settings.compute == LOCAL else RayCluster(settings.compute)
+    return THREADS if settings.compute == LOCAL else RayCluster(settings.compute)

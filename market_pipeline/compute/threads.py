@@ -1,7 +1,7 @@
 """Work in threads of this process, which share its memory."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Threads:
         items: Sequence[Item],
         *,
         modules: Collection[str] = (),  # noqa: ARG002  this process has them
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """The results in the order of `items`, as Compute.each."""
         from joblib import cpu_count
 
@@ -36,3 +36,6 @@ class Threads:
                     yield begun.popleft().result()
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+THREADS = Threads()

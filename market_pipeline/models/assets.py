@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import dagster as dg
 import pyarrow as pa
 
+from market_pipeline.compute.protocol import Compute
+from market_pipeline.compute.selection import open_compute
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.models.features.reading import read_panel, require_indicators, training_start
@@ -43,7 +45,9 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
         span = span_of(context)
         months = months_between(market.sessions, span.first, span.last)
         numbers, faults = dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
-        for month, rows in trained(warehouse, market, months, open_store(settings), faults.report):
+        for month, rows in trained(
+            warehouse, market, months, open_store(settings), open_compute(settings), faults.report
+        ):
             warehouse.replace("models", rows, market.name, month.first, month.first)
             numbers[month.first.isoformat()] = numbers_of(rows)
             context.log.info("%s: trained for %s through %s", market.name, month.first, month.cutoff)
@@ -54,7 +58,12 @@ def models_asset(market: Market) -> dg.AssetsDefinition:
 
 
 def trained(
-    warehouse: Warehouse, market: Market, months: Sequence[Month], store: Store, report: Callable[[str], None]
+    warehouse: Warehouse,
+    market: Market,
+    months: Sequence[Month],
+    store: Store,
+    compute: Compute,
+    report: Callable[[str], None],
 ) -> Iterator[tuple[Month, pa.Table]]:
     """Each month with its registry rows, in turn; raises HistoryError where bars or indicators are missing.
 
@@ -66,7 +75,7 @@ def trained(
     since = training_start(market, months[0].cutoff)
     require_indicators(warehouse, market, since, months[-1].cutoff)
     panel = read_panel(warehouse, market, months[-1].cutoff, since=since)
-    rows = train(panel, months, store, market.name, dt.datetime.now(dt.UTC), report=report)
+    rows = train(panel, months, store, market.name, dt.datetime.now(dt.UTC), compute=compute, report=report)
     yield from zip(months, rows, strict=True)
 
 

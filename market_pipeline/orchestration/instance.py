@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from market_pipeline.compute.instance import configuration_of, is_current
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import gather_events
 from market_pipeline.orchestration.history_files import usable_history
@@ -36,11 +37,11 @@ OURS = re.compile(rb"(?m)^  class: BatchedEventLog\b")
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The Dagster instance of the data directory, created on first use; runs whose process is gone end with it."""
-    folder = settings.dagster_home
+    folder, configuration = settings.dagster_home, configuration_of(settings, dagster_yaml().read_bytes())
     with usable_history(folder):
-        if not _is_made(folder):
+        if not _is_made(folder, configuration):
             with alone(folder, "made"):
-                _make(folder)
+                _make(folder, configuration)
         gather_events()
         instance = _instance_at(folder)
         end_dead_runs(instance)
@@ -49,7 +50,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 def last_beat(settings: Settings) -> dt.datetime | None:
     """When the daemon of the data directory last sent a heartbeat, UTC; None if it never did."""
-    if not _is_made(settings.dagster_home):
+    if not _is_made(settings.dagster_home, configuration_of(settings, dagster_yaml().read_bytes())):
         return None
     with usable_history(settings.dagster_home), _instance_at(settings.dagster_home) as instance:
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
@@ -62,22 +63,25 @@ def dagster_yaml() -> Path:
     return packaged if packaged.is_file() else packaged.parent.parent / "dagster.yaml"
 
 
-def _is_made(folder: Path) -> bool:
-    """Whether there is a configuration; an empty file is none, and Dagster would take its own defaults for it."""
+def _is_made(folder: Path, configuration: bytes) -> bool:
+    """Whether there is this configuration, or a copy of its owner.
+
+    An empty file is none: Dagster would take its own defaults for it.
+    """
     path = folder / "dagster.yaml"
-    return path.is_file() and path.stat().st_size > 0
+    return path.is_file() and path.stat().st_size > 0 and is_current(path.read_bytes(), configuration)
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, configuration: bytes) -> None:
     """Put the folder of an instance in its place, with its configuration and databases, or what is missing of them."""
-    if _is_made(folder):
+    if _is_made(folder, configuration):
         return
     if folder.is_dir() and any(folder.iterdir()):
-        write_whole(folder / "dagster.yaml", dagster_yaml().read_bytes())
+        write_whole(folder / "dagster.yaml", configuration)
         return
     new = beside(folder, "new")
     shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
-    write_whole(new / "dagster.yaml", dagster_yaml().read_bytes())
+    write_whole(new / "dagster.yaml", configuration)
     # Dagster makes its databases here, where no other process opens them before they are complete.
     _instance_at(new).dispose()
     put_in_place(new, folder)

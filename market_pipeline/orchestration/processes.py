@@ -80,7 +80,7 @@ def _why_late(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
     waited = dt.datetime.now(dt.UTC) - record.update_timestamp
     run = record.dagster_run
     starting = run.status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
-    if not starting or run.tags.get(RUN) == run.run_id or waited < dt.timedelta(seconds=limit):
+    if not limit or not starting or run.tags.get(RUN) == run.run_id or waited < dt.timedelta(seconds=limit):
         return None
     return f"No process began to execute the run within {limit} seconds."
 

@@ -1,5 +1,6 @@
 """Work on a real Ray cluster: the results of threads, in order, and clear errors."""
 
+import datetime as dt
 import os
 import signal
 import sys
@@ -12,10 +13,17 @@ import pytest
 
 from market_pipeline.compute import cluster as under_test
 from market_pipeline.compute.cluster import RayCluster
-from market_pipeline.compute.threads import Threads
+from market_pipeline.compute.threads import THREADS
 from market_pipeline.errors import ComputeError
+from market_pipeline.models.forecasters.catalogue import BUILT_IN
+from market_pipeline.models.forecasters.plugins import load_plugins
+from market_pipeline.models.registry.training import months_between, train
+from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.cluster.ray_cluster import Cluster, ray_cluster
 from market_pipeline_tests.cluster.services import free_port
+from market_pipeline_tests.panels import walk_panel
+
+NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +63,53 @@ MATRIX = np.random.default_rng(5).normal(0, 0.05, (300, 300))
 
 
 def test_a_cluster_has_the_bits_of_threads_in_other_processes(cluster: Cluster) -> None:
-    there, here = RayCluster(cluster.address), Threads()
+    there, here = RayCluster(cluster.address), THREADS
     powers = [5, 2, 9, 3, 7]
     for found, expected in zip(there.each(product, MATRIX, powers), here.each(product, MATRIX, powers), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert os.getpid() not in set(there.each(process_of, MATRIX, range(4)))
 
 
+OWN_MODEL = """
+from dataclasses import dataclass
+import numpy as np
+
+@dataclass(frozen=True)
+class Mine:
+    name: str
+    def fit(self, past):
+        if self.name == "broken":
+            raise ValueError("no good")
+        return {"last": np.log(past.history.close[:, -1])}
+    def forecast(self, parameters, known, origins):
+        raise NotImplementedError
+
+MINE, BROKEN = Mine("mine"), Mine("broken")
+"""
+
+
+def test_models_of_a_cluster_are_those_of_one_host_and_own_models_travel(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "only_here.py").write_text(OWN_MODEL, encoding="utf-8")
+    named = " ".join(f"{tmp_path / 'only_here.py'}:{model}" for model in ("MINE", "BROKEN"))
+    plugins = load_plugins((), {"MARKET_PIPELINE_MODELS": named})
+    assert not plugins.broken
+    panel = walk_panel(symbols=4, sessions=320)
+    months = months_between(panel.history.sessions, dt.date(2020, 6, 1), panel.history.sessions[-1].item())[-2:]
+    digests, faults = [], list[str]()
+    for place, compute in (("here", THREADS), ("there", RayCluster(cluster.address))):
+        forecasters, store = (*BUILT_IN, *plugins.usable), FolderStore(tmp_path / place)
+        tables = train(panel, months, store, "m", NOW, forecasters, compute=compute, report=faults.append)
+        digests.append([(row["model"], row["path"], row["sha256"]) for rows in tables for row in rows.to_pylist()])
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == len(months) * (len(BUILT_IN) + 1)
+    assert len(faults) == 4
+    assert set(faults) == {faults[0]}
+    assert "'broken' failed in fit" in faults[0]
+    assert f"{tmp_path / 'only_here.py'}, line 10" in faults[0]
+
+
 def test_an_error_is_raised_in_its_place_as_it_was(cluster: Cluster) -> None:
-    for compute in (Threads(), RayCluster(cluster.address)):
+    for compute in (THREADS, RayCluster(cluster.address)):
         results = compute.each(failing, MATRIX, range(5))
         assert [next(results), next(results)] == [0, 1]
         with pytest.raises(KeyError, match="no good"):

@@ -115,7 +115,7 @@ def test_a_run_that_no_process_began_ends_after_the_time_to_start(
         open_instance(settings).dispose()
         assert statuses(instance) == [status.value]
         long_ago = mock.patch.object(
-            type(instance), "run_monitoring_start_timeout_seconds", new_callable=mock.PropertyMock, return_value=0
+            type(instance), "run_monitoring_start_timeout_seconds", new_callable=mock.PropertyMock, return_value=0.001
         )
         with long_ago:
             open_instance(settings).dispose()

@@ -38,6 +38,8 @@ class Plugin:
     file: str
     source: str
     """A digest of its source, in hexadecimal."""
+    module: str = ""
+    """The module, or the package, that only this process may have; empty for one that is installed."""
 
     def __post_init__(self) -> None:
         """Raise PluginError where the model does not have what the protocol requires."""

@@ -99,7 +99,8 @@ def _load(reference: Reference, taken: Collection[str]) -> Plugin:
         raise PluginError(f"{where} names no model: it has to be my_module:MODEL or /path/to/file.py:MODEL.")
     try:
         loaded = _module_of(Path(module).expanduser()) if module.endswith(".py") else import_module(module)
-        plugin = Plugin(getattr(loaded, name), where, str(loaded.__file__), _source_of(loaded))
+        own = "" if isinstance(reference, EntryPoint) else loaded.__name__.partition(".")[0]
+        plugin = Plugin(getattr(loaded, name), where, str(loaded.__file__), _source_of(loaded), own)
         repr(plugin)
     except PluginError:
         raise

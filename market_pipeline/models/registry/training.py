@@ -3,14 +3,15 @@
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
+from market_pipeline.compute.protocol import Compute
+from market_pipeline.compute.threads import THREADS
 from market_pipeline.errors import PluginError
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.samples import LookAheadError
@@ -24,9 +25,6 @@ LOG = logging.getLogger(__name__)
 
 LEAST_SESSIONS = 250
 """Sessions of history that a month needs before it gets models: a year, as the longest indicators need."""
-
-AT_ONCE = 4
-"""Fits at once, however many cores there are: with thousands of symbols each takes about 1 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,14 @@ def months_between(sessions: np.ndarray, first: dt.date, last: dt.date) -> tuple
     )
 
 
+@dataclass(frozen=True)
+class Fit:
+    """What a forecaster learned of a month: the content of its file, and the seconds that it took."""
+
+    content: bytes
+    seconds: float
+
+
 def train(
     panel: Panel,
     months: Sequence[Month],
@@ -56,57 +62,57 @@ def train(
     now: dt.datetime,
     forecasters: Sequence[Forecaster] = FORECASTERS,
     *,
+    compute: Compute = THREADS,
     report: Callable[[str], None] = LOG.warning,
 ) -> Iterator[pa.Table]:
     """Fit every forecaster for each month on what `panel` knew at its cutoff, and save each in `store`.
 
-    Yields the registry rows of each month in turn. Fits run in parallel threads, which share the panel. If one fails,
-    its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that fails has
-    no row, and its fault goes to `report`.
+    Yields the registry rows of each month in turn. `compute` runs the fits at once, and each saves nothing. If one
+    fails, its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that
+    fails has no row, and its fault goes to `report`.
     """
-    from joblib import cpu_count
-
-    # One thread for each fit: in another order of summation the last digits of forecasts would differ.
-    with threadpool_limits(1), ThreadPoolExecutor(min(cpu_count(), AT_ONCE)) as pool:
-        begun = [
-            [pool.submit(_fit_and_save, forecaster, panel, month, store, market, now) for forecaster in forecasters]
-            for month in months
-        ]
-        try:
-            for fits in begun:
-                yield pa.Table.from_pylist(list(_rows(fits, report)))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _rows(fits: Iterable[Future[dict[str, object]]], report: Callable[[str], None]) -> Iterator[dict[str, object]]:
-    for fit in fits:
-        try:
-            yield fit.result()
-        except PluginError as error:
-            report(str(error))
+    items = [(forecaster, month) for month in months for forecaster in forecasters]
+    modules = sorted({one.module for one in forecasters if isinstance(one, Plugin) and one.module})
+    with closing(compute.each(fit_month, panel, items, modules=modules)) as fits:
+        for month in months:
+            rows = []
+            for forecaster, fit in zip(forecasters, fits, strict=False):
+                if isinstance(fit, PluginError):
+                    report(str(fit))
+                else:
+                    path, digest = save(fit.content, store, f"{market}/{forecaster.name}/{month.first}")
+                    rows.append(_row(forecaster, month, fit, path, digest) | {"fitted_at": now.replace(tzinfo=None)})
+            yield pa.Table.from_pylist(rows)
 
 
-def _fit_and_save(
-    forecaster: Forecaster, panel: Panel, month: Month, store: Store, market: str, now: dt.datetime
-) -> dict[str, object]:
-    """The registry row of a model that was fitted and saved; raises LookAheadError if the panel ends elsewhere."""
-    began = time.perf_counter()
-    past = panel.until(np.datetime64(month.cutoff))
-    if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
-        raise LookAheadError(f"Training for {month.first} must end at {month.cutoff}, but its panel ends at {last}.")
-    content = _fitted(forecaster, past)
-    path, digest = save(content, store, f"{market}/{forecaster.name}/{month.first}")
+def _row(forecaster: Forecaster, month: Month, fit: Fit, path: str, digest: str) -> dict[str, object]:
     return {
         "model": forecaster.name,
         "month": month.first,
         "trained_through": month.cutoff,
         "path": path,
         "sha256": digest,
-        "bytes": len(content),
-        "seconds": time.perf_counter() - began,
-        "fitted_at": now.replace(tzinfo=None),
+        "bytes": len(fit.content),
+        "seconds": fit.seconds,
     }
+
+
+def fit_month(panel: Panel, item: tuple[Forecaster, Month]) -> Fit | PluginError:
+    """What a forecaster learned of a month, or the fault of a plugin.
+
+    It may run on another host: it reads and writes nothing, and its result is bytes. Raises LookAheadError where the
+    panel does not end at the month's cutoff.
+    """
+    forecaster, month = item
+    began = time.perf_counter()
+    past = panel.until(np.datetime64(month.cutoff))
+    if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
+        raise LookAheadError(f"Training for {month.first} must end at {month.cutoff}, but its panel ends at {last}.")
+    try:
+        content = _fitted(forecaster, past)
+    except PluginError as fault:
+        return PluginError(str(fault))  # without its cause, which another process may not know
+    return Fit(content, time.perf_counter() - began)
 
 
 def _fitted(forecaster: Forecaster, past: Panel) -> bytes:

@@ -1,0 +1,49 @@
+"""The configuration of the Dagster instance: the packaged one, or what several hosts need in its place."""
+
+from typing import Any
+
+from market_pipeline.config.settings import LOCAL, Settings
+
+DERIVED = b"# Made of the settings at each start, for several hosts: a change is lost.\n"
+"""The first line of a configuration that is made, not copied."""
+
+CATALOGUE = {"custom": {"module": "market_pipeline.compute.instance_storage", "class": "CatalogueStorage"}}
+
+ON_A_CLUSTER: dict[str, Any] = {
+    "run_launcher": {"module": "market_pipeline.compute.launcher", "class": "ClusterRunLauncher"},
+    # While the head of the cluster is away, runs wait in the queue: an hour, asked for every ten seconds.
+    "run_coordinator": {
+        "module": "dagster.core.run_coordinator",
+        "class": "QueuedRunCoordinator",
+        "config": {"max_user_code_failure_retries": 360, "user_code_failure_retry_delay": 10},
+    },
+}
+"""What a cluster replaces."""
+
+UNLIMITED = -1
+"""Runs at once: Ray decides how many its hosts execute."""
+
+WAITING = {"start_timeout_seconds": 0}
+"""Of the monitoring: a run may wait in Ray's own queue as long as there is no host for it."""
+
+
+def configuration_of(settings: Settings, packaged: bytes) -> bytes:
+    """The content of dagster.yaml for these settings."""
+    if not settings.warehouse:
+        return packaged
+    import yaml
+
+    content = yaml.safe_load(packaged)
+    del content["event_log_storage"]
+    content["storage"] = CATALOGUE
+    if settings.compute != LOCAL:
+        content |= ON_A_CLUSTER
+        content["concurrency"]["runs"]["max_concurrent_runs"] = UNLIMITED
+        content["run_monitoring"] |= WAITING
+    made: bytes = yaml.safe_dump(content, sort_keys=False, encoding="utf-8")
+    return DERIVED + made
+
+
+def is_current(present: bytes, needed: bytes) -> bool:
+    """Whether a copy may stay: one that was copied belongs to its owner, one that was made follows the settings."""
+    return present == needed or not (present.startswith(DERIVED) or needed.startswith(DERIVED))

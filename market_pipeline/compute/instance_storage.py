@@ -1,0 +1,64 @@
+"""Dagster's runs, events and schedules in the database of the lake's catalogue, in a schema of their own."""
+
+import os
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+from dagster._config.config_schema import UserConfigSchema  # no public names; the version is pinned below 1.14
+from dagster._core.storage.config import PostgresStorageConfig
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import URL
+
+from market_pipeline.config.settings import connection_of
+from market_pipeline.errors import ComputeError
+
+SCHEMA = "dagster"
+
+MADE_ONCE = 4_817_223
+"""The number of the lock under which the schema is made: processes of several hosts start at once."""
+
+
+class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the cluster extra
+    """Reads the connection from MARKET_PIPELINE_WAREHOUSE, so that no file has a password."""
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, _config_value: PostgresStorageConfig
+    ) -> "CatalogueStorage":
+        connection = connection_of(os.environ)
+        make_schema(connection)
+        return cls(postgres_url=url_of(connection), inst_data=inst_data)
+
+
+def make_schema(connection: str) -> None:
+    """Make the schema if there is none; raises ComputeError where Postgres does not answer."""
+    try:
+        with closing(psycopg2.connect(connection)) as session, session, session.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s)", [MADE_ONCE])
+            cursor.execute(f"create schema if not exists {SCHEMA}")
+    except psycopg2.OperationalError as error:
+        raise ComputeError(
+            f"The Postgres of MARKET_PIPELINE_WAREHOUSE, which has Dagster's runs, cannot be used: "
+            f"{' '.join(str(error).split())}. Start it, or correct the connection; a password may also be in "
+            "PGPASSWORD or ~/.pgpass."
+        ) from error
+
+
+def url_of(connection: str) -> str:
+    """A connection of libpq as SQLAlchemy's address, with the schema of Dagster's tables.
+
+    >>> url_of("host=catalog user=market password=p@ss dbname=lake")
+    'postgresql+psycopg2://market:p%40ss@/lake?host=catalog&options=-c+search_path%3Ddagster'
+    """
+    parts: dict[str, Any] = parse_dsn(connection)
+    options = " ".join([*filter(None, [parts.pop("options", "")]), f"-c search_path={SCHEMA}"])
+    named = {theirs: parts.pop(ours, None) for ours, theirs in (("user", "username"), ("password", "password"))}
+    url = URL.create("postgresql+psycopg2", database=parts.pop("dbname", None), **named)
+    return url.set(query=parts | {"options": options}).render_as_string(hide_password=False)

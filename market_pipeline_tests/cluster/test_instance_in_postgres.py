@@ -1,0 +1,81 @@
+"""The Dagster instance of several hosts: in Postgres, without a password in a file, and no trace of it on a laptop."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dagster as dg
+import psycopg2
+import pytest
+
+from market_pipeline.compute.instance_storage import url_of
+from market_pipeline.config.settings import Settings
+from market_pipeline.errors import ComputeError
+from market_pipeline.orchestration.instance import open_instance
+
+CLUSTER = "127.0.0.1:6379"
+
+
+def settings_of(home: Path, connection: str = "", compute: str = "") -> Settings:
+    lake = {"MARKET_PIPELINE_WAREHOUSE": f"ducklake:postgres:{connection}", "MARKET_PIPELINE_STORE": str(home / "lake")}
+    return Settings.from_environment(
+        {
+            "MARKET_PIPELINE_HOME": str(home),
+            "MARKET_PIPELINE_SOURCE": "simulated",
+            "MARKET_PIPELINE_COMPUTE": compute,
+            **(lake if connection else {}),
+        }
+    )
+
+
+@pytest.fixture
+def environment(connection: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MARKET_PIPELINE_WAREHOUSE", f"ducklake:postgres:{connection}")
+    monkeypatch.setenv("MARKET_PIPELINE_STORE", "/lake")
+    monkeypatch.setenv("MARKET_PIPELINE_COMPUTE", CLUSTER)
+    return connection
+
+
+def test_hosts_share_their_runs_in_a_schema_of_their_own(environment: str, tmp_path: Path) -> None:
+    one, two = (open_instance(settings_of(tmp_path / host, environment, CLUSTER)) for host in ("one", "two"))
+    run = one.create_run_for_job(dg.job(name="empty")(lambda: None))
+    assert two.get_run_by_id(run.run_id) == run
+    with psycopg2.connect(environment).cursor() as cursor:
+        cursor.execute("select distinct schemaname from pg_tables where schemaname not in ('pg_catalog')")
+        assert {row[0] for row in cursor.fetchall()} - {"information_schema"} == {"dagster"}
+
+
+def test_no_file_of_a_host_has_the_password(environment: str, tmp_path: Path) -> None:
+    open_instance(settings_of(tmp_path, environment, CLUSTER))
+    password = environment.split("password=")[1].split(maxsplit=1)[0]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if password.encode() in path.read_bytes()]
+
+
+def test_the_configuration_follows_the_settings(environment: str, tmp_path: Path) -> None:
+    kinds = []
+    for settings in (settings_of(tmp_path), settings_of(tmp_path, environment, CLUSTER),
+                     settings_of(tmp_path, environment), settings_of(tmp_path)):  # fmt: skip
+        with open_instance(settings) as instance:
+            kinds.append((type(instance.event_log_storage).__name__, type(instance.run_launcher).__name__))
+    here = ("BatchedEventLog", "LocalRunLauncher")
+    assert kinds == [
+        here, ("PostgresEventLogStorage", "ClusterRunLauncher"), ("PostgresEventLogStorage", "LocalRunLauncher"), here,
+    ]  # fmt: skip
+
+
+def test_a_password_with_signs_survives_in_an_address_and_none_is_left_to_libpq() -> None:
+    assert urlsplit(url_of(r"host=h user=u password='p@ss/w:rd \'%'")).password == "p%40ss%2Fw%3Ard %27%25"
+    assert urlsplit(url_of("host=h user=u dbname=d")).password is None
+    assert {"host=h", "port=5433", "sslmode=require"} <= {
+        *urlsplit(url_of("postgresql://u@h:5433/d?sslmode=require")).query.split("&")
+    }
+
+
+def test_a_database_that_does_not_answer_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = "host=127.0.0.1 port=1 user=u password=secret-word dbname=d"
+    monkeypatch.setenv("MARKET_PIPELINE_WAREHOUSE", f"ducklake:postgres:{nowhere}")
+    monkeypatch.setenv("MARKET_PIPELINE_STORE", "/lake")
+    with pytest.raises(ComputeError, match=r"which has Dagster's runs, cannot be used: .*refused") as raised:
+        open_instance(settings_of(tmp_path, nowhere))
+    assert "secret-word" not in str(raised.value)
