@@ -99,7 +99,7 @@ def tried(figure: Figure, folder: Path, record: Record, wanted: int, minutes: fl
             while done < wanted and not until.reached() and time.monotonic() < last:
                 seed = record.next_seed + len(outcomes)
                 outcomes.append((seed, figure.trial(seed)))
-                done += outcomes[-1][1].count
+                done += outcomes[-1][1].trials
                 _show(figure, done, wanted, outcomes[-1])
     except (FailedError, OSError, ValueError) as error:
         record.reason = "" if outcomes else f"its preparation failed: {str(error)[:200]}"

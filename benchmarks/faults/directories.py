@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.contents import Contents, contents
-from benchmarks.faults.forked import Child, Ended, FailedError, answer, command
+from benchmarks.faults.forked import Child, Ended, FailedError, answer, command, share_calendars
 
 MARKETS = """
 [stocks]
@@ -77,6 +77,7 @@ def empty(folder: Path, markets: str = MARKETS, source: str = "simulated") -> Di
     """A directory without data."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "markets.toml").write_text(markets, encoding="utf-8")
+    share_calendars(folder / "markets.toml")
     return Directory(folder, source)
 
 

@@ -157,6 +157,12 @@ def command(environment: Mapping[str, str], *arguments: str) -> Callable[[], int
     return work
 
 
+def share_calendars(markets: Path) -> None:
+    """Make the calendars of a markets file in this process, where its children find them: half a second of each."""
+    for market in importlib.import_module("market_pipeline.config.markets_file").load_markets(markets):
+        _ = market.calendar
+
+
 def import_everything() -> None:
     """Import what commands need, so that children find it; raises FailedError if that starts a Python thread.
 

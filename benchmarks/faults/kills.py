@@ -1,4 +1,4 @@
-"""F1: commands killed with -9, at random moments and at random writes; then the same command, to its end."""
+"""F1: commands killed with -9 again and again, at random moments and writes; then the same command, to its end."""
 
 import random
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from benchmarks.faults.protocol import Outcome
 
 LONGEST = 1 << 20
 """Bytes of a write that strace prints."""
+
+KILLS = 4
+"""Of a command in a row, until it is left to succeed: each kill is a trial, and meets what the ones before it left."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ COMMANDS = {
 
 
 class Kills:
-    """Each trial: a copy of the directory, a command, its death, what is there then, the command again."""
+    """Each seed: a copy of the directory, a command, its deaths, what is there after each, the command to its end."""
 
     name = "F1"
     continued = False
@@ -90,23 +93,33 @@ class Kills:
         return Command(name, COMMANDS[name], start, before, found[0], ended.seconds, calls)
 
     def trial(self, seed: int) -> Outcome:
+        """One command, killed again and again, and in the end left to succeed; each kill counts."""
         draw = random.Random(f"{self.name} {seed}")
-        chosen, how = self._command(draw.choice(list(COMMANDS))), draw.choice(("moment", "call", "torn"))
+        chosen = self._command(draw.choice(list(COMMANDS)))
         self.work.become(chosen.start)
+        kinds, fault, killed = list[str](), "", True
+        while killed and not fault and len(kinds) < KILLS:
+            ended, kind, fault = self._killed(chosen, draw)
+            killed = traced.was_killed(ended)
+            fault = fault if killed else _unexpected(ended)
+            kinds.append(f"{chosen.name}: {kind if killed else 'ended before the kill'}")
+        fault = f"kill {len(kinds)} in a row: {fault}" if fault else self._continued(chosen)
+        return Outcome(kinds[-1], fault, numbers={"files left": self._left()}, others=tuple(kinds[:-1]))
+
+    def _killed(self, chosen: Command, draw: random.Random) -> tuple[Ended, str, str]:
+        """A command's death: how it ended, where it was killed, and what is wrong with what is there then."""
+        how = draw.choice(("moment", "call", "torn"))
         if how == "moment":
             ended, kind = self._killed_at_a_moment(chosen, draw), "at a random moment"
         else:
             ended, kind = self._killed_at_a_call(chosen, draw, torn=how == "torn")
-        if not traced.was_killed(ended):
-            return Outcome(f"{chosen.name}: ended before the kill", _unexpected(ended))
-        kind = f"{chosen.name}: {kind}"
         try:
             found = self.work.contents()
         except FailedError as error:
-            return Outcome(kind, f"After the kill a file cannot be read: {error}")
-        if assets := partial(found, chosen.before, chosen.after):
-            return Outcome(kind, f"After the kill these are neither as before nor as after: {', '.join(assets)}.")
-        return Outcome(kind, self._continued(chosen), numbers={"files left": self._left()})
+            return ended, kind, f"After the kill a file cannot be read: {error}"
+        assets = partial(found, chosen.before, chosen.after)
+        wrong = f"After the kill these are neither as before nor as after: {', '.join(assets)}." if assets else ""
+        return ended, kind, wrong
 
     def _killed_at_a_moment(self, chosen: Command, draw: random.Random) -> Ended:
         child = self.work.start(*chosen.arguments)

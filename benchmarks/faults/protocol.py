@@ -17,7 +17,13 @@ class Outcome:
     count: int = 1
     """How many trials this stands for."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """Measurements; the page shows the first, the middle and the last of each."""
+    """Measurements, of which the page shows the first, the last, the extremes and the mean."""
+    others: tuple[str, ...] = ()
+    """The kinds of further trials that this stands for, none of which found anything."""
+
+    @property
+    def trials(self) -> int:
+        return self.count + len(self.others)
 
 
 class Figure(Protocol):

@@ -135,6 +135,7 @@ def batch_of(outcomes: Sequence[tuple[int, Outcome]], minutes: float, day: str, 
     values: dict[str, list[float]] = {}
     for _, one in outcomes:
         trials[one.kind] += one.count
+        trials.update(one.others)
         faults[one.kind] += bool(one.fault)
         for name, value in one.numbers.items():
             values.setdefault(name, []).append(value)

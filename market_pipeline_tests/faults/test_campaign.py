@@ -13,6 +13,7 @@ import pytest
 from benchmarks.faults import page, results
 from benchmarks.faults.__main__ import AS_IT_SHOULD_BE, Until, tried
 from benchmarks.faults.contents import NOTHING, different, partial
+from benchmarks.faults.directories import empty
 from benchmarks.faults.disk import Disk, Survives
 from benchmarks.faults.figures import FIGURES
 from benchmarks.faults.flipped_bits import flip
@@ -21,6 +22,7 @@ from benchmarks.faults.protocol import Outcome
 from benchmarks.faults.recorded import Step
 from benchmarks.faults.results import Batch, Record
 from benchmarks.faults.traced import Call, calls, lacking
+from market_pipeline.config.markets_file import load_markets
 
 TOP = Path(__file__).parent.parent.parent
 SHORT = ("F1", "F2", "F5", "F6", "F7")
@@ -63,10 +65,10 @@ def test_a_figure_that_was_not_run_or_only_in_part_is_shown_as_such() -> None:
 
 def test_the_batches_of_several_evenings_add_up_and_keep_their_faults() -> None:
     first = batch([(0, Outcome("a kill", "A row was lost.")), (1, Outcome("a kill", numbers={"s": 2}))], "aaa1111")
-    second = batch([(2, Outcome("a torn write", count=998, numbers={"s": 4}))], "bbb2222")
+    second = batch([(2, Outcome("a torn write", count=997, numbers={"s": 4}, others=("a kill",)))], "bbb2222")
     record = Record([first, second])
     assert (record.trials, record.next_seed) == (1000, 3)
-    assert record.kinds == {"a kill": (2, 1), "a torn write": (998, 0)}
+    assert record.kinds == {"a kill": (3, 1), "a torn write": (997, 0)}
     assert record.numbers == {"s": results.Series(2, 2, 2, 3, 4, 4)}
     assert "| 1,000 of 1,000 | **1** | run in full (commits aaa1111, bbb2222) |" in page.table(
         FIGURES, {FIGURES[0].name: record}
@@ -111,6 +113,12 @@ def test_a_run_goes_on_with_the_next_seed_and_ends_at_its_limit(tmp_path: Path) 
     assert figure.seeds == []
     assert [one.seeds for one in record.batches] == [(0, 2), (2, 5)]
     assert [fault.seed for fault in record.faults] == [1]
+
+
+def test_children_find_the_calendars_of_a_markets_file(tmp_path: Path) -> None:
+    markets = empty(tmp_path).folder / "markets.toml"
+    [one], [other] = load_markets(markets), load_markets(markets)
+    assert one.calendar is other.calendar
 
 
 def test_a_signal_ends_the_campaign_after_the_trial_under_way() -> None:
