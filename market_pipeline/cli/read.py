@@ -3,14 +3,14 @@
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from market_pipeline.cli.completion import market_names, symbol_names, table_names
-from market_pipeline.cli.terminal import DATE, as_json, command, console_on, market_of, print_behind, print_json
+from market_pipeline.cli.rows import FORECAST_ORDERS, VERDICT_ORDERS, narrowed, print_csv, row_options
+from market_pipeline.cli.terminal import DATE, command, console_on, market_of, print_behind, print_json
 from market_pipeline.config.settings import Settings
-from market_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,26 +20,32 @@ if TYPE_CHECKING:
 
 @command(
     "market-pipeline forecast AAPL",
-    "market-pipeline forecast",
+    "market-pipeline forecast --market stocks --horizon 5 --sort width --limit 10",
     "market-pipeline forecast AAPL --json | jq '.[] | {horizon, p_up, verdict}'",
 )
 @click.argument("symbol", required=False, shell_complete=symbol_names)
-@as_json
-def forecast(symbol: str | None, *, json_wanted: bool) -> None:
+@row_options(FORECAST_ORDERS)
+def forecast(symbol: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
     """Print the published forecasts of one symbol, or of all, with the verdict.
 
-    Per cents are simple returns from the newest close. In JSON, returns are log returns and probabilities fractions;
-    sessions_behind is how many sessions are due after the newest one.
+    Per cents are simple returns from the newest close; width is that of the 80 % range. In JSON and CSV, returns are
+    log returns and probabilities fractions; in JSON, sessions_behind is how many sessions are due after the newest one.
     """
+    import pyarrow.compute as pc
+
     from market_pipeline.cli.tables import print_forecast, print_signals
     from market_pipeline.mart.read import read_forecast, read_rows
     from market_pipeline.storage.publication import published
 
     mart = published().newest()
     rows = read_forecast(mart, symbol) if symbol else read_rows(mart, "signals")
-    found = _warn_of_old_prices(mart, rows, json_wanted=json_wanted)
+    rows = rows.append_column("width", pc.subtract(rows["high_80"], rows["low_80"]))
+    rows = narrowed(rows, FORECAST_ORDERS, **wanted).drop_columns("width")
+    found = _warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json([row | {"sessions_behind": found[row["market"]].behind} for row in rows.to_pylist()])
+    elif csv_wanted:
+        print_csv(rows)
     elif symbol:
         print_forecast(console_on(), rows)
     else:
@@ -48,26 +54,23 @@ def forecast(symbol: str | None, *, json_wanted: bool) -> None:
 
 @command(
     "market-pipeline verdicts",
-    "market-pipeline verdicts --market stocks",
+    "market-pipeline verdicts --market stocks --horizon 5 --sort p-value",
     """market-pipeline verdicts --json | jq '.[] | select(.verdict == "beats_baseline")'""",
 )
-@click.option("--market", "name", default=None, help="Only this market. Default: all.", shell_complete=market_names)
-@as_json
-def verdicts(name: str | None, *, json_wanted: bool) -> None:
+@row_options(VERDICT_ORDERS)
+def verdicts(*, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
     """Print each model's skill against the random walk, and whether it is significant."""
     from market_pipeline.cli.tables import print_verdicts
     from market_pipeline.mart.read import read_rows
     from market_pipeline.storage.publication import published
 
     mart = published().newest()
-    rows = read_rows(mart, "leaderboard", market=name)
-    if name is not None and not rows.num_rows:
-        judged = sorted(set(read_rows(mart, "leaderboard")["market"].to_pylist()))
-        there = f"It has {', '.join(judged)}." if judged else "No forecast has been scored yet."
-        raise ConfigurationError(f"The mart has no verdicts of a market {name!r}. {there}")
-    _warn_of_old_prices(mart, rows, json_wanted=json_wanted)
+    rows = narrowed(read_rows(mart, "leaderboard"), VERDICT_ORDERS, **wanted)
+    _warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json(rows.to_pylist())
+    elif csv_wanted:
+        print_csv(rows)
     else:
         print_verdicts(console_on(), rows)
 
@@ -105,13 +108,13 @@ def agents() -> None:
     serve_agents()
 
 
-def _warn_of_old_prices(mart: Path, rows: "pa.Table", *, json_wanted: bool) -> "dict[str, Freshness]":
+def _warn_of_old_prices(mart: Path, rows: "pa.Table", *, for_script: bool) -> "dict[str, Freshness]":
     """Print a line for each market of `rows` that is behind, above them or on stderr; the age of every market."""
     from market_pipeline.mart.ages import read_freshness
 
     found = {one.market: one for one in read_freshness(mart, dt.datetime.now(dt.UTC))}
     shown = rows["market"].unique().to_pylist()
-    print_behind(console_on(stderr=json_wanted), [one for one in found.values() if one.market in shown])
+    print_behind(console_on(stderr=for_script), [one for one in found.values() if one.market in shown])
     return found
 
 

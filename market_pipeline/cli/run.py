@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 DEMO_SESSIONS = {"24/7": 120}
 """Origins of the demo per calendar; 90 for any other."""
 
+DEMO_HORIZON, DEMO_ROWS = 5, 10
+"""Which forecasts the demo prints, and at most how many: what it prints fits on a screen."""
+
 
 @command(
     "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28",
@@ -88,8 +91,10 @@ def run(name: str | None, *, json_wanted: bool) -> None:
 
 @command("market-pipeline demo", "MARKET_PIPELINE_HOME=/tmp/look market-pipeline demo")
 def demo() -> None:
-    """Run the main job on the simulated source, end to end, and print the forecasts and verdicts."""
-    from market_pipeline.cli.tables import print_signals, print_verdicts
+    """Run the main job on the simulated source, end to end, and print what it found on one screen."""
+    from market_pipeline.cli.answers import print_answers
+    from market_pipeline.cli.rows import FORECAST_ORDERS, narrowed
+    from market_pipeline.cli.tables import print_signals
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.mart.read import read_rows
     from market_pipeline.orchestration.chain import ASSETS
@@ -108,8 +113,12 @@ def demo() -> None:
         materialise(console, settings, market, origins[0].item(), newest, assets, from_start=True)
     publication = open_publication(settings)
     mart = publication.newest()
-    print_signals(console, read_rows(mart, "signals"))
-    print_verdicts(console, read_rows(mart, "leaderboard"))
+    signals = read_rows(mart, "signals")
+    shown = narrowed(signals, FORECAST_ORDERS, horizon=DEMO_HORIZON, limit=DEMO_ROWS)
+    print_signals(console, shown)
+    console.print(f"[dim]{shown.num_rows} of {signals.num_rows} forecasts. All: market-pipeline forecast[/]")
+    print_answers(console, read_rows(mart, "leaderboard"))
+    console.print("[dim]Skill of the best model that beats it. All models: market-pipeline verdicts[/]")
     print_addresses(console, publication)
 
 

@@ -1,6 +1,7 @@
 """Every command in a process of its own, with real runs, and one paragraph when something is wrong."""
 
 import datetime as dt
+import io
 import json
 import os
 import re
@@ -149,9 +150,29 @@ def test_verdicts_are_a_table_and_an_unknown_market_is_named(filled: Path) -> No
     result = command(filled, "verdicts")
     assert result.returncode == 0
     assert "Verdicts: skill against the random walk" in result.stdout
-    assert "has no verdicts of a market 'bonds'. It has stocks" in refused(
+    assert "has nothing of the market 'bonds'. It has stocks" in refused(
         command(filled, "verdicts", "--market", "bonds")
     )
+
+
+def test_forecasts_and_verdicts_are_csv_for_a_script(filled: Path) -> None:
+    for wanted in (["forecast", "--horizon", "5", "--sort", "width", "--limit", "1"], ["verdicts", "--sort", "skill"]):
+        result = command(filled, *wanted, "--csv")
+        assert result.returncode == 0
+        rows = pd.read_csv(io.StringIO(result.stdout))
+        assert {"market", "horizon", "verdict"} <= {*rows.columns}
+        assert len(rows) == 1 or wanted[0] == "verdicts"
+        assert "Old prices" in result.stderr
+
+
+def test_a_table_is_exported(filled: Path, tmp_path: Path) -> None:
+    result = command(
+        filled, "export", "prices", str(tmp_path / "prices.csv"), "--symbol", "SIM1", "--since", "2024-06-03"
+    )
+    assert result.returncode == 0
+    assert re.search(r"^[\d,]+ rows of prices in ", result.stdout)
+    assert set(pd.read_csv(tmp_path / "prices.csv")["symbol"]) == {"SIM1"}
+    assert "has no table 'price'" in refused(command(filled, "export", "price", str(tmp_path / "price.csv")))
 
 
 def test_an_interrupted_backfill_ends_at_once_and_its_run_as_cancelled(tmp_path: Path) -> None:
