@@ -118,7 +118,7 @@ def demo() -> None:
     print_signals(console, shown)
     console.print(f"[dim]{shown.num_rows} of {signals.num_rows} forecasts. All: market-pipeline forecast[/]")
     print_answers(console, read_rows(mart, "leaderboard"))
-    console.print("[dim]The best such model with its skill. All models: market-pipeline verdicts[/]")
+    console.print("[dim]A cell names the best model that does, with its skill. All: market-pipeline verdicts[/]")
     print_addresses(console, publication)
 
 
