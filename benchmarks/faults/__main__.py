@@ -66,8 +66,7 @@ def main() -> None:
             elif not until.reached():
                 wanted = round(figure.full * asked.size)
                 wanted = wanted - record.trials if asked.resume else max(1, wanted)
-                minutes = max(figure.minutes * asked.size, LEAST_MINUTES) if asked.minutes is None else asked.minutes
-                tried(figure, folder, record, wanted, minutes, until)
+                tried(figure, folder, record, wanted, max(figure.minutes * asked.size, LEAST_MINUTES), until)
             if asked.write:
                 record.continued = figure.continued
                 results.write(results.read() | {figure.name: record})

@@ -41,7 +41,7 @@ CHAIN = (
         "prices", "session", ("daily", "prices"),
         (prices.BARS, prices.QUARANTINE, prices.RESTATEMENTS, prices.OUTCOMES, prices.COVERAGE),
     ),
-    Asset("cross_check", "session", ("daily",), (prices.DISAGREEMENTS,), optional=True),
+    Asset("cross_check", "session", ("daily", "downstream"), (prices.DISAGREEMENTS,), optional=True),
     Asset("indicators", "session", ("daily", "prices", "downstream"), (indicators.INDICATOR_VALUES,)),
     Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True),
     Asset(

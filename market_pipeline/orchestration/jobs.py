@@ -17,7 +17,7 @@ Jobs: TypeAlias = list[UnresolvedAssetJobDefinition]
 DESCRIPTIONS: dict[Job, str] = {
     "daily": "A session, or a range of them, from prices to the mart.",
     "prices": "Bars and indicators only: what training needs after an outage.",
-    "downstream": "Everything after the bars: what depends on a value that a vendor changed.",
+    "downstream": "Everything after the bars: after a changed value, or after a load of bars alone.",
     "monthly": "The month's models, trained on every session before it.",
 }
 

@@ -14,7 +14,7 @@ from market_pipeline.orchestration.event_log import BatchedEventLog
 from market_pipeline.storage.artifacts import remove_unregistered
 from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
-from market_pipeline.storage.whole_files import LEFT_AFTER, remove_unfinished
+from market_pipeline.storage.whole_files import LEFT_AFTER, SORTS, remove_empty_folders, remove_unfinished
 
 KEPT_RUNS = 200
 """Ended runs whose logs are kept."""
@@ -32,6 +32,7 @@ def maintain(
     What the warehouse itself removes is in the numbers that it names.
     """
     unfinished = remove_unfinished(settings.home, now)
+    remove_empty_folders(settings.home / SORTS, now)
     models = unregistered_models(open_store(settings), warehouse, instance, run_id, now)
     runs = old_runs(instance, KEPT_RUNS)
     return {

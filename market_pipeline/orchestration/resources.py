@@ -11,6 +11,7 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.whole_files import SORTS
 
 MEMORY_LIMIT = "2GB"
 """Of each process; without it DuckDB takes 80 % of the machine, which two runs and the web server share."""
@@ -25,7 +26,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
     None takes run configuration: someone who may launch a run could open any file with it, and Dagster's own fields of
     text can also name a variable of the environment, whose value then appears in an error.
     """
-    limits = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(settings.home / "spill")}
+    limits = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(settings.home / SORTS)}
 
     def database(_: dg.InitResourceContext) -> DuckDBResource:
         return DuckDBResource(database=str(settings.warehouse_file), connection_config=limits)

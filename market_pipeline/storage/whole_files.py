@@ -21,6 +21,9 @@ PATIENCE = 600.0
 UNFINISHED = ("*.new", "*.new.wal", "*.partial", "duckdb_temp_*")
 """Files that are not in place yet: `*.partial` are models of version 0.1.0, `duckdb_temp_*` are sorted."""
 
+SORTS = "spill"
+"""The folder for external sorts in a data directory: one below it for each process."""
+
 LEFT_AFTER = dt.timedelta(days=1)
 """An unfinished file that nobody has written to for this long was left by a process that was killed."""
 
@@ -90,6 +93,14 @@ def remove_older(path: Path, since: dt.datetime) -> int | None:
             path.unlink()
             return found.st_size
     return None
+
+
+def remove_empty_folders(folder: Path, now: dt.datetime) -> None:
+    """Remove the empty folders in a folder, such as those of external sorts that processes have ended with."""
+    for path in folder.iterdir() if folder.exists() else ():
+        with suppress(OSError):  # it is no folder, is not empty, or another process has removed it
+            if path.stat().st_mtime < (now - LEFT_AFTER).timestamp():
+                path.rmdir()
 
 
 def remember_source(home: Path, source: str) -> None:

@@ -24,7 +24,7 @@ CRYPTO = Market("crypto", "24/7", dt.date(2024, 1, 1), ("A-USD",), cross_check="
     [
         ("daily", "prices cross_check indicators forecasts scores leaderboard signals mart"),
         ("prices", "prices indicators"),
-        ("downstream", "indicators forecasts scores leaderboard signals mart"),
+        ("downstream", "cross_check indicators forecasts scores leaderboard signals mart"),
         ("monthly", "models"),
     ],
 )

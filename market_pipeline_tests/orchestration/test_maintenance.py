@@ -91,3 +91,16 @@ def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.
         "unfinished files removed": 0, "model files removed": 1, "logs of runs removed": 0, "bytes freed": size,
     }  # fmt: skip
     assert [path.relative_to(models).as_posix() for path in models.rglob("*.skops")] == [named[0]]
+
+
+def test_empty_folders_of_external_sorts_go_and_others_stay(settings: Settings, instance: dg.DagsterInstance) -> None:
+    sorts = settings.home / "spill"
+    for name, age in {"ended": 2, "in use": 2, "new": 0}.items():
+        (sorts / name).mkdir(parents=True)
+        if name == "in use":
+            (sorts / name / "duckdb_temp_storage.tmp").write_bytes(b"x")
+        then = (NOW - dt.timedelta(days=age)).timestamp()
+        os.utime(sorts / name, (then, then))
+    warehouse = DuckDBFile(settings.warehouse_file, settings.source)
+    maintain(settings, warehouse, instance, "this run", NOW)
+    assert sorted(path.name for path in sorts.iterdir()) == ["in use", "new"]
