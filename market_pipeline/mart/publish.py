@@ -95,19 +95,25 @@ def publish(
 
 
 def copy_tables(connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.Table) -> pa.Table:
-    """Copy what is published of an open warehouse to the file `new`, in one transaction; `adjusted` has adj_close.
+    """Copy what is published of a snapshot to the file `new`, in its transaction; `adjusted` has adj_close.
 
     Returns each market with its newest session.
     """
-    connection.execute(ATTACHED.format(quoted(str(new))))
     connection.register("adjusted", adjusted)
-    connection.execute("begin")
-    for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
-        columns = ", ".join(column.name for column in table.columns if column.published)
-        rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
-        connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
-    newest = connection.execute(NEWEST_SESSIONS).to_arrow_table()
-    connection.execute("commit")
+    connection.execute(ATTACHED.format(quoted(str(new))))
+    try:
+        for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
+            columns = ", ".join(column.name for column in table.columns if column.published)
+            rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
+            connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
+        newest = connection.execute(NEWEST_SESSIONS).to_arrow_table()
+        connection.execute("commit")
+    except BaseException:
+        with suppress(duckdb.Error):  # what a full disk has ended already
+            connection.execute("rollback")
+        raise
+    finally:
+        connection.execute("detach database if exists mart")
     return newest
 
 

@@ -8,7 +8,7 @@ import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,9 +129,12 @@ class DuckDBFile(Warehouse):
         with self._opened(read_only=True) as connection:
             return version_of(connection)
 
-    def snapshot(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    @contextmanager
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The file, open for reading: as long as it is open, no other process can write to it."""
-        return self.connect()
+        with self.connect() as connection:
+            connection.execute("begin")
+            yield connection
 
     @contextmanager
     def transaction(self, market: str) -> Iterator[Transaction]:

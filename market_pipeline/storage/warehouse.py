@@ -51,7 +51,8 @@ class Warehouse(ABC):
     def snapshot(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """The tables at one moment, for as long as it is open: every reading of this thread within it sees these.
 
-        Makes the tables when there are none, upgrades older ones.
+        The connection is in a transaction, which reads the warehouse and may write to a database attached to it. Makes
+        the tables when there are none, upgrades older ones.
         """
 
     @abstractmethod

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ class Lake(Warehouse):
                     )
                     lock.verify()
                     results.append(result)
-                    connection.execute("commit")
+                    self._commit(connection)
                 return result
 
         return persistently(attempt, seconds=self.retried_for)
@@ -172,10 +172,14 @@ class Lake(Warehouse):
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that always closes, which undoes what was not committed."""
+        """A connection that always closes; what was not committed is undone."""
         try:
             with closing(self._attachment.cursor()) as connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    with suppress(duckdb.Error):  # closing alone would end the process when Postgres is gone
+                        connection.execute("rollback")
         except (duckdb.FatalException, duckdb.InternalException):
             self._attachment.forget()
             raise
@@ -202,6 +206,10 @@ class Lake(Warehouse):
         result = do(transaction)
         transaction.refuse_repeated_keys()
         return result
+
+    def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """From here until its answer nobody knows whether the transaction is stored."""
+        connection.execute("commit")
 
     def _was_made(self) -> bool:
         with explained(self.catalogue):
