@@ -279,7 +279,7 @@ def test_no_message_has_a_password_or_a_key(
     caplog.set_level(logging.DEBUG)
     connection = own_catalogue.make_database()
     settings = settings_of(tmp_path, connection, f"s3://{services.BUCKET}/a")
-    secrets, said = [own_catalogue.password, own_store.secret, own_store.key], [repr(lake_of(settings)), str(settings)]
+    secrets, shown = [own_catalogue.password, own_store.secret, own_store.key], [repr(lake_of(settings)), str(settings)]
     rows = coverage(*(BEGIN + dt.timedelta(days=place) for place in range(100)))
     write = partial(Lake.replace, table="coverage", rows=rows, market="m", first=BEGIN, last=dt.date(2024, 12, 31))
     impatient = partial(lake_of, retried_for=0.5)
@@ -287,7 +287,7 @@ def test_no_message_has_a_password_or_a_key(
     def refused(warehouse: Lake, use: Callable[[Lake], object] = write) -> None:
         with pytest.raises(WarehouseError, match="The lake cannot be used") as error:
             use(warehouse)
-        said.extend((str(error.value), repr(error.value.__cause__), *(text for _, _, text in warehouse.inspect())))
+        shown.extend((str(error.value), repr(error.value.__cause__), *(text for _, _, text in warehouse.inspect())))
         assert error.value.__suppress_context__
 
     lake_of(settings).read("from coverage")
@@ -310,8 +310,8 @@ def test_no_message_has_a_password_or_a_key(
     refused(impatient(settings), lambda warehouse: warehouse.read("from coverage"))
     with pytest.raises(ConfigurationError, match="names no database") as error:
         lake_of(replace(settings, warehouse=SecretStr(f"ducklake:postgres:{planted} host=catalog")))
-    said.append(str(error.value))
-    text = "\n".join((*said, *(record.getMessage() for record in caplog.records)))
+    shown.append(str(error.value))
+    text = "\n".join((*shown, *(record.getMessage() for record in caplog.records)))
     assert [secret for secret in secrets if secret in text] == []
     assert "***" in text
     assert "Attempt 1 failed" in text
