@@ -21,12 +21,13 @@ TRAINED_TOO_LATE = """
 select model, month, trained_through from models where market = $market and trained_through >= month
 """
 NEWEST_FITS = """
-select model, month, trained_through, path, sha256 from models where market = $market
+select model, month, trained_through, fitted_at, path, sha256 from models where market = $market
 and fitted_at >= (select max(fitted_at) from models where market = $market) - interval 1 day order by month, model
 """
 """The fits of the newest runs. Older ones may depend on bars that were restated since, or on other code."""
 CUTOFF = "select max(trained_through) as cutoff from models where market = $market"
 NEWEST_BAR = "select max(session) as day from prices where market = $market and final"
+NEWEST_CHANGE = "select max(fetched_at) as moment from prices where market = $market and session <= $cutoff"
 
 
 def models_checks(market: Market) -> list[dg.AssetChecksDefinition]:
@@ -69,14 +70,17 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run trained no model"})
         row = rows[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(rows))]
         cutoff = row["trained_through"]
+        compared = f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"
+        changed = warehouse.read(NEWEST_CHANGE, {"market": market.name, "cutoff": cutoff})["moment"][0].as_py()
+        if changed > row["fitted_at"]:
+            nothing = f"nothing: bars of the training have changed, or are those of a new symbol, since {compared}"
+            return dg.AssetCheckResult(passed=True, metadata={"compared": nothing})
         newest = warehouse.read(NEWEST_BAR, {"market": market.name})["day"][0].as_py()
         beyond = min(max(newest, cutoff), cutoff + dt.timedelta(days=31))
         wide = read_panel(warehouse, market, beyond, since=training_start(market, cutoff))
         stored = load(open_store(settings), row["path"], row["sha256"])
         saw = saw_its_future(by_name[row["model"]], stored, wide, np.datetime64(cutoff), market)
-        return dg.AssetCheckResult(
-            passed=not saw, metadata={"compared": f"{row['model']} of {row['month']:%Y-%m}, trained through {cutoff}"}
-        )
+        return dg.AssetCheckResult(passed=not saw, metadata={"compared": compared})
 
     return check
 
