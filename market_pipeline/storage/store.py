@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import StoreError
@@ -43,6 +43,9 @@ RETRIED_FOR = dt.timedelta(minutes=2)
 LONGEST_WAIT = dt.timedelta(seconds=5)
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 """Variables with the address of an object store that is not Amazon's."""
+
+PUTS = 5
+"""How often an object is put, if the store loses its parts: obstore itself repeats requests only."""
 
 CODE = re.compile(r"<Code>(\w+)</Code>")
 """What an object store names the reason of a refusal; the text around it may hold a key."""
@@ -159,12 +162,10 @@ class ObjectStore:
         return f"{S3}{PurePosixPath(self.bucket, self.prefix, name)}"
 
     def put(self, name: str, content: bytes) -> None:
-        with self._named(name):
-            self._objects.put(name, content, attributes=_attributes(name))
+        self._send(name, content)
 
     def put_file(self, name: str, path: Path) -> None:
-        with self._named(name):
-            self._objects.put(name, path, attributes=_attributes(name), max_concurrency=PARTS_AT_ONCE)
+        self._send(name, path)
 
     def get(self, name: str) -> bytes:
         content = BytesIO()
@@ -191,19 +192,17 @@ class ObjectStore:
         with suppress(FileNotFoundError), self._named(name):
             self._objects.delete(name)
 
-    def _copy(self, name: str, file: BinaryIO) -> None:
-        """Write an object to an open file; from the start again where the connection breaks within it."""
-        from obstore.exceptions import GenericError
-
-        attempts = Retrying(
-            retry=retry_if_exception_type(GenericError), stop=stop_after_delay(RETRIED_FOR), reraise=True
-        )
+    def _send(self, name: str, content: bytes | Path) -> None:
+        """Put an object; from the start again where a store that was started again has lost the parts it had."""
         with self._named(name):
-            for attempt in attempts:
+            for attempt in Retrying(retry=retry_if_exception(_lost), stop=stop_after_attempt(PUTS), reraise=True):
                 with attempt:
-                    file.seek(0)
-                    file.truncate()
-                    file.writelines(self._objects.get(name).stream(min_chunk_size=PIECE))
+                    self._objects.put(name, content, attributes=_attributes(name), max_concurrency=PARTS_AT_ONCE)
+
+    def _copy(self, name: str, file: BinaryIO) -> None:
+        """Write an object to an open file."""
+        with self._named(name):
+            file.writelines(self._objects.get(name).stream(min_chunk_size=PIECE))
 
     @cached_property
     def _objects(self) -> "S3Store":
@@ -239,6 +238,10 @@ class ObjectStore:
             if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in reason:
                 raise FileNotFoundError(f"There is no {self.address(name)}") from None
             raise StoreError(f"The object store failed at {self.address(name)}: {reason}. {FIX}") from None
+
+
+def _lost(error: BaseException) -> bool:
+    return isinstance(error, FileNotFoundError) and "NoSuchUpload" in str(error)
 
 
 def _attributes(name: str) -> Mapping[str, str]:
