@@ -82,8 +82,12 @@ class Publication(ABC):
         """Keep other processes of this machine from publishing; the time that `put` takes as `earlier`."""
 
     @abstractmethod
-    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> None:
-        """Give readers the mart and the report that were made, within a turn and with its time; in UTC."""
+    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> bool:
+        """Give readers the mart and the report that were made, within a turn and with its time; in UTC.
+
+        False if another machine has published since the turn began. As two clocks differ, nobody knows then whose mart
+        is of the later moment: the caller publishes again.
+        """
 
     @abstractmethod
     def exists(self) -> bool:
@@ -129,8 +133,9 @@ class PublishedInFolder(Publication):
         with alone(self.file, "published"):
             yield None
 
-    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> None:
-        """Nothing is left to do."""
+    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> bool:  # noqa: ARG002  of a store
+        """Nothing is left to do, and there is no other machine."""
+        return True
 
     def exists(self) -> bool:
         return self.file.exists()
@@ -162,13 +167,15 @@ class PublishedInStore(Publication):
                 shutil.copyfile(copy, self.file)
             yield _time_in(newest.name) if newest else None
 
-    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> None:
+    def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> bool:
         """The mart's name is of a later time than `earlier`, even where this machine's clock is behind."""
         moment = max(published_at, earlier + LEAST) if earlier else published_at
-        name = f"{moment.astimezone(dt.UTC).strftime(TIME)}-{_digest(self.file)}.duckdb"
-        self.store.put_file(f"{FOLDER}/{name}", self.file)
+        name = f"{FOLDER}/{moment.astimezone(dt.UTC).strftime(TIME)}-{_digest(self.file)}.duckdb"
+        self.store.put_file(name, self.file)
         self.store.put(REPORT, self.report_file.read_bytes())
+        others = [mart.name for mart in self._marts() if mart.name != name]
         self._remove_old(dt.datetime.now(dt.UTC))
+        return not [other for other in others if earlier is None or _time_in(other) > earlier]
 
     def exists(self) -> bool:
         return self._newest() is not None
@@ -186,9 +193,12 @@ class PublishedInStore(Publication):
         )
 
     def _newest(self) -> Stored | None:
-        """The last name among the marts of the store."""
-        marts = [stored for stored in self.store.list(FOLDER) if NAMED.search(stored.name)]
+        marts = self._marts()
         return marts[-1] if marts else None
+
+    def _marts(self) -> list[Stored]:
+        """All marts of the store, the newest last."""
+        return [stored for stored in self.store.list(FOLDER) if NAMED.search(stored.name)]
 
     def _copied(self, stored: Stored) -> Path | None:
         """The copy of a mart in `folder`; None where it is no longer in the store, or its content is not its own."""

@@ -14,8 +14,8 @@ import pytest
 
 from market_pipeline import mart
 from market_pipeline.errors import StoreError
-from market_pipeline.storage import store as stores
-from market_pipeline.storage.store import ObjectStore
+from market_pipeline.storage import object_store
+from market_pipeline.storage.object_store import ObjectStore
 from market_pipeline_tests.cluster import services
 from market_pipeline_tests.storage import test_publication as publications
 
@@ -41,7 +41,7 @@ def files(server: services.ObjectStore) -> ObjectStore:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "RETRIED_FOR", dt.timedelta(seconds=3))
+    monkeypatch.setattr(object_store, "RETRIED_FOR", dt.timedelta(seconds=3))
 
 
 def interrupted(server: services.ObjectStore, do: Callable[[], object], has_begun: Callable[[], bool]) -> None:

@@ -66,7 +66,7 @@ def make(there: Publication, number: int) -> None:
 def publish(there: Publication, number: int, moment: dt.datetime = NOW) -> None:
     with there.turn() as earlier:
         make(there, number)
-        there.put(moment, earlier)
+        assert there.put(moment, earlier)
 
 
 def number_read() -> int:
@@ -111,7 +111,7 @@ def test_a_publisher_that_lasts_does_not_replace_a_newer_one(address: str, tmp_p
     with one.turn() as earlier:
         make(one, 1)
         publish(two, 2, NOW + SECOND)
-        one.put(NOW, earlier)
+        assert not one.put(NOW, earlier)  # it has to publish again
     assert number_read() == 2
 
 

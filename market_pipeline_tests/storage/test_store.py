@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from market_pipeline.config.settings import Settings
-from market_pipeline.storage.store import FolderStore, ObjectStore, Store, open_store, store_at
+from market_pipeline.storage.object_store import ObjectStore
+from market_pipeline.storage.store import FolderStore, Store, open_store, store_at
 
 LARGE = bytes(range(256)) * 80_000
 """Larger than a request for a part of an object."""

@@ -17,8 +17,9 @@ import duckdb
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.lake.catalogue import Catalogue
+from market_pipeline.storage.object_store import ENDPOINTS
 from market_pipeline.storage.schema import quoted
-from market_pipeline.storage.store import ENDPOINTS, S3
+from market_pipeline.storage.store import S3
 
 NAME = "lake"
 """The lake within DuckDB."""
