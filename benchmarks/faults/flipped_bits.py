@@ -26,6 +26,10 @@ FILES: dict[str, Callable[[Directory], list[Path]]] = {
     "the report": lambda directory: [directory.data / "report.html"],
 }
 READING = (("forecast", "--json"), ("verdicts", "--json"))
+DIAGNOSIS = ("doctor", "--port", "9")
+REPORT_DAMAGED = "report.html is not as it was published"
+"""What `doctor` finds in the report: the other findings are of prices that are old."""
+
 REPLAY = ("replay", "--market", "stocks", "--origin", "2024-02-21")
 
 
@@ -71,8 +75,9 @@ class FlippedBits:
     def _everything(self) -> dict[str, object]:
         """What is printed, stored and in the history of runs; the errors met on the way."""
         ended = [self._read(*arguments) for arguments in READING]
-        replayed = self._read(*REPLAY)
+        replayed, diagnosed = self._read(*REPLAY), self._read(*DIAGNOSIS)
         errors = [one.output for one in (*ended, replayed) if one.status]
+        errors += [line for line in diagnosed.output.splitlines() if REPORT_DAMAGED in line]
         stored: object = None
         try:
             stored = self.work.contents()

@@ -47,7 +47,7 @@ REPLACED = (
     "The next publication replaces it: market-pipeline backfill --market <market> --start <session> --end <session> "
     "--assets mart, with a session that is stored."
 )
-"""Of a mart that cannot be read."""
+"""Of a mart that cannot be read, and of a report."""
 
 
 @dataclass(frozen=True)

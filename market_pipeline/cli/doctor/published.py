@@ -1,4 +1,4 @@
-"""What readers get: is a mart published, of what is stored, by this version, and is it current."""
+"""What readers get: is a mart published, of what is stored, by this version, is it current; is the report whole."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,8 @@ from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.ages import read_freshness
 from market_pipeline.mart.read import query
-from market_pipeline.storage.publication import Publication
+from market_pipeline.mart.report.digest import is_whole
+from market_pipeline.storage.publication import REPLACED, Publication
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 
 
@@ -20,6 +21,10 @@ def published_mart(publication: Publication, newest: Mapping[str, dt.date], now:
         yield _published(publication, newest, now)
     except MarketPipelineError as error:
         yield Finding("mart", False, str(error))
+    report = publication.report_file
+    if report.exists() and not is_whole(report.read_bytes()):
+        message = f"{report} is not as it was published: it is damaged, was edited, or an older version made it. "
+        yield Finding("report", False, message + REPLACED)
 
 
 def _published(publication: Publication, newest: Mapping[str, dt.date], now: dt.datetime) -> Finding:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from market_pipeline.mart.read import read_rows
 from market_pipeline.mart.report import marks, sentences
 from market_pipeline.mart.report.contents import MarketPage, read_markets
+from market_pipeline.mart.report.digest import with_digest
 from market_pipeline.mart.report.queries import PLOTTED_QUANTILES, PLOTTED_SESSIONS
 from market_pipeline.mart.report.rows import Rows
 from market_pipeline.scores.calibration import EXPECTED_SHARES
@@ -47,14 +48,14 @@ JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
 
 
 def write_report(mart: Path, report: Path) -> None:
-    """Write the report of a published mart, complete or not at all; a reader of the old file keeps it.
+    """Write the report of a published mart, complete or not at all, with its digest; a reader of the old file keeps it.
 
     It is of one mart only if no other is published meanwhile: `mart/assets.py` has the turn for that.
 
     Raises MarketPipelineError when no mart is published at `mart`.
     """
     page = render(read_rows(mart, "meta").to_pylist(), read_markets(mart), mart.name)
-    write_whole(report, page.encode())
+    write_whole(report, with_digest(page.encode()))
 
 
 def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:

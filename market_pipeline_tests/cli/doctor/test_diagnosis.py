@@ -12,8 +12,10 @@ import pytest
 from market_pipeline import __version__
 from market_pipeline.cli.doctor import diagnosis, environment, published, stored_data
 from market_pipeline.cli.doctor.finding import Finding
+from market_pipeline.config.settings import REPORT
 from market_pipeline.errors import WarehouseError
 from market_pipeline.mart.publish import publish
+from market_pipeline.mart.report.render import write_report
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 
@@ -198,6 +200,16 @@ def test_a_mart_that_is_missing_or_behind_or_of_another_version(
     publish(pipeline.warehouse, [pipeline.market], pipeline.mart, NOW)
     monkeypatch.setattr(published, "__version__", "9.9")
     assert "and this program is version 9.9, schema version" in wrong(variables(pipeline), free_port)["mart"]
+
+
+def test_a_report_with_a_flipped_bit(pipeline: Pipeline, free_port: int) -> None:
+    report = filled(pipeline, NEWEST).settings.home / REPORT
+    write_report(pipeline.mart, report)
+    assert "report" not in wrong(variables(pipeline), free_port)
+    content = bytearray(report.read_bytes())
+    content[len(content) // 2] ^= 1
+    report.write_bytes(content)
+    assert f"{report} is not as it was published" in wrong(variables(pipeline), free_port)["report"]
 
 
 def test_the_schema_versions_of_warehouse_mart_and_program_are_shown_and_nothing_is_changed(
