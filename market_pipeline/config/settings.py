@@ -167,7 +167,7 @@ def store_of(environment: Mapping[str, str]) -> str | None:
     's3://bucket/prefix'
     """
     store = environment.get("MARKET_PIPELINE_STORE") or None
-    if store is None or store.startswith("s3://"):
+    if store is None or (store.startswith("s3://") and urlsplit(store).netloc):
         return store
     if "://" in store:
         raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")

@@ -11,10 +11,11 @@ from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from market_pipeline.errors import StoreError
+from market_pipeline.errors import ConfigurationError, StoreError
 from market_pipeline.storage.store import S3, Stored
 
 if TYPE_CHECKING:
@@ -79,43 +80,38 @@ class ObjectStore:
             self._copy(name, file)
 
     def exists(self, name: str) -> bool:
-        with suppress(FileNotFoundError), self._named(name):
-            self._objects.head(name)
+        with suppress(FileNotFoundError), self._named(name) as objects:
+            objects.head(name)
             return True
         return False
 
     def list(self, below: str) -> "list[Stored]":
-        with self._named(below):
-            found = [one for page in self._objects.list(below) for one in page]
+        with self._named(below) as objects:
+            found = [one for page in objects.list(below) for one in page]
         stored = (Stored(one["path"], one["size"], one["last_modified"]) for one in found)
         return sorted(stored, key=lambda one: one.name)
 
     def remove(self, name: str) -> None:
-        with suppress(FileNotFoundError), self._named(name):
-            self._objects.delete(name)
+        with suppress(FileNotFoundError), self._named(name) as objects:
+            objects.delete(name)
 
     def _send(self, name: str, content: bytes | Path) -> None:
         """Put an object; from the start again where a store that was started again has lost the parts it had."""
-        with self._named(name):
+        with self._named(name) as objects:
             for attempt in Retrying(retry=retry_if_exception(_lost), stop=stop_after_attempt(PUTS), reraise=True):
                 with attempt:
-                    self._objects.put(name, content, attributes=_attributes(name), max_concurrency=PARTS_AT_ONCE)
+                    objects.put(name, content, attributes=_attributes(name), max_concurrency=PARTS_AT_ONCE)
 
     def _copy(self, name: str, file: BinaryIO) -> None:
         """Write an object to an open file."""
-        with self._named(name):
-            file.writelines(self._objects.get(name).stream(min_chunk_size=PIECE))
+        with self._named(name) as objects:
+            file.writelines(objects.get(name).stream(min_chunk_size=PIECE))
 
     @cached_property
     def _objects(self) -> "S3Store":
-        try:
-            from obstore.store import S3Store
-        except ModuleNotFoundError:
-            raise StoreError(
-                f"{self.address('')} is an object store, and the package obstore is not installed. Install it: pip "
-                "install 'market-pipeline[store]'"
-            ) from None
-        endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
+        from obstore.store import S3Store
+
+        endpoint = endpoint_of(os.environ)
         return S3Store(
             self.bucket,
             prefix=self.prefix or None,
@@ -129,17 +125,39 @@ class ObjectStore:
         )
 
     @contextmanager
-    def _named(self, name: str) -> Iterator[None]:
+    def _named(self, name: str) -> Iterator["S3Store"]:
         """Raise StoreError in the place of what obstore raises, but FileNotFoundError where an object is missing."""
-        from obstore.exceptions import BaseError
-
         try:
-            yield
+            from obstore.exceptions import BaseError
+        except ModuleNotFoundError:
+            raise StoreError(
+                f"{self.address('')} is an object store, and the package obstore is not installed. Install it: pip "
+                "install 'market-pipeline[store]'"
+            ) from None
+        try:
+            yield self._objects
         except (BaseError, FileNotFoundError) as error:
             reason = _reason(error)
             if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in reason:
                 raise FileNotFoundError(f"There is no {self.address(name)}") from None
             raise StoreError(f"The object store failed at {self.address(name)}: {reason}. {FIX}") from None
+
+
+def endpoint_of(environment: Mapping[str, str]) -> str | None:
+    """The address of an object store that is not Amazon's; raises ConfigurationError where it is none.
+
+    >>> endpoint_of({"AWS_ENDPOINT_URL": "http://store:8333"})
+    'http://store:8333'
+    """
+    named = next((name for name in ENDPOINTS if environment.get(name)), None)
+    if named is None:
+        return None
+    parts = urlsplit(environment[named])
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"{named} is no address of an object store. Set it to scheme, host and port, such as http://store:8333."
+        )
+    return environment[named]
 
 
 def _lost(error: BaseException) -> bool:

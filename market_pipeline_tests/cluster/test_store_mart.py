@@ -31,9 +31,9 @@ def address(store: str) -> str:
     return store
 
 
-def test_a_pipeline_trains_forecasts_and_publishes_by_the_store(address: str, tmp_path: Path) -> None:
-    """Models are fitted by one host and used by another; a reader without either reads what they publish."""
-    trained = Pipeline(tmp_path / "pipeline", store=address)
+def test_a_pipeline_trains_forecasts_and_publishes_by_the_store(address: str, connection: str, tmp_path: Path) -> None:
+    """Its models are not on its own disk, and a reader with the store alone reads what it publishes."""
+    trained = Pipeline(tmp_path / "pipeline", lake=f"ducklake:postgres:{connection}", store=address)
     trained.compute(("prices",), dt.date(2023, 1, 3), LAST)
     trained.compute(("indicators",), dt.date(2023, 1, 3), LAST)
     trained.compute(("models",), dt.date(2024, 1, 1), LAST)

@@ -72,6 +72,7 @@ def test_a_lake_needs_its_store_and_shows_no_password(tmp_path: Path) -> None:
     for wrong in (
         lake,
         {**lake, "MARKET_PIPELINE_STORE": "https://bucket"},
+        {**lake, "MARKET_PIPELINE_STORE": "s3://"},
         {"MARKET_PIPELINE_STORE": "s3://bucket/prefix"},
         {"MARKET_PIPELINE_WAREHOUSE": "postgres:password=geheim", "MARKET_PIPELINE_STORE": "folder"},
     ):

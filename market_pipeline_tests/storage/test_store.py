@@ -1,12 +1,14 @@
 """Files by name, on a folder; cluster/test_store.py has the same tests on an object store."""
 
 import datetime as dt
+import sys
 from pathlib import Path
 
 import pytest
 
 from market_pipeline.config.settings import Settings
-from market_pipeline.storage.object_store import ObjectStore
+from market_pipeline.errors import ConfigurationError, StoreError
+from market_pipeline.storage.object_store import ObjectStore, endpoint_of
 from market_pipeline.storage.store import FolderStore, Store, open_store, store_at
 
 LARGE = bytes(range(256)) * 80_000
@@ -68,6 +70,20 @@ def test_the_settings_name_the_store(tmp_path: Path) -> None:
     assert store_at("s3://bucket/some/prefix/") == ObjectStore("bucket", "some/prefix")
     assert store_at("s3://bucket/some/prefix").address("models/a") == "s3://bucket/some/prefix/models/a"
     assert store_at("s3://bucket").address("models/a") == "s3://bucket/models/a"
+
+
+def test_without_its_package_an_object_store_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.exceptions", None)
+    for do in (lambda: ObjectStore("bucket").get("a"), lambda: ObjectStore("bucket").exists("a")):
+        with pytest.raises(StoreError, match=r"s3://bucket is an object store, .*pip install 'market-pipeline"):
+            do()
+
+
+@pytest.mark.parametrize("address", ["catalog:8333", "not an address", "ftp://store"])
+def test_an_endpoint_that_is_no_address_is_named_without_it(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL is no address of an object store") as refused:
+        endpoint_of({"AWS_ENDPOINT_URL": address})
+    assert address not in str(refused.value)
 
 
 def test_a_put_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import duckdb
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.lake.catalogue import Catalogue
-from market_pipeline.storage.object_store import ENDPOINTS
+from market_pipeline.storage.object_store import endpoint_of
 from market_pipeline.storage.schema import quoted
 from market_pipeline.storage.store import S3
 
@@ -131,7 +131,7 @@ def credentials(environment: Mapping[str, str]) -> str:
     if token := environment.get("AWS_SESSION_TOKEN"):
         named["session_token"] = token
     named["region"] = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
-    if address := next((environment[name] for name in ENDPOINTS if environment.get(name)), None):
+    if address := endpoint_of(environment):
         endpoint = urlsplit(address)
         named |= {"endpoint": endpoint.netloc, "url_style": "path", "use_ssl": str(endpoint.scheme == "https")}
     options = ", ".join(f"{name} {quoted(text)}" for name, text in named.items())
