@@ -67,6 +67,7 @@ class HostileInputs:
         hostile_files.good(work.folder / "files" / "BBB.csv", draw)
         environment = dict(work.environment)
         makers[kind](work.folder, draw, self.canary, environment)
+        planted = work.warehouse.read_bytes() if work.warehouse.exists() else None
         for arguments in (ARGUMENTS, *READING):
             ended = Child(command(environment, *arguments), self.folder / "output.txt").wait(PATIENCE)
             text = " ".join(ended.output.split())[-400:]
@@ -76,7 +77,7 @@ class HostileInputs:
                 return Outcome(kind, f"{arguments[0]}, a raw exception: {text}")
             if ended.status not in (0, 1):
                 return Outcome(kind, f"{arguments[0]} ended with {ended.status}: {text}")
-        return Outcome(kind, self._harm(Directory(work.folder)))
+        return Outcome(kind, self._harm(Directory(work.folder), planted))
 
     def _model(self, draw: random.Random) -> Outcome:
         """A registered model whose file would execute something, with a digest that fits."""
@@ -90,14 +91,14 @@ class HostileInputs:
             return Outcome(MODEL, f"replay with a foreign {form} file ended with {ended.status}: {text}")
         return Outcome(MODEL, self._harm(work))
 
-    def _harm(self, work: Directory) -> str:
-        """What was executed, touched outside, or stored although impossible."""
+    def _harm(self, work: Directory, planted: bytes | None = None) -> str:
+        """What was executed, touched outside, or stored although impossible; a warehouse as `planted` has no bar."""
         if self.canary.exists():
             self.canary.unlink()
             return "Something in the input was executed."
         if sorted(path.name for path in self.outside.iterdir()) != ["untouched"]:
             return "A file outside the data directory was made or removed."
-        if not work.warehouse.exists():
+        if not work.warehouse.exists() or work.warehouse.read_bytes() == planted:
             return ""
 
         def impossible() -> int:
