@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,22 @@ def test_two_writers_of_new_partitions_leave_each_key_once(settings: Settings, w
     found = warehouse.read("select market, count(*), count(distinct session) from coverage group by all order by all")
     rows = TIMES * SPAN
     assert [tuple(row.values()) for row in found.to_pylist()] == [("m", rows, rows), ("other", rows, rows)]
+
+
+def test_two_transactions_of_one_new_partition_do_not_overlap(warehouse: Lake) -> None:
+    """DuckLake would let both commit, and have each key twice: none may end before the other has written."""
+    days = [BEGIN + dt.timedelta(days=place) for place in range(400)]
+    both_wrote = threading.Barrier(2)
+
+    def do(transaction: Transaction) -> None:
+        transaction.replace("coverage", coverage(*days), days[0], days[-1])
+        with suppress(threading.BrokenBarrierError):
+            both_wrote.wait(3)
+
+    with ThreadPoolExecutor(2) as threads:
+        for writing in [threads.submit(warehouse.write, "m", do) for _ in range(2)]:
+            writing.result(timeout=120)
+    assert stored(warehouse) == [(day, 1) for day in days]
 
 
 def test_a_writer_killed_at_any_moment_leaves_whole_ranges_and_no_lock(settings: Settings, warehouse: Lake) -> None:

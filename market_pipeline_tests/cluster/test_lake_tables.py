@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from market_pipeline.cli.doctor.stored_data import stored_data
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE
@@ -148,3 +149,21 @@ def test_a_lake_of_an_older_version_is_upgraded(warehouse: Warehouse, settings: 
     lake.execute(f"update origin_of_data set schema_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(WarehouseError, match="a newer one wrote it"):
         warehouse.replace("coverage", coverage(NEXT), "m", NEXT, NEXT)
+
+
+def test_the_doctor_reports_each_part_of_a_lake(settings: Settings, connection: str) -> None:
+    def findings(settings: Settings) -> dict[str, tuple[bool, str]]:
+        return {one.subject: (one.ok, one.message) for one in stored_data(settings, (), dt.datetime.now(dt.UTC))}
+
+    found = findings(settings)
+    assert [name for name, (ok, _) in found.items() if ok] == ["catalogue", "lake", "warehouse", "mart"]
+    assert "none yet" in found["warehouse"][1]
+    open_warehouse(settings).replace("coverage", coverage(DAY), "m", DAY, DAY)
+    found = findings(settings)
+    assert f"schema version {SCHEMA_VERSION}" in found["warehouse"][1]
+    assert "snapshots" in found["lake"][1]
+    another = SecretStr(f"ducklake:postgres:{connection.replace('dbname=', 'dbname=no_')}")
+    found = findings(replace(settings, warehouse=another))
+    assert found["catalogue"][0] is False
+    assert "does not exist" in found["catalogue"][1]
+    assert "warehouse" not in found
