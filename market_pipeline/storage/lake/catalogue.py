@@ -91,7 +91,9 @@ class Catalogue:
 
     def __str__(self) -> str:
         named = self._parameters
-        return f"the catalogue {named['dbname']} of Postgres at {named.get('host', 'localhost')}:{named.get('port', 5432)}"
+        return (
+            f"the catalogue {named['dbname']} of Postgres at {named.get('host', 'localhost')}:{named.get('port', 5432)}"
+        )
 
     def ask(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The answer to a query, on a connection of its own."""
