@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 import market_pipeline.config.threads  # noqa: F401  numpy reads what it sets, when it loads
+from market_pipeline.compute.selection import on_several_hosts
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import configured_markets
 from market_pipeline.config.settings import Settings
@@ -42,8 +43,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     sensors.append(freshness_sensor(markets))
     if settings.alerts:
         sensors.append(alerts_sensor(markets, [job.name for job in every_job], checks, settings.alerts))
+    cut = on_several_hosts(settings)
     return dg.Definitions(
-        assets=[*(asset for market in markets for asset in assets_of(market)), mart_asset(markets)],
+        assets=[*(asset for market in markets for asset in assets_of(market, cut=cut)), mart_asset(markets)],
         asset_checks=checks,
         jobs=every_job,
         schedules=[schedule for market in markets for schedule in schedules_of(market)],
@@ -53,15 +55,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-def assets_of(market: Market) -> list[dg.AssetsDefinition]:
-    """The assets of one market, as the chain declares them."""
+def assets_of(market: Market, *, cut: bool = False) -> list[dg.AssetsDefinition]:
+    """The assets of one market, as the chain declares them; with `cut`, long ranges of some are several runs."""
     assets = [
         prices_asset(market),
         *([cross_check_asset(market)] if market.cross_check else []),
         indicators_asset(market),
-        models_asset(market),
-        forecasts_asset(market),
-        scores_asset(market),
+        models_asset(market, cut=cut),
+        forecasts_asset(market, cut=cut),
+        scores_asset(market, cut=cut),
         leaderboard_asset(market),
         signals_asset(market),
     ]

@@ -32,6 +32,20 @@ MAY_IMPORT = {
 }  # fmt: skip
 """The only files that may import a library."""
 
+PLACES = ("warehouse", "store", "compute")
+"""Settings that name a place."""
+
+VARIABLES = tuple(f"MARKET_PIPELINE_{name.upper()}" for name in PLACES)
+
+ENGINES = ("ray", "dagster_ray", "dagster_postgres", "obstore", "psycopg", "psycopg2", "psycopg_pool")
+"""Libraries of places."""
+
+KINDS = (
+    "market_pipeline.storage.duckdb_file", "market_pipeline.storage.lake", "market_pipeline.compute.cluster",
+    "market_pipeline.compute.launcher", "market_pipeline.compute.instance_storage",
+)  # fmt: skip
+"""What an object from a factory may be; nobody asks."""
+
 HEAVY = (
     "prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "plotly", "scipy.stats",
     "statsforecast", "numba", "ccxt",
@@ -94,6 +108,43 @@ def test_libraries_of_the_edges_stay_at_the_edges(path: Path) -> None:
     for library, places in MAY_IMPORT.items():
         if any(module.split(".")[0] == library for module in imports_of(path)):
             assert any(here.match(place) for place in places), f"{here} imports {library}"
+
+
+def knows_where_it_runs(source: str) -> set[str]:
+    """What of a module's code depends on which host it runs, or on which kind of storage or compute it got."""
+    found, tree = set[str](), ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in PLACES:
+            owner = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
+            found |= {f"settings.{node.attr}"} if owner == "settings" else set()
+        if isinstance(node, ast.Constant) and node.value in VARIABLES:
+            found.add(node.value)
+        names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        found |= {name for name in names if name.split(".")[0] in ENGINES or name.startswith(KINDS)}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_storage_and_compute_know_where_they_run(path: Path) -> None:
+    here = path.relative_to(PACKAGE)
+    if here.parts[0] not in ("storage", "compute") and here != Path("config", "settings.py"):
+        assert not knows_where_it_runs(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(settings): return settings.store",
+        "def f(self): return self.settings.compute == 'local'",
+        "def f():\n    import psycopg2",
+        "from ray.util import joblib",
+        "from market_pipeline.storage.duckdb_file import DuckDBFile",
+        "import os; os.environ['MARKET_PIPELINE_WAREHOUSE']",
+    ],
+)
+def test_code_that_asks_where_it_runs_is_found(source: str) -> None:
+    assert knows_where_it_runs(source)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

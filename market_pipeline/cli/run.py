@@ -145,23 +145,25 @@ def materialise(
     `from_start` includes the missing bars and indicators before the range, from the market's start.
     """
     from market_pipeline.cli.progress import followed
+    from market_pipeline.compute.selection import on_several_hosts
     from market_pipeline.definitions import build_definitions
     from market_pipeline.orchestration.backfill import check_end, check_range, plan
     from market_pipeline.orchestration.instance import open_instance
     from market_pipeline.orchestration.runs import execute
+    from market_pipeline.orchestration.submission import submit
     from market_pipeline.sources.selection import open_source
     from market_pipeline.storage.selection import open_warehouse
 
     first, last = check_range(market, first, last, dt.datetime.now(dt.UTC))
     if "prices" in assets:
         check_end(open_source(settings), market, first, last)
-    warehouse = open_warehouse(settings)
-    planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start)
+    warehouse, apart = open_warehouse(settings), on_several_hosts(settings)
+    planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start, cut=apart)
     instance, done = open_instance(settings), []
     with followed(console, planned) as steps:
         for step, show in steps:
             began = time.monotonic()
-            execute(step, build_definitions(settings), instance, show)
+            (submit if apart else execute)(step, build_definitions(settings), instance, show)
             done.append(asdict(step) | {"seconds": round(time.monotonic() - began, 1)})
     return done
 

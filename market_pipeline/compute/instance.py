@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from market_pipeline.config.settings import LOCAL, Settings
+from market_pipeline.compute.selection import on_several_hosts
+from market_pipeline.config.settings import Settings
 
 DERIVED = b"# Made of the settings at each start, for several hosts: a change is lost.\n"
 """The first line of a configuration that is made, not copied."""
@@ -36,7 +37,7 @@ def configuration_of(settings: Settings, packaged: bytes) -> bytes:
     content = yaml.safe_load(packaged)
     del content["event_log_storage"]
     content["storage"] = CATALOGUE
-    if settings.compute != LOCAL:
+    if on_several_hosts(settings):
         content |= ON_A_CLUSTER
         content["concurrency"]["runs"]["max_concurrent_runs"] = UNLIMITED
         content["run_monitoring"] |= WAITING

@@ -12,8 +12,9 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import URL
 
-from market_pipeline.config.settings import connection_of
-from market_pipeline.errors import ComputeError
+from market_pipeline.config.settings import lake_of
+from market_pipeline.errors import ComputeError, ConfigurationError
+from market_pipeline.storage.lake.catalogue import Catalogue
 
 SCHEMA = "dagster"
 
@@ -32,7 +33,12 @@ class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the 
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, _config_value: PostgresStorageConfig
     ) -> "CatalogueStorage":
-        connection = connection_of(os.environ)
+        lake, _ = lake_of(os.environ)
+        if lake is None:
+            raise ConfigurationError(
+                "MARKET_PIPELINE_WAREHOUSE is not set on this host. Set it as on the host of the server."
+            )
+        connection = Catalogue.of(lake).dsn
         make_schema(connection)
         return cls(postgres_url=url_of(connection), inst_data=inst_data)
 

@@ -9,3 +9,8 @@ from market_pipeline.config.settings import LOCAL, Settings
 def open_compute(settings: Settings) -> Compute:
     """The configured place; opens no connection."""
     return THREADS if settings.compute == LOCAL else RayCluster(settings.compute)
+
+
+def on_several_hosts(settings: Settings) -> bool:
+    """Whether several hosts execute the runs of one instance, so that a long range becomes several runs."""
+    return settings.warehouse is not None and settings.compute != LOCAL

@@ -179,16 +179,6 @@ def only_reads(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("MARKET_PIPELINE_STORE")) and not environment.get("MARKET_PIPELINE_WAREHOUSE")
 
 
-def connection_of(environment: Mapping[str, str]) -> str:
-    """The libpq connection of MARKET_PIPELINE_WAREHOUSE; raises ConfigurationError where it names no lake."""
-    lake, _ = lake_of(environment)
-    if lake is None:
-        raise ConfigurationError(
-            f"MARKET_PIPELINE_WAREHOUSE is not set on this host. Set it to {LAKE} and a connection of Postgres."
-        )
-    return lake.get_secret_value().removeprefix(LAKE)
-
-
 def source_marker(home: Path) -> Path:
     """The file of a data directory that names the source of its data."""
     return home / "source"

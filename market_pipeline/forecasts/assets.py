@@ -34,12 +34,13 @@ exists (from forecasts f where f.market = ranks.market and f.origin = ranks.orig
 """
 
 
-def forecasts_asset(market: Market) -> dg.AssetsDefinition:
+def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
     """The asset `<market>/forecasts`; a backtest is a backfill of it."""
 
     @market_asset(
         market,
         "forecasts",
+        cut=cut,
         deps=[dg.AssetKey([market.name, "indicators"]), dg.AssetKey([market.name, "models"])],
         kinds={"scikitlearn", "duckdb", "table"},
         owners=["team:forecasting"],

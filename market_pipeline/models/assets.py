@@ -21,12 +21,13 @@ from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
 
 
-def models_asset(market: Market) -> dg.AssetsDefinition:
+def models_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
     """The asset `<market>/models`."""
 
     @market_asset(
         market,
         "models",
+        cut=cut,
         deps=[
             dg.AssetDep(
                 [market.name, "indicators"],

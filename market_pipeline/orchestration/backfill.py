@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from market_pipeline.config.markets import Market
@@ -43,12 +43,20 @@ class PlannedRun:
 
 
 def plan(
-    market: Market, warehouse: Warehouse, first: dt.date, last: dt.date, assets: Sequence[str], *, from_start: bool
+    market: Market,
+    warehouse: Warehouse,
+    first: dt.date,
+    last: dt.date,
+    assets: Sequence[str],
+    *,
+    from_start: bool,
+    cut: bool = False,
 ) -> list[PlannedRun]:
     """The runs that a range needs: one over sessions, one over the months of the models, one over what needs these.
 
     Indicators accumulate from the market's start: with `from_start`, the first run begins at the oldest session whose
-    indicators are missing. Raises ConfigurationError when the market has none of the assets.
+    indicators are missing. With `cut`, an asset whose ranges several hosts compute at once is a run of its own. Raises
+    ConfigurationError when the market has none of the assets.
     """
     chosen = [asset for asset in chain_of(market) if asset.name in assets]
     if not chosen:
@@ -63,7 +71,13 @@ def plan(
         PlannedRun(market.name, tuple(asset.name for asset in stage if asset in chosen), start, end)
         for stage, start, end in stages
     ]
-    return [run for run in runs if run.assets]
+    return [part for run in runs if run.assets for part in (apart(run) if cut else [run])]
+
+
+def apart(run: PlannedRun) -> list[PlannedRun]:
+    """The same assets in their order, those of which ranges may be computed at once each in a run of its own."""
+    groups = groupby(run.assets, lambda name: name if ASSETS[name].at_most else "")
+    return [replace(run, assets=tuple(names)) for _, names in groups]
 
 
 def oldest_absent(market: Market, warehouse: Warehouse, first: dt.date) -> dt.date:

@@ -30,6 +30,9 @@ class Asset:
     """Whether all markets have it together."""
     logs_months: bool = False
     """Whether its log has one line for each month, by which progress is counted."""
+    at_most: int = 0
+    """Partitions of one run where several hosts execute runs, so that ranges of it are computed at once; 0: a range is
+    one run, and excludes the market's other runs."""
 
     def key(self, market: str) -> list[str]:
         """The path of its asset key."""
@@ -43,14 +46,14 @@ CHAIN = (
     ),
     Asset("cross_check", "session", ("daily", "downstream"), (prices.DISAGREEMENTS,), optional=True),
     Asset("indicators", "session", ("daily", "prices", "downstream"), (indicators.INDICATOR_VALUES,)),
-    Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True),
+    Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True, at_most=12),
     Asset(
         "forecasts", "session", ("daily", "downstream"),
-        (forecasts.FORECASTS, forecasts.RANKS, forecasts.LEDGER), logs_months=True,
+        (forecasts.FORECASTS, forecasts.RANKS, forecasts.LEDGER), logs_months=True, at_most=63,
     ),
     Asset(
         "scores", "session", ("daily", "downstream"),
-        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES),
+        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES), at_most=252,
     ),
     Asset(
         "leaderboard", "none", ("daily", "downstream"),

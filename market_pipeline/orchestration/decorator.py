@@ -20,15 +20,19 @@ def market_asset(
     deps: Sequence[dg.AssetKey | dg.AssetDep] = (),
     check_specs: Sequence[dg.AssetCheckSpec] = (),
     config_schema: Mapping[str, dg.Field] | None = None,
+    cut: bool = False,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` for the asset `name` of a market; a range of partitions is one run, and the market's only one."""
+    """`dg.asset` for the asset `name` of a market; a range of partitions is one run, and the market's only one.
+
+    With `cut`, a range is several runs, which several hosts execute at once.
+    """
     asset = ASSETS[name]
     return dg.asset(
         key=asset.key(market.name),
         group_name=market.name,
-        pool=market.name,
+        pool=None if cut else market.name,
         partitions_def=partitions_of(market, asset.partition),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=dg.BackfillPolicy.multi_run(asset.at_most) if cut else dg.BackfillPolicy.single_run(),
         deps=deps,
         kinds=kinds,
         owners=owners,

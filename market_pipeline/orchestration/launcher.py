@@ -14,7 +14,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
 from market_pipeline.orchestration.processes import process_tags, why_gone
-from market_pipeline.orchestration.turns import markets_of, turn
+from market_pipeline.orchestration.turns import turn, turns_of
 
 
 class LocalRunLauncher(dg.DefaultRunLauncher):
@@ -39,8 +39,8 @@ class OneProcess(InProcessExecutor):
         run, instance = plan_context.dagster_run, plan_context.instance
         instance.add_run_tags(run.run_id, process_tags(run.run_id))
         with ExitStack() as turns:
-            for market in markets_of(run):
-                turns.enter_context(turn(instance, market, plan_context.log.info))
+            for market, shared in turns_of(execution_plan.step_keys_to_execute).items():
+                turns.enter_context(turn(instance, market, plan_context.log.info, shared=shared))
             yield from super().execute(plan_context, execution_plan)
 
 

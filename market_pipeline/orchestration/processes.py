@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+from dagster._core.launcher import WorkerStatus  # no public name
 
 HOST, PROCESS, STARTED, BOOT, RUN = (
     f"market_pipeline/{name}" for name in ("host", "process", "process_started", "boot", "run")
@@ -26,6 +27,9 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 TOLERANCE = 2.0
 """Seconds by which two readings of one start may differ: the start of the machine is known to the second."""
+
+SUBMITTING = dt.timedelta(seconds=60)
+"""How long the launcher may take from the run's start to the moment when it is known to its host."""
 
 UNFINISHED = (
     dg.DagsterRunStatus.NOT_STARTED,
@@ -71,6 +75,24 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         else:
             instance.report_run_failed(run, cause)
         ended.append(run.run_id)
+    return ended
+
+
+def end_lost_starts(instance: dg.DagsterInstance, now: dt.datetime) -> list[str]:
+    """Mark the runs as failed that the launcher lost before they began; returns their ids.
+
+    Dagster's monitoring asks the launcher about runs that have begun, and gives the others a time. On several hosts a
+    run may wait for one as long as it takes.
+    """
+    ended = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])):
+        health = instance.run_launcher.check_run_worker_health(record.dagster_run)
+        unknown = health.status == WorkerStatus.NOT_FOUND and now - record.update_timestamp > SUBMITTING
+        run = instance.get_run_by_id(record.dagster_run.run_id)
+        lost = unknown or health.status == WorkerStatus.FAILED
+        if lost and run is not None and run.status == dg.DagsterRunStatus.STARTING:
+            instance.report_run_failed(run, f"The run ended before it began. {health.msg}")
+            ended.append(run.run_id)
     return ended
 
 

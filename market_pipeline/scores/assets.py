@@ -56,7 +56,7 @@ select (select min(origin) from forecasts where market = $market) as first,
 """
 
 
-def scores_asset(market: Market) -> dg.AssetsDefinition:
+def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
     """The asset `<market>/scores`, partitioned by the session that forecasts were for."""
     horizons = dg.TimeWindowPartitionMapping(
         start_offset=-max(HORIZONS), end_offset=-min(HORIZONS), allow_nonexistent_upstream_partitions=True
@@ -65,6 +65,7 @@ def scores_asset(market: Market) -> dg.AssetsDefinition:
     @market_asset(
         market,
         "scores",
+        cut=cut,
         deps=[
             dg.AssetDep([market.name, "forecasts"], partition_mapping=horizons),
             dg.AssetKey([market.name, "prices"]),

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
+from market_pipeline.compute.rate import shared_rate
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Status
-from market_pipeline.sources.retry import RetryPolicy, SharedRate
+from market_pipeline.sources.retry import RetryPolicy
 from market_pipeline.sources.vendor import fetch_each
 
 PAGE = 300
@@ -44,7 +45,7 @@ class ExchangeSource:
         """Ask `exchange` instead of the market's own; `address` takes the place of its public address."""
         self.exchange, self.timeout, self.address = exchange, timeout, address
         self.policy = policy or RetryPolicy()
-        self.turn = SharedRate(rate_file or user_cache_path("market-pipeline") / "exchange-rate.sqlite", interval)
+        self.turn = shared_rate(rate_file or user_cache_path("market-pipeline") / "exchange-rate.sqlite", interval)
         self._clients: dict[str, Any] = {}
 
     def problem(self) -> str | None:

@@ -1,17 +1,13 @@
-"""How requests to a vendor are made: at a rate that all processes share, and repeated after growing waits.
+"""How requests to a vendor are made: repeated after growing waits.
 
 Knows neither a vendor nor a bar: names, a function that requests one, and which failures are transient.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
-from pyrate_limiter import Limiter, Rate, SQLiteBucket
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -22,36 +18,7 @@ from tenacity import (
     wait_random,
 )
 
-from market_pipeline.errors import SourceError
-
 Answer = TypeVar("Answer")
-
-
-class SharedRate:
-    """At most one request every `interval` seconds by all processes that name the same file."""
-
-    def __init__(self, path: Path, interval: float) -> None:
-        self.path, self.interval = path, interval
-
-    def __call__(self) -> None:
-        """Wait for a turn. Raises SourceError when the file cannot be used."""
-        if self.interval > 0:
-            self._limiter.try_acquire("request")
-
-    @cached_property
-    def _limiter(self) -> Limiter:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            bucket = SQLiteBucket.init_from_file(
-                [Rate(1, max(1, round(1000 * self.interval)))], db_path=str(self.path), use_file_lock=True
-            )
-            bucket.leak(time.time_ns() // 1_000_000)
-        except (OSError, sqlite3.Error) as error:
-            raise SourceError(
-                f"{self.path}, through which processes share a vendor's rate, cannot be used: {error}. "
-                "Delete it, or name another cache folder with XDG_CACHE_HOME."
-            ) from error
-        return Limiter(bucket)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
+from market_pipeline.compute.rate import shared_rate
 from market_pipeline.config.markets import Market
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Status
-from market_pipeline.sources.retry import RetryPolicy, SharedRate
+from market_pipeline.sources.retry import RetryPolicy
 from market_pipeline.sources.split_adjustment import as_traded, without_empty_rows
 from market_pipeline.sources.vendor import fetch_each
 
@@ -43,7 +44,7 @@ class YahooSource:
     ) -> None:
         """One request every `interval` seconds by all processes that share `rate_file`."""
         self.timeout, self.policy = timeout, policy or RetryPolicy()
-        self.turn = SharedRate(rate_file or user_cache_path("market-pipeline") / "yahoo-rate.sqlite", interval)
+        self.turn = shared_rate(rate_file or user_cache_path("market-pipeline") / "yahoo-rate.sqlite", interval)
 
     def problem(self) -> str | None:
         return None

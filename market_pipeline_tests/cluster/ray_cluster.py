@@ -32,21 +32,24 @@ class Cluster:
         """What MARKET_PIPELINE_COMPUTE names."""
         return f"{LOCAL}:{self.port}"
 
-    def start_head(self, cpus: int) -> None:
-        """Start the head, and return when it answers."""
+    def start_head(self, cpus: int, runs: int = 0) -> None:
+        """Start the head, which computes and executes runs as well, and return when it answers."""
         self._start(
             "--head", f"--port={self.port}", f"--ray-client-server-port={self.client}", f"--num-cpus={cpus}",
             f"--dashboard-port={self.dashboard}", f"--temp-dir={self.folder}", "--object-store-memory=200000000",
+            *slots(runs),
         )  # fmt: skip
         for port in (self.port, self.client, self.dashboard):
             wait_for(LOCAL, port)
 
-    def start_worker(self, cpus: int) -> subprocess.Popen[bytes]:
+    def start_worker(self, cpus: int, runs: int = 0) -> subprocess.Popen[bytes]:
         """One more node."""
-        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", "--object-store-memory=200000000")
+        memory = "--object-store-memory=200000000"
+        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", memory, *slots(runs))
 
     def _start(self, *options: str) -> subprocess.Popen[bytes]:
         line = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *options]
+        line.append(f"--dashboard-agent-listen-port={free_port()}")  # else each host has one cluster
         with (self.folder / f"node-{len(self.nodes)}.log").open("w") as log:
             node = subprocess.Popen(
                 [*line, f"--node-ip-address={LOCAL}"], stdout=log, stderr=log, start_new_session=True,
@@ -61,6 +64,11 @@ class Cluster:
             kill(node)
 
 
+def slots(runs: int) -> list[str]:
+    """The option for as many runs at once."""
+    return [f'--resources={{"run": {runs}}}'] if runs else []
+
+
 def kill(node: subprocess.Popen[bytes]) -> None:
     """End a node at once, as a machine ends that loses its power."""
     if node.poll() is None:
@@ -70,12 +78,12 @@ def kill(node: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def ray_cluster(cpus: int = 2) -> Iterator[Cluster]:
-    """A running head with so many CPUs."""
+def ray_cluster(cpus: int = 2, runs: int = 0) -> Iterator[Cluster]:
+    """A running head with so many CPUs, for so many runs at once."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder))
         try:
-            cluster.start_head(cpus)
+            cluster.start_head(cpus, runs)
             yield cluster
         finally:
             cluster.stop()

@@ -1,14 +1,6 @@
-"""How a vendor is asked: at a rate that processes share, with waits that grow, and not at all for a while."""
+"""How a vendor is asked: with waits that grow, and not at all for a while."""
 
-import multiprocessing
-import time
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
-
-import pytest
-
-from market_pipeline.errors import SourceError
-from market_pipeline.sources.retry import RetryPolicy, SharedRate
+from market_pipeline.sources.retry import RetryPolicy
 
 
 class RefusedError(Exception):
@@ -90,34 +82,3 @@ def test_several_failing_names_in_a_row_hide_no_healthy_ones() -> None:
 def test_other_failures_are_answers_at_once() -> None:
     answers = RetryPolicy().request_all(["A"], lambda _: 1 / 0, is_transient)
     assert isinstance(answers["A"], ZeroDivisionError)
-
-
-def take_turns(path: Path) -> list[float]:
-    turn, taken = SharedRate(path, 0.1), []
-    for _ in range(8):
-        turn()
-        taken.append(time.time())
-    return taken
-
-
-def test_processes_share_one_rate(tmp_path: Path) -> None:
-    path = tmp_path / "rate.sqlite"
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        taken = sorted(moment for turns in pool.map(take_turns, [path, path]) for moment in turns)
-    assert len(taken) == 16
-    assert taken[-1] - taken[0] >= 15 * 0.1 * 0.9
-
-
-def test_a_rate_file_that_cannot_be_used_names_the_fix(tmp_path: Path) -> None:
-    broken = tmp_path / "rate.sqlite"
-    broken.write_bytes(b"not a database, and long enough to be read as one" * 20)
-    with pytest.raises(SourceError, match="XDG_CACHE_HOME"):
-        SharedRate(broken, 0.1)()
-
-
-def test_a_turn_costs_its_interval(tmp_path: Path) -> None:
-    turn = SharedRate(tmp_path / "rate.sqlite", 0.05)
-    started = time.monotonic()
-    for _ in range(5):
-        turn()
-    assert time.monotonic() - started >= 4 * 0.05
