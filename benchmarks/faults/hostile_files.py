@@ -164,7 +164,7 @@ def types(folder: Path, draw: random.Random, canary: Path, environment: dict[str
         pa.array([[1.0]] * count), pa.array([{"a": 1}] * count), pa.array([b"\xff"] * count), pa.nulls(count),
         pa.array([True] * count), pa.array([2**63 - 1] * count), pa.array(["x"] * count).dictionary_encode(),
         pa.array([None, *[float("inf")] * (count - 1)]), pa.array([-(2**31)] * count, pa.date32()),
-        pa.array([2**62] * count, pa.timestamp("s")), pa.array([1] * count, pa.duration("s")),
+        pa.array([2**62] * count, pa.timestamp("ms")), pa.array([1] * count, pa.duration("s")),
     ]  # fmt: skip
     table = pa.table(_columns(draw))
     for _ in range(draw.randrange(1, 3)):
