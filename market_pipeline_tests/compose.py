@@ -29,6 +29,8 @@ class Service:
     """The command that succeeds when the service is healthy; empty if the file has none."""
     volumes: tuple[tuple[str, str], ...]
     """Folder or name of a volume, and its place in the service."""
+    restarts: bool
+    """Whether it is started again when it ends by itself."""
     profiles: tuple[str, ...]
     """Those that start it; empty for a service that is always started."""
 
@@ -76,5 +78,6 @@ def _service(name: str, entry: Mapping[str, Any], variables: Mapping[str, str]) 
         {other: state["condition"] for other, state in entry.get("depends_on", {}).items()},
         tuple(map(of, health[1:])),
         tuple((source, target) for source, target in sources),
+        entry.get("restart") == "unless-stopped",
         tuple(entry.get("profiles", ())),
     )

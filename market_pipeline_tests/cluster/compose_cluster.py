@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,7 +26,7 @@ POSTGRES = 5432
 SCRATCH = f"{SHARED}/market-pipeline"
 """The scratch folder, which the image makes."""
 
-PATIENCE = 180.0
+PATIENCE = 300.0
 """Seconds until a service is healthy: machines of tests are slow."""
 
 
@@ -43,6 +44,7 @@ class Cluster:
     network: Network = field(default_factory=Network)
     catalogue: services.Postgres = field(init=False)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         every = services_of(self.variables)
@@ -65,6 +67,13 @@ class Cluster:
         for service in self.services.values():
             if service.health and not service.profiles:
                 self.wait_until_healthy(service.name)
+
+    def supervise(self) -> None:
+        """Start again what has ended by itself, where the file has it so, until the end of the cluster."""
+        while not self.ended.wait(1.0):
+            for name, process in list(self.running.items()):
+                if process.poll() is not None and self.services[name].restarts:
+                    self.start_service(name)
 
     def start_service(self, name: str) -> None:
         """Start one service on its host, for the first time or again."""
@@ -112,14 +121,14 @@ class Cluster:
         service, until = self.services[name], time.monotonic() + PATIENCE
         while True:
             process = self.running.get(name)
-            assert process is None or process.poll() is None, f"{name} ended.\n{self.report()}"
-            asked = subprocess.run(
-                [*self._inside(service), *service.health], env=self._environment(service), stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, check=False, timeout=PATIENCE,
-            )  # fmt: skip
-            if asked.returncode == 0:
-                return
-            assert time.monotonic() < until, f"{name} is not healthy: {asked.stdout}{asked.stderr}\n{self.report()}"
+            if process is None or process.poll() is None:
+                asked = subprocess.run(
+                    [*self._inside(service), *service.health], env=self._environment(service),
+                    stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE,
+                )  # fmt: skip
+                if asked.returncode == 0:
+                    return
+            assert time.monotonic() < until, f"{name} is not healthy.\n{self.report()}"
             time.sleep(0.5)
 
     def report(self) -> str:
@@ -201,7 +210,11 @@ def first_process(process: subprocess.Popen[bytes]) -> str:
 def cluster(folder: Path, variables: Mapping[str, str], **options: object) -> Iterator[Cluster]:
     """The running cluster; its logs stay in the folder."""
     made = Cluster(folder, variables, **options)  # type: ignore[arg-type]
+    supervisor = threading.Thread(target=made.supervise)
     with ExitStack() as end:
         end.callback(made.stop)
+        end.callback(supervisor.join)
+        end.callback(made.ended.set)
+        supervisor.start()
         made.start()
         yield made

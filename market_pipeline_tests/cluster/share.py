@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,25 @@ import pyarrow.parquet as pq
 from benchmarks.generated import bars_table, grids
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import load_markets
+
+SECRETS = {
+    "PGPASSWORD": "word-of-the-catalogue",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "word-of-the-store",
+}
+"""Of the compose file's services; they must appear in no log and no file."""
+
+HOUR = 3600.0
+
+DIGESTS = """
+import json
+from benchmarks.digests import digests_of
+from market_pipeline.config.settings import Settings
+from market_pipeline.storage.selection import open_warehouse
+with open_warehouse(Settings.from_environment()).snapshot() as connection:
+    print(json.dumps(digests_of(connection)))
+"""
+"""A program that prints the digests of the tables of its host's warehouse."""
 
 FULL = "MARKET_PIPELINE_TEST_FULL"
 """Set, the test on several hosts takes a year of 40 stocks and 10 coins."""
@@ -61,3 +82,31 @@ MARKETS = ("stocks", "coins")
 def share(environment: Mapping[str, str] = os.environ) -> Share:
     """The share that the environment asks for."""
     return LARGE if environment.get(FULL) else SMALL
+
+
+def variables_of(folder: Path) -> dict[str, str]:
+    """The compose file's variables for a share that was written to a folder."""
+    return SECRETS | {
+        "MARKET_PIPELINE_SOURCE": "files", "MARKET_PIPELINE_CONFIG": "/srv/config/markets.toml",
+        "CONFIG": str(folder / "config"), "FILES": str(folder / "files"), "WORKER_CPUS": "1",
+    }  # fmt: skip
+
+
+def on_one_host(wanted: Share, folder: Path) -> None:
+    """The same work with a file, in `one` below the folder of the share."""
+    for market in MARKETS:
+        python(folder, "-m", "market_pipeline.cli", *wanted.command(market)[1:])
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """The output of a Python process whose data directory is `one`."""
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("MARKET_PIPELINE_")} | {
+        "MARKET_PIPELINE_HOME": str(folder / "one"), "MARKET_PIPELINE_SOURCE": "files",
+        "MARKET_PIPELINE_FILES": str(folder / "files"),
+        "MARKET_PIPELINE_CONFIG": str(folder / "config" / "markets.toml"),
+    }  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=HOUR
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
