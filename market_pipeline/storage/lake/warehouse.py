@@ -192,10 +192,12 @@ class Lake(Warehouse):
             yield persistently(lambda: self._begin(stack), seconds=self.retried_for)
 
     def _begin(self, stack: ExitStack) -> duckdb.DuckDBPyConnection:
-        with explained(self.catalogue):
-            connection = stack.enter_context(self._cursor())
+        """A transaction that `stack` ends; one that could not begin has ended already."""
+        with explained(self.catalogue), ExitStack() as beginning:
+            connection = beginning.enter_context(self._cursor())
             connection.execute("begin")
             self._refuse_another(*_origin(connection))  # the first question decides which snapshot it is
+            stack.enter_context(beginning.pop_all())
             return connection
 
     def _done(self, connection: duckdb.DuckDBPyConnection, market: str, do: Callable[[Transaction], T]) -> T:
