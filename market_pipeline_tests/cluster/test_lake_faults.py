@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -29,10 +29,15 @@ from market_pipeline.storage.lake.warehouse import Lake
 from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline_tests.cluster import services
+from market_pipeline_tests.cluster.conftest import need
+from market_pipeline_tests.cluster.hosts import Network, lacking
 from market_pipeline_tests.storage.test_warehouse import DAY, coverage, stored
 
 TIMES = int(os.environ.get("LAKE_TIMES", "20"))
 """New partitions that two processes write at once."""
+
+CUT = float(os.environ.get("LAKE_CUT", "5"))
+"""Seconds for which a writer's host cannot be reached."""
 
 SPAN = 50
 BEGIN = dt.date(2024, 1, 1)
@@ -65,6 +70,22 @@ while True:
 """
 
 
+LOG = """
+import time
+from market_pipeline.config.settings import Settings
+from market_pipeline.storage.selection import open_warehouse
+from market_pipeline_tests.cluster.test_lake_faults import outcomes
+warehouse, begun = open_warehouse(Settings.from_environment()), []
+def append(transaction):
+    transaction.append("outcomes", outcomes(turn))
+    if turn == 2 and not begun:
+        begun.append(print("writing", flush=True))
+        time.sleep(2)
+for turn in range(20):
+    warehouse.write("m", append)
+"""
+
+
 @pytest.fixture
 def settings(tmp_path: Path, connection: str, store: str) -> Settings:
     return settings_of(tmp_path, connection, store)
@@ -87,12 +108,12 @@ def lake_of(settings: Settings, **waiting: float) -> Lake:
     return replace(warehouse, **waiting)
 
 
-def started(settings: Settings, code: str, *arguments: object) -> subprocess.Popen[str]:
+def started(settings: Settings, code: str, *arguments: object, within: Sequence[str] = ()) -> subprocess.Popen[str]:
     assert settings.warehouse
     variables = {"HOME": settings.home, "SOURCE": "simulated", "STORE": settings.store}
     variables |= {"WAREHOUSE": settings.warehouse.get_secret_value()}
     environment = os.environ | {f"MARKET_PIPELINE_{name}": str(value) for name, value in variables.items()}
-    line = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
+    line = [*within, sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
     return subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -284,6 +305,28 @@ def test_a_server_that_stops_during_a_write_delays_it(
         writing.result(timeout=120)
         assert len(reading.result(timeout=120)) == 300
     assert stored(warehouse) == [(day, 0) for day in days]
+
+
+def test_a_link_that_is_cut_within_a_transaction_delays_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need(lacking())
+    network = Network()
+    try:
+        network.make(["writer"])
+        here = f"10.213.{network.octet}.1"
+        with services.postgres(here) as catalogue, services.object_store(here) as objects:
+            for name, value in objects.environment.items():
+                monkeypatch.setenv(name, value)
+            settings = settings_of(tmp_path, catalogue.make_database(), f"s3://{services.BUCKET}/a")
+            writer = started(settings, LOG, within=("ip", "netns", "exec", network.hosts["writer"]))
+            assert writer.stdout
+            assert writer.stdout.readline() == "writing\n"
+            network.cut("writer")
+            time.sleep(CUT)
+            network.join("writer")
+            assert writer.wait(timeout=240) == 0
+            assert attempts(lake_of(settings)) == list(range(20))
+    finally:
+        network.remove()
 
 
 def test_no_message_has_a_password_or_a_key(
