@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -44,12 +45,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_store, "RETRIED_FOR", dt.timedelta(seconds=3))
 
 
-def interrupted(server: services.ObjectStore, do: Callable[[], object], has_begun: Callable[[], bool]) -> None:
-    """Stop the server while `do` is under way, and start it again a little later."""
+def restart_slowly(server: services.ObjectStore) -> None:
     os.environ["RCLONE_BWLIMIT"] = SLOW
     server.stop()
     server.start()
     del os.environ["RCLONE_BWLIMIT"]
+
+
+def interrupted(server: services.ObjectStore, do: Callable[[], object], has_begun: Callable[[], bool]) -> None:
+    """Stop the server while `do` is under way, and start it again a little later."""
+    restart_slowly(server)
     failures = list[BaseException]()
 
     def attempt() -> None:
@@ -89,6 +94,43 @@ def test_a_put_goes_on_once_the_store_is_there_again(
     began = time.monotonic()
     interrupted(server, lambda: files.put_file("large", there), lambda: time.monotonic() > began + 2)
     assert files.get("large") == LARGE
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from market_pipeline_tests.storage import test_publication as publications
+there = publications.machine(sys.argv[1], Path(sys.argv[2]))
+with there.turn() as earlier:
+    publications.make(there, 2)
+    with there.file.open("ab") as file:
+        file.write(bytes(24 * 2**20))
+    print("puts", flush=True)
+    there.put(publications.NOW + publications.SECOND, earlier)
+"""
+
+
+def test_a_publisher_that_is_killed_in_its_put_publishes_nothing_and_keeps_nobody_up(
+    server: services.ObjectStore, files: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = files.address(""), tmp_path / "one"
+    monkeypatch.setenv("MARKET_PIPELINE_STORE", address)
+    monkeypatch.setenv("MARKET_PIPELINE_HOME", str(tmp_path / "reader"))
+    publications.publish(publications.machine(address, folder), 1)
+    restart_slowly(server)
+    killed = subprocess.Popen([sys.executable, "-c", PUBLISHER, address, str(folder)], stdout=subprocess.PIPE)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == b"puts\n"
+    time.sleep(1)
+    assert killed.poll() is None
+    killed.kill()
+    killed.communicate()
+    server.stop()
+    server.start()
+    assert publications.number_read() == 1
+    assert len(publications.names(files)) == 1
+    publications.publish(publications.machine(address, folder), 3, publications.NOW + 2 * publications.SECOND)
+    assert publications.number_read() == 3
 
 
 @pytest.mark.usefixtures("impatient")
