@@ -28,6 +28,9 @@ from market_pipeline.orchestration.server.workspace import DEFINITIONS
 POLL = 1.0
 """Seconds between two looks at the runs."""
 
+AWAY = 180.0
+"""Seconds for which the instance's database may not answer."""
+
 BEAT = dt.timedelta(seconds=120)
 """How old the daemon's last heartbeat may be."""
 
@@ -138,9 +141,15 @@ def _submitted(
 
 
 def _follow(followed: Sequence[Followed], instance: dg.DagsterInstance, parts: int, progress: Progress) -> None:
+    answered = time.monotonic()
     while waiting := [one for one in followed if not one.ended]:
-        for one in waiting:
-            one.look(instance)
+        try:
+            for one in waiting:
+                one.look(instance)
+            answered = time.monotonic()
+        except Exception:  # only the driver of the database knows its errors; the runs go on meanwhile
+            if time.monotonic() - answered > AWAY:
+                raise
         newest = next((one.log.newest for one in waiting if one.log.newest), "")
         progress(min(parts, sum(one.log.done for one in followed)), parts, newest)
         time.sleep(POLL)
