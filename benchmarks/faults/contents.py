@@ -42,6 +42,19 @@ def contents(data: Path) -> Contents:
     return found
 
 
+def requests(data: Path) -> frozenset[tuple[str, ...]]:
+    """The different lines of the log of requests: a command that is repeated rightly adds one for what it asks then."""
+    path = data / "warehouse.duckdb"
+    if not path.exists():
+        return frozenset()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        made = connection.execute(
+            "select table_name from duckdb_tables() where table_name = $log", {"log": LOG}
+        ).fetchall()
+        rows = connection.execute(f"select distinct symbol, status, cause from {LOG}").fetchall() if made else []
+    return frozenset(rows)
+
+
 def query_of(table: str, columns: list[str]) -> str:
     """The rows that are compared."""
     kept = ", ".join(column for column in columns if column not in REPEATED)

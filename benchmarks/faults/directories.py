@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.faults.contents import Contents, contents
+from benchmarks.faults.contents import Contents, contents, requests
 from benchmarks.faults.forked import Child, Ended, FailedError, answer, command, share_calendars
 
 MARKETS = """
@@ -66,6 +66,10 @@ class Directory:
     def contents(self) -> Contents:
         """What warehouse and mart hold."""
         return answer(lambda: contents(self.data), self.folder)
+
+    def requests(self) -> frozenset[tuple[str, ...]]:
+        """The different lines of the log of requests."""
+        return answer(lambda: requests(self.data), self.folder)
 
     def become(self, other: "Directory") -> None:
         """Replace everything in the folder by a copy of another."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults import directories, traced
-from benchmarks.faults.contents import Contents, different, partial
+from benchmarks.faults.contents import LOG, NOTHING, Contents, different, partial
 from benchmarks.faults.directories import Directory
 from benchmarks.faults.forked import Ended, FailedError
 from benchmarks.faults.protocol import Outcome
@@ -26,6 +26,9 @@ class Command:
     start: Directory
     before: Contents
     after: Contents
+    """Without the log of requests."""
+    requests: frozenset[tuple[str, ...]]
+    """The log of requests afterwards."""
     seconds: float
     calls: list[traced.Call]
 
@@ -80,17 +83,22 @@ class Kills:
         """Run it once without strace and once with it; both must leave the same."""
         found = []
         self.work.become(start)
-        before = self.work.contents()
+        before = self._contents()
         ended = self.work.must(*COMMANDS[name])
-        found.append(self.work.contents())
+        found.append(self._contents())
+        requests = self.work.requests()
         self.work.become(start)
         waiting = self.work.start(*COMMANDS[name], waits=True)
         traced.run_traced(waiting, self.log, "-e", f"trace={','.join(traced.CHANGING)}")
-        found.append(self.work.contents())
+        found.append(self._contents())
         if tables := different(*found):
             raise FailedError(f"{name}, run twice without any kill, leaves different tables: {', '.join(tables)}")
         calls = traced.calls(self.log, self.work.data)
-        return Command(name, COMMANDS[name], start, before, found[0], ended.seconds, calls)
+        return Command(name, COMMANDS[name], start, before, found[0], requests, ended.seconds, calls)
+
+    def _contents(self) -> Contents:
+        """The tables; the log of requests grows with each repetition, and is compared by its lines."""
+        return {table: found for table, found in self.work.contents().items() if table != LOG}
 
     def trial(self, seed: int) -> Outcome:
         """One command, killed again and again, and in the end left to succeed; each kill counts."""
@@ -114,10 +122,12 @@ class Kills:
         else:
             ended, kind = self._killed_at_a_call(chosen, draw, torn=how == "torn")
         try:
-            found = self.work.contents()
+            found, lacking = self._contents(), chosen.requests - self.work.requests()
         except FailedError as error:
             return ended, kind, f"After the kill a file cannot be read: {error}"
         assets = partial(found, chosen.before, chosen.after)
+        if lacking and found.get("prices", NOTHING) != chosen.before.get("prices", NOTHING):
+            assets.append("bars without the log of their request")
         wrong = f"After the kill these are neither as before nor as after: {', '.join(assets)}." if assets else ""
         return ended, kind, wrong
 
@@ -144,7 +154,9 @@ class Kills:
         again = self.work.run(*chosen.arguments)
         if again.status:
             return f"The next command ended with {again.status}: {again.output[-300:].strip()}"
-        if tables := different(self.work.contents(), chosen.after):
+        tables = different(self._contents(), chosen.after)
+        tables += [f"{LOG}, without {line}" for line in chosen.requests - self.work.requests()]
+        if tables:
             return f"The next command left other rows than one that was never killed: {', '.join(tables)}."
         return ""
 
