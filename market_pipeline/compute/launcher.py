@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.origin import get_python_environment_entry_point
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClassData
 from dagster_ray.core.run_launcher import RayRunLauncher, get_job_submission_id_from_run_id
@@ -52,8 +53,11 @@ class ClusterRunLauncher(RayRunLauncher):  # type: ignore[misc]  # of the cluste
         run = context.dagster_run
         if run.job_code_origin is None:
             raise ServerError(f"Run {run.run_id} does not name its code, so no host can execute it.")
+        code = run.job_code_origin.repository_origin
+        # The code process names the program `dagster`, which Ray's workers may not find.
+        module = code._replace(entry_point=get_python_environment_entry_point(code.executable_path))
         command = ExecuteRunArgs(
-            job_origin=run.job_code_origin,
+            job_origin=run.job_code_origin._replace(repository_origin=module),
             run_id=run.run_id,
             instance_ref=self._instance.get_ref(),
             set_exit_code_on_failure=True,

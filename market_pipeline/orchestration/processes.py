@@ -31,6 +31,9 @@ TOLERANCE = 2.0
 SUBMITTING = dt.timedelta(seconds=60)
 """How long the launcher may take from the run's start to the moment when it is known to its host."""
 
+LONGEST = 600
+"""Characters of what the launcher reports of a lost run: its end has the cause."""
+
 UNFINISHED = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -91,7 +94,7 @@ def end_lost_starts(instance: dg.DagsterInstance, now: dt.datetime) -> list[str]
         run = instance.get_run_by_id(record.dagster_run.run_id)
         lost = unknown or health.status == WorkerStatus.FAILED
         if lost and run is not None and run.status == dg.DagsterRunStatus.STARTING:
-            instance.report_run_failed(run, f"The run ended before it began. {health.msg}")
+            instance.report_run_failed(run, f"The run ended before it began. {(health.msg or '')[-LONGEST:]}")
             ended.append(run.run_id)
     return ended
 
