@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 from rich.console import Console
 
@@ -123,3 +125,32 @@ def test_a_backfill_in_pieces_on_the_cluster_has_the_tables_of_one_host(
         alone.compute(*ASSETS)
         expected = alone.digests()
     assert site.digests() == expected
+
+
+def newest_process(site: Site, earlier: set[str]) -> psutil.Process | None:
+    """The process of a run that is none of `earlier`, while it computes."""
+    runs = [run for run in site.instance.get_runs() if run.run_id not in earlier and PROCESS in run.tags]
+    return psutil.Process(int(runs[0].tags[PROCESS])) if runs and not runs[0].is_finished else None
+
+
+def test_a_run_that_is_killed_is_repeated_and_the_command_follows_it(site: Site) -> None:
+    earlier, before = {run.run_id for run in site.instance.get_runs()}, site.digests()
+    with ThreadPoolExecutor(1) as pool:
+        computing = pool.submit(site.compute, "models")
+        wait_until(lambda: newest_process(site, earlier))
+        found = newest_process(site, earlier)
+        assert found
+        found.kill()
+        computing.result(PATIENCE)
+    statuses = [run.status.value for run in site.instance.get_runs() if run.run_id not in earlier]
+    assert statuses == ["SUCCESS", "FAILURE"]
+    assert site.digests() == before
+
+
+def test_a_run_that_is_lost_before_it_began_is_repeated(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = {run.run_id for run in site.instance.get_runs()}
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    site.compute("scores")
+    [again, lost] = [run for run in site.instance.get_runs() if run.run_id not in earlier]
+    assert (again.status.value, lost.status.value) == ("SUCCESS", "FAILURE")
+    assert [entry for entry in site.instance.all_logs(lost.run_id) if "ended before it began" in entry.message]
