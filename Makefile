@@ -1,4 +1,4 @@
-# Targets: demo, test, test-cluster, ui, docs, bench, faults. Each first creates the environment if there is none.
+# Targets: demo, test, test-cluster, ui, docs, bench, faults, faults-cluster. Each first creates the environment if there is none.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -9,7 +9,7 @@ CLUSTER_READY := .venv-cluster/ready
 SIZE ?= 0.2
 PEERS := .venv-bench/ready
 
-.PHONY: demo test test-cluster ui docs bench faults clean
+.PHONY: demo test test-cluster ui docs bench faults faults-cluster clean
 
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
@@ -38,6 +38,10 @@ bench: $(READY) $(PEERS)
 faults: SIZE = 0.01
 faults: $(READY)
 	@$(BIN)/python -W ignore -m benchmarks.faults --size $(SIZE) --write $(MORE)
+
+# As root, for only root makes hosts.
+faults-cluster: $(CLUSTER_READY)
+	@.venv-cluster/bin/python -W ignore -m benchmarks.cluster --write
 
 $(PEERS): benchmarks/peers.lock $(READY)
 	@echo "Creating the environment of the packages to compare with in .venv-bench (once, about three minutes) ..."
