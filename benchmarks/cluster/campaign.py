@@ -80,7 +80,9 @@ class Campaign:
             sys.stderr.write(f"the command ended: {str(error)[:300]}\n")
             commands, work = commands + 1, self.backfill(MARKETS[0])
         work.result()
-        return {"commands": commands, "seconds": time.monotonic() - began, "tables that differ": len(self.differing())}
+        seconds, differing = time.monotonic() - began, self.differing()
+        sys.stderr.write(f"tables that differ: {', '.join(differing) or 'none'}\n")
+        return {"commands": commands, "seconds": seconds, "tables that differ": len(differing)}
 
 
 @contextmanager
