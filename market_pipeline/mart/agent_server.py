@@ -65,8 +65,9 @@ def freshness() -> str:
     """The source of the data, the newest session of each market, and how many sessions are due after it now."""
 
     def found() -> list[dict[str, Any]]:
-        ages = {one.market: one for one in read_freshness(mart.path(), dt.datetime.now(dt.UTC))}
-        meta = read_rows(mart.path(), "meta").select(["market", "source", "published_at", "newest_session"]).to_pylist()
+        path = mart.path()  # once: with a store, each call looks for the newest mart
+        ages = {one.market: one for one in read_freshness(path, dt.datetime.now(dt.UTC))}
+        meta = read_rows(path, "meta").select(["market", "source", "published_at", "newest_session"]).to_pylist()
         return [row | {"sessions_behind": ages[row["market"]].behind} for row in meta]
 
     return _answer(found)
