@@ -93,7 +93,7 @@ class Server:
 
     @property
     def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if lives(child)]
 
     def send(self, path: str, body: str | None = None, **headers: str) -> int:
         """The status of the answer to a request with these headers."""
@@ -158,12 +158,24 @@ def wait_for(done: Any, seconds: float, state: Any) -> None:
 
 
 def lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    """Whether it has not ended. A process may end between two questions about it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Empty for a process that has just ended, also for one whose parent has not noticed yet (a zombie)."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def kill_code(server: Server) -> None:
     """Kill the process with the definitions alone."""
-    (code,) = [child for child in server.children if {"api", "grpc"} <= set(child.cmdline())]
+    (code,) = [child for child in server.children if {"api", "grpc"} <= set(command_line(child))]
     code.kill()
     wait_for(lambda: not lives(code), 60, lambda: str(code))
 
