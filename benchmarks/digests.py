@@ -23,6 +23,7 @@ TABLES = {
     "coverage": ("asked_at",),
     "indicators": (),
     "forecasts": ("made_at",),
+    "tails": (),
     "ranks": (),
     "scores": (),
     "daily_scores": (),

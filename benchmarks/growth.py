@@ -56,7 +56,7 @@ def ours(folder: Path, count: float) -> dict[str, float]:
         del past
         parameters = {row["model"]: load(store, row["path"], row["sha256"]) for row in registry}
         known = read_panel(warehouse, market, last, since=origins[0].item())
-        rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now)
+        rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now).forecasts
         rank_rows(known.history, market, origins)
     if rows.num_rows < round(count) * len(origins) * len(registry):
         raise AssertionError(f"only {rows.num_rows} forecasts were made")

@@ -33,6 +33,7 @@ symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
 """
 COMPARED = {
     "forecasts": "* exclude (market, made_at, mode)",
+    "tails": "* exclude (market)",
     "ranks": "* exclude (market)",
     "ledger": "* exclude (market, made_at, mode, models)",
 }

@@ -92,7 +92,7 @@ def verdicts(
         fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
         origins = sessions[start : start + REFIT[origins_in_all]]
         known = panel.until(origins[-1])
-        rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS)
+        rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS).forecasts
         forecasts = with_outcomes(rows, panel.history)
         daily.append(daily_means(forecasts, score(forecasts)))
     losses = losses_by_question(pa.concat_tables(daily), RANK_SCORES.schema.empty_table())

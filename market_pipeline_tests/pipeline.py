@@ -37,6 +37,7 @@ CONTENT = {
     "scores": "*",
     "daily_scores": "*",
     "ledger": "* exclude (made_at, models)",
+    "tails": "*",
     "ranks": "*",
     "pit": "*",
     "rank_scores": "*",

@@ -171,11 +171,12 @@ def test_a_target_that_overlaps_the_origin_is_caught(wide: Panel, parameters: di
 
 def chosen_by_later_return(known: Panel, *rest: Any) -> Any:
     """The forecasts of the symbols that did best by the end of what is known."""
-    rows = real_issue(known, *rest)
+    issued = real_issue(known, *rest)
     level = np.log(known.history.close)
     best = np.argsort(level[:, -1] - level[:, ORIGIN])[-10:]
     names = [known.history.symbols[place] for place in best]
-    return rows.filter(np.isin(rows["symbol"].to_numpy(zero_copy_only=False), names))
+    chosen = np.isin(issued.forecasts["symbol"].to_numpy(zero_copy_only=False), names)
+    return issued._replace(forecasts=issued.forecasts.filter(chosen))
 
 
 real_issue = issuing.issue

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import HistoryError
-from market_pipeline.forecasts.issue import is_live, issue
+from market_pipeline.forecasts.issue import Issued, is_live, issue
 from market_pipeline.forecasts.ledger import ledger_rows
 from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.models.features.reading import read_panel
@@ -29,6 +29,16 @@ from market_pipeline.storage.warehouse import Warehouse
 REGISTRY = "select model, month, path, sha256 from models where market = $market"
 LIVE = "mode = 'live'"
 STORED_ORIGINS = "select distinct origin from forecasts where market = $market and made_at = $made_at"
+LIVE_KEYS = """
+select symbol, origin, horizon, model from forecasts
+where market = $market and mode = 'live' and origin between $first and $last
+"""
+OF_LIVE = """
+exists (
+    from forecasts f where f.market = tails.market and f.symbol = tails.symbol and f.origin = tails.origin
+    and f.horizon = tails.horizon and f.model = tails.model and f.mode = 'live'
+)
+"""
 ISSUED_LIVE = """
 exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
 """
@@ -63,11 +73,11 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
             fits = registry[month.first]
             parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in fits}
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
-            rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
+            issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             ranks = rank_rows(known.history, market, origins)
             ledger = ledger_rows(known.history, origins, fits, is_live(market, origins, now), now)
-            written += store(warehouse, market, rows, ranks, ledger, origins)
-            numbers |= rows_by(rows, "origin")
+            written += store(warehouse, market, issued, ranks, ledger, origins)
+            numbers |= rows_by(issued.forecasts, "origin")
             context.log.info("%s: forecast at %d origins of %s", market.name, len(origins), f"{month.first:%Y-%m}")
         untrained = int((sessions < np.datetime64(months[0].first)).sum()) if months else len(sessions)
         of_the_run = {"rows of the run": written, "origins before the first trained month": untrained}
@@ -78,17 +88,21 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
 
 
 def store(
-    warehouse: Warehouse, market: Market, rows: pa.Table, ranks: pa.Table, ledger: pa.Table, origins: Days
+    warehouse: Warehouse, market: Market, issued: Issued, ranks: pa.Table, ledger: pa.Table, origins: Days
 ) -> int:
     """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written.
 
-    The ledger gets a row for each origin of which a forecast was stored: where all were issued live before, none was.
+    A forecast that was issued live keeps its tail, or has none if it had none. The ledger gets a row for each origin of
+    which a forecast was stored: where all were issued live before, none was.
     """
     first, last = origins[0].item(), origins[-1].item()
 
     def replace(transaction: Transaction) -> int:
         transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE)
-        written = transaction.replace("forecasts", rows, first, last, keep=LIVE)
+        live = transaction.read(LIVE_KEYS, {"market": market.name, "first": first, "last": last})
+        tails = issued.tails.join(live, live.column_names, join_type="left anti")
+        transaction.replace("tails", tails, first, last, keep=OF_LIVE)
+        written = transaction.replace("forecasts", issued.forecasts, first, last, keep=LIVE)
         made_at = ledger["made_at"][0].as_py()
         stored = transaction.read(STORED_ORIGINS, {"market": market.name, "made_at": made_at})["origin"]
         of_stored = ledger.filter(pc.is_in(ledger["origin"], stored.combine_chunks()))

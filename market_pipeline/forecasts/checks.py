@@ -12,11 +12,12 @@ from market_pipeline.forecasts.look_ahead import saw_their_future
 from market_pipeline.forecasts.replay import LOST, REGISTRY, Past, changes_of, panel_of, past_of, stored_rows
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.reading import read_panel
+from market_pipeline.models.forecasters.catalogue import MODELS, claims_of
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.storage.artifacts import load
 from market_pipeline.storage.store import open_store
-from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, FORECASTS, QUANTILES
+from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, FORECASTS, QUANTILES, TAILS_AT
 from market_pipeline.storage.warehouse import Warehouse
 
 WRITTEN = "market = $market and origin between $first and $last"
@@ -56,6 +57,25 @@ select distinct market, symbol, origin, horizon from forecasts
 anti join (from forecasts where model = '{BASELINE}' and {WRITTEN}) b using (market, symbol, origin, horizon)
 where {WRITTEN}
 """
+TAIL_NUMBERS = ", ".join(f"{kind}_{name}" for name in TAILS_AT for kind in ("var", "es"))
+IN_ORDER = (
+    *(f"es_{name} <= var_{name} and var_{name} < 0" for name in TAILS_AT),
+    *(f"var_{low} <= var_{high} and es_{low} <= es_{high} + 1e-9" for low, high in pairwise(TAILS_AT)),
+)
+TAILS_NOT_ORDERED = f"""
+select {KEY}, {TAIL_NUMBERS} from tails where {WRITTEN} and ({" or ".join(f"not ({one})" for one in IN_ORDER)})
+"""
+"""A level without a tail is NULL, and offends no order."""
+SAME_LEVELS = {quantile: f"var_{name}" for name, at in TAILS_AT.items() for quantile, q in QUANTILES.items() if q == at}
+NOT_THE_QUANTILE = f"""
+select {KEY}, {", ".join(f"{quantile}, {loss}" for quantile, loss in SAME_LEVELS.items())}
+from (from tails where {WRITTEN}) t left join forecasts f using (market, {KEY})
+where f.p_up is null or {" or ".join(f"{loss} <> {quantile}" for quantile, loss in SAME_LEVELS.items())}
+"""
+NOT_CLAIMED = f"""
+select {KEY} from tails
+where {WRITTEN} and model in ({", ".join(f"'{name}'" for name in MODELS if "range" not in claims_of(name))})
+"""
 CHANCES_NOT_ONE = f"""
 select {KEY}, {", ".join(CHANCES)} from ranks
 where {WRITTEN} and not (abs({" + ".join(CHANCES)} - 1) < 1e-9 and least({", ".join(CHANCES)}) >= 0)
@@ -82,6 +102,15 @@ CONDITIONS = (
         "rank_chances_sum_to_one", CHANCES_NOT_ONE,
         "The probabilities of the five quintiles of returns are not negative and sum to one.",
     ),
+    Condition(
+        "tails_ordered", TAILS_NOT_ORDERED,
+        "Each expected shortfall is a loss at least as large as the value at risk, and rarer losses are larger.",
+    ),
+    Condition(
+        "tails_equal_published_quantiles", NOT_THE_QUANTILE,
+        "Each tail belongs to a stored forecast, and its value at risk is the quantile of the same level.",
+    ),
+    Condition("tails_of_range_models", NOT_CLAIMED, "Only models that claim the range have tails."),
     Condition(
         "random_walk_beside_every_forecast", NO_BASELINE,
         "The baseline has a forecast of every symbol, origin and horizon that any model has, so all can be compared.",

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
-from market_pipeline.forecasts.issue import keyed_rows
+from market_pipeline.forecasts.rows import keyed_rows
 from market_pipeline.models.forecasters.catalogue import JOINT
 from market_pipeline.models.forecasters.ranking import quintile_chances
 from market_pipeline.prices.history import History

@@ -24,13 +24,15 @@ from market_pipeline.models.features.panel import Panel
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.storage.artifacts import Parameters, load
 from market_pipeline.storage.store import Store
+from market_pipeline.storage.tables.forecasts import TAILS
 from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.storage.warehouse import Warehouse
 
 LEDGER_ROWS = "select * from ledger where market = $market and origin = $origin order by made_at"
 STORED = """
-select * exclude (market, made_at, mode) from forecasts
-where market = $market and origin = $origin and made_at = $made_at
+select f.* exclude (market, made_at, mode), t.* exclude (market, symbol, origin, horizon, target_session, model)
+from forecasts f left join tails t using (market, symbol, origin, horizon, model)
+where f.market = $market and f.origin = $origin and f.made_at = $made_at
 """
 OF_OTHER_RUNS = """
 select symbol, horizon, model from forecasts where market = $market and origin = $origin and made_at <> $made_at
@@ -124,7 +126,7 @@ def changes_of(provenance: Mapping[str, Any], registry: list[dict[str, str]]) ->
 def stored_rows(
     warehouse: Warehouse, market: Market, origin: dt.date, made_at: dt.datetime
 ) -> tuple[pa.Table, pa.Table]:
-    """The forecasts of an origin that were made at one moment, and the keys of those that were made at others."""
+    """The forecasts of an origin that were made at one moment, each with its tail, and the keys of the others."""
     named = {"market": market.name, "origin": origin, "made_at": made_at}
     return warehouse.read(STORED, named), warehouse.read(OF_OTHER_RUNS, named)
 
@@ -156,10 +158,11 @@ def of_then(market: Market, provenance: Mapping[str, Any]) -> Market:
 
 
 def reissued(known: Panel, market: Market, origin: dt.date, parameters: Mapping[str, Parameters]) -> pa.Table:
-    """The forecasts of one origin, without when they were made."""
+    """The forecasts of one origin with their tails, without when they were made."""
     cutoff = market.sessions_between(market.start, origin.replace(day=1) - dt.timedelta(days=1))[-1]
-    rows = issue(known, market, np.array([origin], "datetime64[D]"), parameters, cutoff, dt.datetime.now(dt.UTC))
-    return rows.drop_columns(["made_at", "mode"])
+    issued = issue(known, market, np.array([origin], "datetime64[D]"), parameters, cutoff, dt.datetime.now(dt.UTC))
+    tails = issued.tails.drop_columns("target_session")
+    return issued.forecasts.drop_columns(["made_at", "mode"]).join(tails, list(TAILS.key))
 
 
 def without(rows: pa.Table, others: pa.Table) -> pa.Table:

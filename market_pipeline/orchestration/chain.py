@@ -49,7 +49,7 @@ CHAIN = (
     Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True, at_most=12),
     Asset(
         "forecasts", "session", ("daily", "downstream"),
-        (forecasts.FORECASTS, forecasts.RANKS, forecasts.LEDGER), logs_months=True, at_most=63,
+        (forecasts.FORECASTS, forecasts.TAILS, forecasts.RANKS, forecasts.LEDGER), logs_months=True, at_most=63,
     ),
     Asset(
         "scores", "session", ("daily", "downstream"),

@@ -1,8 +1,9 @@
 """How far each forecast was from what happened: losses, and whether the ranges contained it.
 
 Each loss is proper for one part of a forecast: the squared error for the mean, the absolute error for the median, the
-CRPS for the distribution, the Brier score for the probability, the RPS for the chances of the quintiles (Gneiting 2011,
-"Making and Evaluating Point Forecasts"; Gneiting & Raftery 2007). Knows forecasts and outcomes: no baseline, no
+CRPS for the distribution, the Brier score for the probability, the RPS for the chances of the quintiles, the FZ0 loss
+for value at risk with expected shortfall (Gneiting 2011, "Making and Evaluating Point Forecasts"; Gneiting & Raftery
+2007). Knows forecasts and outcomes: no baseline, no
 verdict, no database.
 """
 
@@ -77,6 +78,24 @@ def crps(quantiles: Grid, realised: Grid) -> Grid:
     pinball = np.maximum(_levels * error, (_levels - 1) * error)
     score_of_each: Grid = 2 * (pinball * WEIGHTS).sum(axis=1)
     return score_of_each
+
+
+def fissler_ziegel(value_at_risk: Grid, shortfall: Grid, realised: Grid, level: float) -> Grid:
+    """FZ0 loss of a value at risk and an expected shortfall at `level`, each of any shape; losses are negative.
+
+    Patton, Ziegel & Chen (2019), "Dynamic Semiparametric Models for Expected Shortfall", eq. 6: of the losses that are
+    least for the true pair (Fissler & Ziegel 2016), the one whose differences do not depend on the unit of the returns.
+    It may be negative, and a smaller one is better. NaN where one of the three is; raises ValueError unless both
+    forecasts are losses.
+
+    >>> fissler_ziegel(np.full(2, -0.02), np.full(2, -0.03), np.array([0.01, -0.05]), 0.025).round(4).tolist()
+    [-3.8399, 36.1601]
+    """
+    if not ((value_at_risk < 0) & (shortfall < 0) | np.isnan(value_at_risk) | np.isnan(shortfall)).all():
+        raise ValueError("A value at risk or a shortfall is not below 0, so it has no FZ0 loss: leave its row out.")
+    beyond = np.maximum(value_at_risk - realised, 0.0)
+    loss: Grid = -beyond / (level * shortfall) + value_at_risk / shortfall + np.log(-shortfall) - 1
+    return loss
 
 
 def ranked_probability_score(chances: Grid, quintile: Quintiles) -> Grid:

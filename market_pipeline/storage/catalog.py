@@ -1,7 +1,7 @@
 """Every table and view, in the order in which data flows: what the warehouse holds and what the mart publishes."""
 
 from market_pipeline.storage.schema import Table, View
-from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS
+from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS, TAILS
 from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
 from market_pipeline.storage.tables.mart import (
     CHANGES,
@@ -39,7 +39,7 @@ WAREHOUSE: dict[str, Table] = {
     table.name: table
     for table in (
         BARS, QUARANTINE, RESTATEMENTS, OUTCOMES, COVERAGE, DISAGREEMENTS, INDICATOR_VALUES, REGISTRY, FORECASTS,
-        RANKS, LEDGER, SCORES, DAILY_SCORES, PIT, RANK_SCORES, LEADERBOARD, CHAMPIONS, TESTS, TRIED, STRATEGIES,
+        TAILS, RANKS, LEDGER, SCORES, DAILY_SCORES, PIT, RANK_SCORES, LEADERBOARD, CHAMPIONS, TESTS, TRIED, STRATEGIES,
         SIGNALS,
     )
 }  # fmt: skip
@@ -48,8 +48,8 @@ WAREHOUSE: dict[str, Table] = {
 WAREHOUSE_VIEWS: tuple[View, ...] = (PRICE_STEPS, PRICES_AS_OF)
 
 PUBLISHED = (
-    INDICATOR_VALUES, FORECASTS, RANKS, LEDGER, SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS, TESTS,
-    STRATEGIES, COVERAGE, QUARANTINE, RESTATEMENTS,
+    INDICATOR_VALUES, FORECASTS, TAILS, RANKS, LEDGER, SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS,
+    TESTS, STRATEGIES, COVERAGE, QUARANTINE, RESTATEMENTS,
 )  # fmt: skip
 """Tables of the warehouse that the mart has as they are, less the columns that are not published."""
 

@@ -18,7 +18,7 @@ from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.schema import Table, View, quoted
 from market_pipeline.storage.whole_files import alone, beside, put_in_place
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
 
 ORIGIN = "create table origin_of_data (source varchar not null, schema_version integer not null)"
@@ -27,10 +27,11 @@ SINCE_3 = {
     "ledger": "select *, null::varchar[] as symbols, null::varchar as libraries, null::varchar as plugins "
     "from old.ledger",
 }
-CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3, 2: SINCE_3}
+CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3, 2: SINCE_3, 3: {}}
 """For each older version the tables that differ from today's, with the query that makes today's rows of them.
 
-The query reads from the schema `old`; a table that is not named is copied column by column.
+The query reads from the schema `old`; a table that is not named is copied column by column, and one that the older
+version did not have is made without rows.
 """
 
 LOG = logging.getLogger(__name__)

@@ -142,9 +142,11 @@ def test_a_lake_of_an_older_version_is_upgraded(warehouse: Warehouse, settings: 
     for column in ("symbols", "libraries", "plugins"):
         lake.execute(f"alter table ledger drop column {column}")
     lake.execute("insert into ledger values ('m', '2024-01-02', 'live', now()::timestamp, 'code', 'models', 'bars')")
+    lake.execute("drop table tails")
     lake.execute("update origin_of_data set schema_version = 2")
     _current.clear()
     assert warehouse.read("select symbols from ledger")["symbols"].to_pylist() == [None]
+    assert warehouse.read("from tails").num_rows == 0
     assert warehouse.schema_version() == SCHEMA_VERSION
     lake.execute(f"update origin_of_data set schema_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(WarehouseError, match="a newer one wrote it"):

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from market_pipeline.forecasts.checks import NOT_COHERENT
+from market_pipeline.forecasts.checks import NOT_CLAIMED, NOT_COHERENT, NOT_THE_QUANTILE, TAILS_NOT_ORDERED
 from market_pipeline.storage.duckdb_file import DuckDBFile
-from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES
+from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES, TAILS
 
 ORIGIN, TARGET = dt.date(2024, 3, 1), dt.date(2024, 3, 4)
 EVEN = np.array([-3.0, -2, -1.5, -1, 0, 1, 1.5, 2, 3]) / 100
@@ -43,3 +43,32 @@ def test_one_distribution(
     warehouse.replace("forecasts", rows, "stocks", ORIGIN, ORIGIN)
     span = {"market": "stocks", "first": ORIGIN, "last": ORIGIN}
     assert bool(warehouse.read(NOT_COHERENT, span).num_rows) == offends
+
+
+LOSSES = {"var_01": -0.05, "es_01": -0.06, "var_025": -0.03, "es_025": -0.045, "var_05": -0.02, "es_05": -0.03}
+
+
+@pytest.mark.parametrize(
+    ("changed", "model", "offended"),
+    [
+        ({}, "ewma", ()),
+        ({"var_01": None, "es_01": None}, "ewma", ()),
+        ({"var_01": -0.025}, "ewma", ("ordered",)),
+        ({"es_025": -0.061}, "ewma", ("ordered",)),
+        ({"var_025": -0.0299, "es_025": -0.045}, "ewma", ("quantile",)),
+        ({}, "har", ("quantile",)),  # which has no forecast
+        ({}, "linear", ("quantile", "claimed")),
+    ],
+)
+def test_tails_that_are_wrong_are_found(
+    tmp_path: Path, changed: dict[str, float | None], model: str, offended: tuple[str, ...]
+) -> None:
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
+    forecasts = pa.Table.from_pylist([row(0.5, EVEN, 0.0, 10)], FORECASTS.schema)
+    warehouse.replace("forecasts", forecasts, "stocks", ORIGIN, ORIGIN)
+    about = {"symbol": "AAA", "origin": ORIGIN, "horizon": 1, "target_session": TARGET, "model": model}
+    rows = pa.Table.from_pylist([about | LOSSES | changed], TAILS.schema)
+    warehouse.replace("tails", rows, "stocks", ORIGIN, ORIGIN)
+    span = {"market": "stocks", "first": ORIGIN, "last": ORIGIN}
+    queries = {"ordered": TAILS_NOT_ORDERED, "quantile": NOT_THE_QUANTILE, "claimed": NOT_CLAIMED}
+    assert tuple(name for name, query in queries.items() if warehouse.read(query, span).num_rows) == offended

@@ -25,7 +25,7 @@ def rows_at(panel: Panel, origins: np.ndarray, now: dt.datetime = NOW) -> list[d
     cutoff = panel.history.sessions[panel.history.sessions < origins[0].astype("datetime64[M]")][-1]
     past = panel.until(cutoff)
     daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
-    return issue(panel, MARKET, origins, daily, cutoff, now).to_pylist()
+    return issue(panel, MARKET, origins, daily, cutoff, now).forecasts.to_pylist()
 
 
 def test_every_daily_model_forecasts_every_bar_at_every_horizon(panel: Panel) -> None:
@@ -43,7 +43,7 @@ def test_too_few_errors_give_no_forecast(panel: Panel) -> None:
     origins = panel.history.sessions[360:361]
     past = one.until(panel.history.sessions[345])
     daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
-    rows = issue(one, market, origins, daily, past.history.sessions[-1], NOW).to_pylist()
+    rows = issue(one, market, origins, daily, past.history.sessions[-1], NOW).forecasts.to_pylist()
     # 326 overlapping errors over 20 sessions are worth 16: no 95 % range can rest on them.
     assert {row["horizon"] for row in rows if row["model"] == "ewma"} == {1, 5}
 
@@ -54,7 +54,7 @@ def test_no_model_has_a_forecast_where_the_random_walk_has_none(panel: Panel) ->
     daily = {forecaster.name: forecaster.fit(past) for forecaster in FORECASTERS}
     unknown = daily["random_walk"]["residuals_20"] * np.nan
     daily["random_walk"] = {**daily["random_walk"], "residuals_20": unknown}
-    rows = issue(panel, MARKET, origins, daily, past.history.sessions[-1], NOW).to_pylist()
+    rows = issue(panel, MARKET, origins, daily, past.history.sessions[-1], NOW).forecasts.to_pylist()
     assert {row["horizon"] for row in rows} == {1, 5}
     assert {row["model"] for row in rows} >= {*MEMBERS, "ensemble"}
 

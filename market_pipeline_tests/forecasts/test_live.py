@@ -26,7 +26,8 @@ def test_only_replayed_forecasts_follow_a_changed_price(tmp_path: Path, *, live:
     clock = clock_at(EVENING) if live else dt
     with mock.patch("market_pipeline.forecasts.assets.dt", clock):
         pipeline.compute(("forecasts",), DAY, DAY)
-    before = {table: pipeline.digest(table) for table in ("forecasts", "ranks")}
+    before = {table: pipeline.digest(table) for table in ("forecasts", "tails", "ranks")}
+    assert pipeline.warehouse.read("from tails").num_rows
     with pipeline.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute(
             "update prices set close = high where session > $since and symbol = 'SIM1'",
@@ -35,3 +36,16 @@ def test_only_replayed_forecasts_follow_a_changed_price(tmp_path: Path, *, live:
     pipeline.compute(("indicators", "forecasts"), DAY, DAY)
     for table, digest in before.items():
         assert (pipeline.digest(table) == digest) == live, table
+
+
+def test_a_live_forecast_of_an_earlier_version_gets_no_tail_afterwards(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, FIVE)
+    pipeline.compute(("prices", "indicators"), START, DAY)
+    pipeline.compute(("models",), MONTH, MONTH)
+    with mock.patch("market_pipeline.forecasts.assets.dt", clock_at(EVENING)):
+        pipeline.compute(("forecasts",), DAY, DAY)
+    with pipeline.warehouse.transaction("stocks") as transaction:
+        transaction.connection.execute("delete from tails where symbol <> 'SIM1'")
+    before = pipeline.digest("tails")
+    pipeline.compute(("forecasts",), DAY, DAY)
+    assert pipeline.digest("tails") == before

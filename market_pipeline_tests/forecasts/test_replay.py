@@ -68,6 +68,13 @@ def test_a_changed_forecast_is_seen(pipeline: Pipeline) -> None:
     assert replayed(pipeline).differing > 0
 
 
+def test_a_changed_tail_is_seen(pipeline: Pipeline) -> None:
+    with pipeline.warehouse.transaction("stocks") as transaction:
+        transaction.connection.execute("update tails set es_05 = es_05 - 1e-9 where symbol = 'SIM1'")
+    changed = pipeline.warehouse.read("from tails where symbol = 'SIM1' and origin = $origin", {"origin": FIRST})
+    assert replayed(pipeline).differing == 2 * changed.num_rows > 0
+
+
 def test_bars_that_were_restated_are_read_as_they_were_known(pipeline: Pipeline) -> None:
     session = FIRST - dt.timedelta(days=4)
     with pipeline.warehouse.transaction("stocks") as transaction:

@@ -34,6 +34,7 @@ CONTRACT = {
     "prices": "market symbol session open high low close volume dividend split_ratio adj_close source",
     "forecasts": "market symbol origin horizon target_session model mean q025 q05 q10 q25 q50 q75 q90 q95 q975 p_up "
     "trained_through made_at mode",
+    "tails": "market symbol origin horizon target_session model var_01 es_01 var_025 es_025 var_05 es_05",
     "ranks": "market symbol origin horizon target_session model p_q1 p_q2 p_q3 p_q4 p_q5",
     "scores": "market symbol origin horizon target_session model realised abs_error squared_error crps brier "
     "covered_50 covered_80 covered_95",

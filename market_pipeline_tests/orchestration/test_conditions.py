@@ -105,8 +105,8 @@ def test_every_asset_with_partitions_is_checked_for_the_keys_of_its_tables() -> 
         name for name, asset in ASSETS.items() if asset.partition != "none"
     }
     assert declared["forecasts"]["keys_unique"].description == (
-        "Each key has one row: symbol, origin, horizon, model of forecasts; symbol, origin, horizon, model of ranks; "
-        "origin, made_at of ledger."
+        "Each key has one row: symbol, origin, horizon, model of forecasts; symbol, origin, horizon, model of tails; "
+        "symbol, origin, horizon, model of ranks; origin, made_at of ledger."
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from market_pipeline.scores.losses import crps, ranked_probability_score, score, score_ranks
+from market_pipeline.scores.losses import crps, fissler_ziegel, ranked_probability_score, score, score_ranks
 from market_pipeline.storage.tables.forecasts import CHANCES, LEVELS, QUANTILES
 from market_pipeline.storage.tables.scores import SCORES
 
@@ -175,3 +175,36 @@ def test_equal_chances_of_ranks_score_0_16_and_certainty_that_is_right_scores_0(
 def test_ranks_of_fewer_than_five_symbols_are_not_scored() -> None:
     assert score_ranks(rank_forecasts(np.full((9, 5), 0.2))).num_rows == 1
     assert score_ranks(rank_forecasts(np.full((4, 5), 0.2))).num_rows == 0
+
+
+def test_the_fz0_loss_is_least_for_the_true_value_at_risk_and_shortfall() -> None:
+    """Of the normal: VaR = quantile, ES = -density / level (McNeil, Frey & Embrechts 2015, example 2.14)."""
+    level, realised = 0.025, norm.ppf((np.arange(400_000) + 0.5) / 400_000)
+    true = np.array([norm.ppf(level), -norm.pdf(norm.ppf(level)) / level])
+
+    def mean_loss(pair: np.ndarray) -> float:
+        return float(fissler_ziegel(pair[:1], pair[1:], realised, level).mean())
+
+    least = mean_loss(true)
+    for factor in ([0.97, 1], [1.03, 1], [1, 0.97], [1, 1.03], [0.9, 0.9], [1.1, 1.1]):
+        assert mean_loss(true * factor) > least
+    # At the truth the expected loss is log(-ES): Patton, Ziegel & Chen 2019, below eq. 6.
+    assert least == pytest.approx(np.log(-true[1]), abs=2e-4)
+
+
+def test_differences_of_the_fz0_loss_do_not_depend_on_the_unit() -> None:
+    realised = np.random.default_rng(0).normal(size=50)
+    one, other = ((np.full(50, var), np.full(50, es)) for var, es in ((-1.0, -1.5), (-2.0, -2.2)))
+    differences = [
+        fissler_ziegel(one[0] * unit, one[1] * unit, realised * unit, 0.05)
+        - fissler_ziegel(other[0] * unit, other[1] * unit, realised * unit, 0.05)
+        for unit in (1, 100)
+    ]
+    np.testing.assert_allclose(*differences, atol=1e-12)
+
+
+def test_the_fz0_loss_refuses_a_gain_and_passes_a_gap_on() -> None:
+    gap, loss = np.array([np.nan]), np.array([-0.02])
+    assert np.isnan(fissler_ziegel(gap, loss, loss, 0.01)).all()
+    with pytest.raises(ValueError, match="not below 0"):
+        fissler_ziegel(loss, -loss, loss, 0.01)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from market_pipeline.models.calibration.distribution import FINE_LEVELS
+from market_pipeline.models.calibration.distribution import CENTRAL_LEVELS, FINE_LEVELS
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import LEVELS
 
@@ -17,6 +17,9 @@ RATE = 0.05
 
 TRACKED = 1500
 """Sessions that trackers look back over."""
+
+FURTHEST = 5.0
+"""Times the outermost tracked quantile: an error beyond counts as this far away, so that no single one is the tail."""
 
 
 def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, symmetric: bool = False) -> Grid:
@@ -33,6 +36,8 @@ def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, 
     With `age`, sessions since the origin of each error (broadcast to `errors`), older errors weigh less (Barber,
     Candès, Ramdas & Tibshirani 2023, "Conformal Prediction beyond Exchangeability"), and n is the effective number of
     Kish (1965). With `symmetric`, both tails are pooled and the median is 0: a distribution without a direction.
+
+    The ends, at the levels 0 and 1, lie where the mean beyond the outermost quantile is that of the errors beyond it.
     """
     known = np.isfinite(errors)
     found = errors[known]
@@ -40,13 +45,17 @@ def conformal_quantiles(errors: Grid, overlap: int, *, age: Grid | None = None, 
     count = weights.sum() ** 2 / max(float((weights**2).sum()), 1e-300) / overlap
     if (count + 1) * (1 - max(LEVELS)) < 1:
         return np.full(len(FINE_LEVELS), np.nan)
-    above = np.minimum((count + 1) * np.maximum(FINE_LEVELS, 1 - FINE_LEVELS) / count, 1.0)
+    above = np.minimum((count + 1) * np.maximum(CENTRAL_LEVELS, 1 - CENTRAL_LEVELS) / count, 1.0)
     if symmetric:
-        sides: Grid = np.sign(FINE_LEVELS - 0.5)
-        return np.asarray(sides * _weighted(np.abs(found), weights, np.clip(2 * above - 1, 0, 1)), np.float64)
-    levels = np.where(FINE_LEVELS >= 0.5, above, 1 - above)
-    levels[FINE_LEVELS == 0.5] = 0.5
-    return _weighted(found, weights, levels)
+        sides: Grid = np.sign(CENTRAL_LEVELS - 0.5)
+        sizes = np.abs(found)
+        central = np.asarray(sides * _weighted(sizes, weights, np.clip(2 * above - 1, 0, 1)), np.float64)
+        end = _end(sizes, weights, central[-1])
+        return np.concatenate([[-end], central, [end]])
+    levels = np.where(CENTRAL_LEVELS >= 0.5, above, 1 - above)
+    levels[CENTRAL_LEVELS == 0.5] = 0.5
+    central = _weighted(found, weights, levels)
+    return np.concatenate([[-_end(-found, weights, -central[0])], central, [_end(found, weights, central[-1])]])
 
 
 def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
@@ -55,7 +64,8 @@ def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
     They start as the conformal ones of the first WARM_UP sessions. Then each follows the errors session by session: it
     grows when more symbols lay beyond it than its level allows, and shrinks when fewer did, so that in the long run its
     coverage is right however the market drifts (quantile tracking: Angelopoulos, Candès & Tibshirani 2023, "Conformal
-    PID Control for Time Series Prediction", eq. 4, on the logarithm). Too few errors are refused as in
+    PID Control for Time Series Prediction", eq. 4, on the logarithm). The ends follow from how far, in units of the
+    outermost quantile of then, the errors beyond it lay on average. Too few errors are refused as in
     `conformal_quantiles`.
     """
     errors = errors[:, -TRACKED:]
@@ -64,15 +74,35 @@ def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
     start = conformal_quantiles(errors[:, seen[:WARM_UP]], overlap, symmetric=True)
     if len(seen) <= WARM_UP or not np.isfinite(start).all():
         return conformal_quantiles(errors, overlap, symmetric=True)
-    upper = FINE_LEVELS > 0.5
-    beyond = 2 * (1 - FINE_LEVELS[upper])
-    level = np.log(np.maximum(start[upper], 1e-12))
+    upper = CENTRAL_LEVELS > 0.5
+    beyond = 2 * (1 - CENTRAL_LEVELS[upper])
+    level = np.log(np.maximum(start[1:-1][upper], 1e-12))
+    ratios = [np.empty(0)]
     for session in seen[WARM_UP:]:
         sizes = np.sort(np.abs(errors[known[:, session], session]))
-        missed = 1 - np.searchsorted(sizes, np.exp(level), side="right") / len(sizes)
-        level = np.maximum.accumulate(level + RATE * (missed - beyond))
-    half = np.exp(level)
-    return np.concatenate([-half[::-1], [0.0], half])
+        quantiles = np.exp(level)
+        inside = np.searchsorted(sizes, quantiles, side="right")
+        ratios.append(np.minimum(sizes[inside[-1] :] / quantiles[-1], FURTHEST))
+        level = np.maximum.accumulate(level + RATE * (1 - inside / len(sizes) - beyond))
+    half, ratio = np.exp(level), np.concatenate(ratios)
+    end = half[-1] * (2 * ratio.mean() - 1 if len(ratio) else 1.0)
+    return np.concatenate([[-end], -half[::-1], [0.0], half, [end]])
+
+
+def effective_errors(errors: Grid, overlap: int) -> float:
+    """How many independent errors (symbols, sessions) `tracked_quantiles` learns from: n as in conformal_quantiles."""
+    return float(np.isfinite(errors[:, -TRACKED:]).sum() / overlap)
+
+
+def _end(errors: Grid, weights: Grid, outermost: float) -> float:
+    """Where a piece that is linear in the level ends, if it begins at the outermost quantile: its mean is the errors'.
+
+    The errors above the quantile, weighted; the quantile itself where there are none.
+    """
+    outside = errors > outermost
+    if not outside.any():
+        return float(outermost)
+    return float(2 * np.average(errors[outside], weights=weights[outside]) - outermost)
 
 
 def _weighted(values: Grid, weights: Grid, levels: Grid) -> Grid:

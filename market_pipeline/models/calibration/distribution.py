@@ -1,18 +1,30 @@
 """The distribution of a log return that every forecast has: a mean, nine quantiles, the chance of a rise.
 
-They belong to one distribution: the quantile at the level 1 - p_up is 0.
+They belong to one distribution: the quantile at the level 1 - p_up is 0. Its quantile function, where a model has one,
+gives the quantiles at all levels, and with them what may be lost in the tail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import LEVELS
 
-FINE_LEVELS = np.concatenate([[0.005, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.995]])
-"""Levels of the stored quantiles of standardised residuals: fine enough to read a probability from them."""
+CENTRAL_LEVELS = np.concatenate([[0.005, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.995]])
+"""Levels at which past errors have a quantile: fine enough to read a probability from them."""
+
+FINE_LEVELS = np.concatenate([[0.0], CENTRAL_LEVELS, [1.0]])
+"""Levels of the stored quantiles of standardised residuals; between them, a quantile function is linear.
+
+The two ends are no quantiles: they lie where the mean beyond the central levels is that of past errors. Parameters that
+were fitted before schema version 4 have the central levels alone.
+"""
+
+QuantileFunction: TypeAlias = Callable[[Grid], Grid]
+"""From levels (n,), each in 0 to 1, to log returns (symbols, origins, n), ascending; NaN without a forecast."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,11 @@ class Distribution:
     """(symbols, origins, 9) at LEVELS, log return."""
     p_up: Grid
     """(symbols, origins), probability that the log return is above 0."""
+    quantile_function: QuantileFunction | None = None
+    """At LEVELS it gives `quantiles`; None for a model that knows the nine alone, which then has no tails."""
+    errors: float = 0.0
+    """How many independent past errors it is calibrated by: infinite for one that needs none. Too few of them for a
+    level give no tail there, see `tails_of`."""
 
 
 def location_scale(mean: Grid, scale: Grid, residuals: Grid) -> Distribution:
@@ -34,7 +51,7 @@ def location_scale(mean: Grid, scale: Grid, residuals: Grid) -> Distribution:
     -mean / scale. All are NaN where the mean or the scale is.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_up = 1 - np.interp(-mean / scale, residuals, FINE_LEVELS)
+        p_up = 1 - np.interp(-mean / scale, _central(residuals), CENTRAL_LEVELS)
     return _located(mean, scale, residuals, p_up)
 
 
@@ -45,17 +62,30 @@ def by_chance(p_up: Grid, scale: Grid, residuals: Grid) -> Distribution:
 
 def standard_mean(p_up: Grid, residuals: Grid) -> Grid:
     """The mean, in units of the scale, at which a rise has the chance `p_up` (any shape)."""
-    return -np.interp(1 - p_up, FINE_LEVELS, residuals)
+    return -np.interp(1 - p_up, CENTRAL_LEVELS, _central(residuals))
 
 
 def _located(mean: Grid, scale: Grid, residuals: Grid, p_up: Grid) -> Distribution:
-    spread = np.interp(LEVELS, FINE_LEVELS, residuals)
+    def quantiles(levels: Grid) -> Grid:
+        located: Grid = mean[..., None] + scale[..., None] * _residuals_at(levels, residuals)
+        return located
+
     known = np.isfinite(mean) & np.isfinite(scale)
-    quantiles = mean[..., None] + scale[..., None] * spread
-    return Distribution(np.where(known, mean, np.nan), quantiles, np.where(known, p_up, np.nan))
+    where_known = (np.where(known, values, np.nan) for values in (mean, p_up))
+    return Distribution(next(where_known), quantiles(np.array(LEVELS)), next(where_known), quantiles)
 
 
-def zero_mean(scale: Grid, residuals: Grid, p_up: Grid) -> Distribution:
+def _central(residuals: Grid) -> Grid:
+    return residuals if len(residuals) == len(CENTRAL_LEVELS) else residuals[1:-1]
+
+
+def _residuals_at(levels: Grid, residuals: Grid) -> Grid:
+    """Quantiles of residuals at levels of any shape; beyond the last one that is stored, that one."""
+    stored = CENTRAL_LEVELS if len(residuals) == len(CENTRAL_LEVELS) else FINE_LEVELS
+    return np.asarray(np.interp(levels, stored, residuals), np.float64)
+
+
+def zero_mean(scale: Grid, residuals: Grid, p_up: Grid, errors: float = 0.0) -> Distribution:
     """A distribution with mean 0 and the chance `p_up` of a rise: what is likelier is smaller, as in a fair bet.
 
     Two halves that meet at 0 (Fechner 1897; Wallis 2014, "The Two-Piece Normal, Binormal, or Double Gaussian
@@ -68,18 +98,31 @@ def zero_mean(scale: Grid, residuals: Grid, p_up: Grid) -> Distribution:
     [[-2.0, -2.0, -2.0, 0.0, 0.67, 0.67, 0.67, 0.67, 0.67]]
     """
     fall, rise = 1 - p_up[..., None], p_up[..., None]
-    levels = np.array(LEVELS)
-    falls = np.interp(levels / (2 * fall), FINE_LEVELS, residuals) / (2 * fall)
-    rises = np.interp(1 - (1 - levels) / (2 * rise), FINE_LEVELS, residuals) / (2 * rise)
+
+    def quantiles(levels: Grid) -> Grid:
+        falls = _residuals_at(levels / (2 * fall), residuals) / (2 * fall)
+        rises = _residuals_at(1 - (1 - levels) / (2 * rise), residuals) / (2 * rise)
+        stretched: Grid = scale[..., None] * np.where(levels < fall, falls, rises)
+        return stretched
+
     known = np.isfinite(scale) & np.isfinite(p_up)
-    quantiles = scale[..., None] * np.where(levels < fall, falls, rises)
-    return Distribution(np.where(known, 0.0, np.nan), quantiles, np.where(known, p_up, np.nan))
+    mean, chance = np.where(known, 0.0, np.nan), np.where(known, p_up, np.nan)
+    return Distribution(mean, quantiles(np.array(LEVELS)), chance, quantiles, errors)
 
 
 def average(members: Sequence[Distribution]) -> Distribution:
     """Equal weights on each mean, quantile and probability (Vincent 1912: averaging quantiles keeps the shape).
 
-    The result is one distribution only if the members have the same chance of a rise.
+    The result is one distribution only if the members have the same chance of a rise. It has a quantile function if all
+    of them have one, and is calibrated by as many errors as the member with the fewest.
     """
     parts = zip(*((one.mean, one.quantiles, one.p_up) for one in members), strict=True)
-    return Distribution(*(sum(part[1:], part[0]) / len(members) for part in parts))
+    mean, quantiles, p_up = (sum(part[1:], part[0]) / len(members) for part in parts)
+    functions = [one.quantile_function for one in members if one.quantile_function is not None]
+
+    def average_quantiles(levels: Grid) -> Grid:
+        found = [function(levels) for function in functions]
+        return sum(found[1:], found[0]) / len(found)
+
+    known = average_quantiles if len(functions) == len(members) else None
+    return Distribution(mean, quantiles, p_up, known, min(one.errors for one in members))

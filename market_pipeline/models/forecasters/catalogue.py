@@ -46,6 +46,9 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     JOINT: ("rank",),
 }
 
+MODELS = tuple(_CLAIMS)
+"""The names of all models."""
+
 
 def claims_of(model: str) -> tuple[str, ...]:
     """The questions for which a model may be selected; CLAIMS for one that is not there any more."""

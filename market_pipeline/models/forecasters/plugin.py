@@ -115,7 +115,7 @@ def require_possible(found: Any, shape: tuple[int, int]) -> Distribution:
     with np.errstate(invalid="ignore"):
         if (np.diff(parts["quantiles"], axis=-1) < 0).any():
             raise ValueError("a quantile lies above the next higher one")
-    return Distribution(**parts)
+    return Distribution(**parts, quantile_function=found.quantile_function, errors=found.errors)
 
 
 def place_of(error: BaseException, file: str) -> str:

@@ -28,10 +28,16 @@ class ZeroMean(ABC):
         """
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
-        """Quantiles are those of past returns in units of the volatility that was forecast for them."""
+        """Quantiles are those of past returns in units of the volatility that was forecast for them.
+
+        Parameters of before schema version 4 have no number of errors, so they give no tails.
+        """
         return {
             horizon: zero_mean(
-                scale, parameters[f"residuals_{horizon}"], base_rate(known.history, horizon)[:, origins.position]
+                scale,
+                parameters[f"residuals_{horizon}"],
+                base_rate(known.history, horizon)[:, origins.position],
+                float(parameters.get(f"errors_{horizon}", 0.0)),
             )
             for horizon, scale in self.scales(parameters, known.history, origins.position).items()
         }

@@ -23,6 +23,11 @@ LEVELS = tuple(QUANTILES.values())
 RANGES = {50: ("q25", "q75"), 80: ("q10", "q90"), 95: ("q025", "q975")}
 """The central ranges by the per cent of outcomes that they should contain."""
 
+TAILS_AT = {"01": 0.01, "025": 0.025, "05": 0.05}
+"""How columns name the levels of value at risk and expected shortfall, with the levels, lowest first."""
+
+TAIL_LEVELS = tuple(TAILS_AT.values())
+
 CHANCES = ("p_q1", "p_q2", "p_q3", "p_q4", "p_q5")
 """Probability of each quintile of a market's cross-section of returns, lowest first."""
 
@@ -50,6 +55,29 @@ FORECASTS = Table(
     key=("symbol", "origin", "horizon", "model"),
     partition="origin",
     checks=("target_session > origin", "trained_through <= origin"),
+)
+
+TAILS = Table(
+    "tails",
+    "What may be lost, by the models of the range: value at risk and expected shortfall of the log return from an "
+    "origin's adjusted close. Losses are negative. NULL where too few past errors lie beyond a level.",
+    (
+        MARKET, SYMBOL, ORIGIN, HORIZON, TARGET_SESSION, MODEL,
+        *(
+            column
+            for name, level in TAILS_AT.items()
+            for column in (
+                Column(f"var_{name}", "double",
+                       f"Value at risk: the log return that is fallen short of with a chance of {level:g}",
+                       nullable=True, check="< 0"),
+                Column(f"es_{name}", "double",
+                       f"Expected shortfall: the mean log return of the worst {level:g} of outcomes", nullable=True),
+            )
+        ),
+    ),
+    key=("symbol", "origin", "horizon", "model"),
+    partition="origin",
+    checks=tuple(f"es_{name} <= var_{name}" for name in TAILS_AT),
 )
 
 RANKS = Table(

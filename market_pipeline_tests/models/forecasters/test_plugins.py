@@ -222,7 +222,7 @@ def test_a_model_that_fails_in_forecasting_is_left_out_and_named(fault: str) -> 
     rows = issue(
         panel, market, sessions[-30:-28], {**learned, "faulty": learned["ewma"]}, sessions[-40], NOW, models,
         report=faults.append,
-    )  # fmt: skip
+    ).forecasts  # fmt: skip
     assert {*rows["model"].to_pylist()} == {"random_walk", "ewma", "garch", "har", "ensemble"}
     assert re.search(r"The own model 'faulty' failed in forecast, .*test_plugins\.py", faults[0])
     assert len(faults) == 1
