@@ -15,7 +15,7 @@ from market_pipeline.storage.tables.forecasts import LEVELS, TAIL_LEVELS
 FEWEST = 5.0
 """Independent past errors that must be expected beyond a level: 499 in all for 1 %, 199 for 2.5 %, 99 for 5 %."""
 
-STEPS = np.linspace(0.0, max(TAIL_LEVELS), 21)
+STEPS = np.linspace(0.0, max(TAIL_LEVELS), 101)
 """Levels between which a quantile function is taken as linear for a mean over its tail; each tail level is one."""
 
 
