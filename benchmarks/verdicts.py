@@ -92,7 +92,7 @@ def verdicts(
         fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
         origins = sessions[start : start + REFIT[origins_in_all]]
         known = panel.until(origins[-1])
-        rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS).forecasts
+        rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS).with_tails
         forecasts = with_outcomes(rows, panel.history)
         daily.append(daily_means(forecasts, score(forecasts)))
     losses = losses_by_question(pa.concat_tables(daily), RANK_SCORES.schema.empty_table())
@@ -119,7 +119,7 @@ def main(walks: int, others: int) -> None:
         for market in found:
             won = {q for _, model, q, verdict in market if verdict == "beats_baseline" and q in claims_of(model)}
             passed.update(dict.fromkeys(won, 1) | ({"return or direction": 1} if won & {"return", "direction"} else {}))
-        for question in ("return or direction", "return", "direction", "range"):
+        for question in ("return or direction", "return", "direction", "range", "tail"):
             share = passed[question] / count
             print(f"| {count:,} | {origins} | {words} | {question} | {passed[question]} | {share:.1%} |")
         print(f"<!-- {words}: {time.perf_counter() - began:.0f} s -->", flush=True)

@@ -1,4 +1,4 @@
-"""Seven leaks of the future, each planted and each caught by the checks of every run; and no false alarm."""
+"""Eight leaks of the future, each planted and each caught by the checks of every run; and no false alarm."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -15,10 +15,11 @@ from market_pipeline.forecasts import look_ahead as forecasts_look_ahead
 from market_pipeline.forecasts.replay import reissued
 from market_pipeline.indicators import look_ahead as indicators_look_ahead
 from market_pipeline.indicators.compute import compute_indicators
-from market_pipeline.models.calibration.distribution import Distribution
+from market_pipeline.models.calibration.distribution import Distribution, QuantileFunction
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.samples import LookAheadError, purged_split, require_purged, training_samples
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
+from market_pipeline.models.forecasters.har import Har
 from market_pipeline.models.forecasters.linear import Linear
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.look_ahead import saw_its_future
@@ -208,6 +209,32 @@ def test_a_model_that_looks_at_the_end_of_its_panel_is_caught(
 ) -> None:
     knowing = tuple(Knowing() if forecaster.name == "linear" else forecaster for forecaster in FORECASTERS)
     monkeypatch.setattr(issuing.issue, "__defaults__", (knowing,))
+    stored = reissued(wide, MARKET, SESSIONS[ORIGIN].astype("datetime64[D]").item(), parameters)
+    cut = panel_until(bars, ORIGIN)
+    assert forecasts_look_ahead.saw_their_future(stored, cut, wide, MARKET, parameters) > 0
+
+
+@dataclass(frozen=True)
+class Foreseeing(Har):
+    """Its nine quantiles are right; its tail is wider where the symbol falls later."""
+
+    def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        forecasts = super().forecast(parameters, known, origins)
+        level = np.log(known.history.close)
+        falls = level[:, -1:] < level[:, origins.position]
+        return {h: replace(one, quantile_function=self.wider(one, falls)) for h, one in forecasts.items()}
+
+    def wider(self, one: Distribution, falls: np.ndarray) -> QuantileFunction:
+        assert one.quantile_function is not None
+        function = one.quantile_function
+        return lambda levels: function(levels) * (1 + 0.01 * falls[..., None])
+
+
+def test_a_tail_that_looks_at_the_end_of_its_panel_is_caught(
+    bars: dict[str, Grid], wide: Panel, parameters: dict[str, Parameters], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreseeing = tuple(Foreseeing() if forecaster.name == "har" else forecaster for forecaster in FORECASTERS)
+    monkeypatch.setattr(issuing.issue, "__defaults__", (foreseeing,))
     stored = reissued(wide, MARKET, SESSIONS[ORIGIN].astype("datetime64[D]").item(), parameters)
     cut = panel_until(bars, ORIGIN)
     assert forecasts_look_ahead.saw_their_future(stored, cut, wide, MARKET, parameters) > 0

@@ -9,6 +9,7 @@ from market_pipeline import __version__
 from market_pipeline.cli.completion import completion
 from market_pipeline.cli.operate import doctor
 from market_pipeline.cli.read import agents, export, forecast, replay, verdicts
+from market_pipeline.cli.risk import risk
 from market_pipeline.cli.run import backfill, demo, run
 from market_pipeline.cli.serve import serve, ui
 from market_pipeline.config.settings import variables
@@ -45,5 +46,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="dagster")
 
 
-for command in (demo, backfill, run, forecast, verdicts, export, agents, doctor, ui, serve, replay, completion):
+for command in (demo, backfill, run, forecast, risk, verdicts, export, agents, doctor, ui, serve, replay, completion):
     main.add_command(command)

@@ -41,7 +41,7 @@ def forecast(symbol: str | None, *, csv_wanted: bool, json_wanted: bool, **wante
     rows = read_forecast(mart, symbol) if symbol else read_rows(mart, "signals")
     rows = rows.append_column("width", pc.subtract(rows["high_80"], rows["low_80"]))
     rows = narrowed(rows, FORECAST_ORDERS, **wanted).drop_columns("width")
-    found = _warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    found = warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json([row | {"sessions_behind": found[row["market"]].behind} for row in rows.to_pylist()])
     elif csv_wanted:
@@ -66,7 +66,7 @@ def verdicts(*, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
 
     mart = published().newest()
     rows = narrowed(read_rows(mart, "leaderboard"), VERDICT_ORDERS, **wanted)
-    _warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json(rows.to_pylist())
     elif csv_wanted:
@@ -108,7 +108,7 @@ def agents() -> None:
     serve_agents()
 
 
-def _warn_of_old_prices(mart: Path, rows: "pa.Table", *, for_script: bool) -> "dict[str, Freshness]":
+def warn_of_old_prices(mart: Path, rows: "pa.Table", *, for_script: bool) -> "dict[str, Freshness]":
     """Print a line for each market of `rows` that is behind, above them or on stderr; the age of every market."""
     from market_pipeline.mart.ages import read_freshness
 

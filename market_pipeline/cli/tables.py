@@ -13,7 +13,7 @@ from rich.text import Text
 from market_pipeline.mart.report.sentences import price
 from market_pipeline.scores.verdicts import SURVIVORSHIP
 from market_pipeline.storage.returns import simple_returns
-from market_pipeline.storage.tables.forecasts import BASELINE
+from market_pipeline.storage.tables.forecasts import BASELINE, TAIL_LEVELS
 
 Row: TypeAlias = Mapping[str, Any]
 Cell: TypeAlias = str | Text
@@ -40,7 +40,7 @@ EXPLANATIONS = {
     "insufficient_data": "Too few forecasts have been scored to judge; until then the random walk is published.",
 }
 
-RIGHT = ("P(up)", "expected", "80 % range")
+RIGHT = ("P(up)", "expected", "80 % range", *(f"{100 * level:g} %" for level in TAIL_LEVELS))
 """Columns of numbers."""
 
 SAME = 5e-4
@@ -70,9 +70,9 @@ def print_signals(console: Console, signals: pa.Table) -> None:
             )
             for row in rows
         ]
-        return _table(f"Forecasts{days}", cells, narrow=narrow)
+        return table_of(f"Forecasts{days}", cells, narrow=narrow)
 
-    _print_fitting(console, table)
+    print_fitting(console, table)
 
 
 def print_forecast(console: Console, rows: pa.Table) -> None:
@@ -90,9 +90,9 @@ def print_forecast(console: Console, rows: pa.Table) -> None:
             )
             interval = f"{price(row['low_price'])} … {price(row['high_price'])}"
             cells.append(_outlook(row, expected, interval, narrow=narrow))
-        return _table("", cells, narrow=narrow)
+        return table_of("", cells, narrow=narrow)
 
-    _print_fitting(console, table)
+    print_fitting(console, table)
     horizons: dict[str, list[str]] = {}
     for row in signals:
         kept = row["verdict"] == "no_evidence" and row["model"] != BASELINE
@@ -118,13 +118,13 @@ def print_verdicts(console: Console, leaderboard: pa.Table) -> None:
         compared.setdefault((row["market"], row["model"], row["question"]), []).append(row)
     judged = [of_key for of_key in compared.values() if not _same_as_baseline(of_key)]
     horizons = sorted({row["horizon"] for of_key in judged for row in of_key})
-    wide = _table(title, [_skills(of_key, horizons, narrow=False) for of_key in judged], narrow=False)
-    if _fits(console, wide):
+    wide = table_of(title, [_skills(of_key, horizons, narrow=False) for of_key in judged], narrow=False)
+    if fits(console, wide):
         console.print(wide)
     else:
         for market, of_market in groupby(judged, lambda of_key: of_key[0]["market"]):
             cells = [_skills(of_key, horizons, narrow=True) for of_key in of_market]
-            console.print(_table(f"{title}, {market}", cells, narrow=True))
+            console.print(table_of(f"{title}, {market}", cells, narrow=True))
     if left_out := len(rows) - sum(map(len, judged)):
         console.print(f"[dim]Left out: {left_out} comparisons in which a model forecasts as the random walk does.[/]")
     console.print(f"[dim]{SURVIVORSHIP}[/]")
@@ -174,7 +174,7 @@ def _verdict(row: Row, *, narrow: bool) -> str:
     return f"{label} on any question" if row["verdict"] == "no_evidence" and not narrow else label
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> Table:
+def table_of(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> Table:
     """A table of cells by their column; all rows have the same columns."""
     table = Table(
         title=title or None,
@@ -192,11 +192,12 @@ def _table(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> T
     return table
 
 
-def _print_fitting(console: Console, table: Callable[..., Table]) -> None:
+def print_fitting(console: Console, table: Callable[..., Table]) -> None:
     """Print the wide table if it fits, else the narrow one."""
     wide = table(narrow=False)
-    console.print(wide if _fits(console, wide) else table(narrow=True))
+    console.print(wide if fits(console, wide) else table(narrow=True))
 
 
-def _fits(console: Console, table: Table) -> bool:
+def fits(console: Console, table: Table) -> bool:
+    """Whether a table is no wider than the terminal."""
     return Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width

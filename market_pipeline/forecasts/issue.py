@@ -19,7 +19,7 @@ from market_pipeline.models.forecasters.plugin import Plugin
 from market_pipeline.models.forecasters.protocol import Forecaster, Origins
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Days
-from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS, HORIZONS
+from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS, HORIZONS, TAILS
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +33,11 @@ class Issued(NamedTuple):
     """Rows of `tails`, of the models that claim the range and of the forecasts that have rows."""
     distributions: Mapping[str, Mapping[int, Distribution]]
     """By model and horizon; (symbols of the market, origins). The source of all rows."""
+
+    @property
+    def with_tails(self) -> pa.Table:
+        """The forecasts, each with its tail; NULL for those without one."""
+        return self.forecasts.join(self.tails.drop_columns("target_session"), list(TAILS.key))
 
 
 def issue(

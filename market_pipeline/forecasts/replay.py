@@ -24,7 +24,6 @@ from market_pipeline.models.features.panel import Panel
 from market_pipeline.prices.history import History, read_history
 from market_pipeline.storage.artifacts import Parameters, load
 from market_pipeline.storage.store import Store
-from market_pipeline.storage.tables.forecasts import TAILS
 from market_pipeline.storage.tables.indicators import NAMES
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -161,8 +160,7 @@ def reissued(known: Panel, market: Market, origin: dt.date, parameters: Mapping[
     """The forecasts of one origin with their tails, without when they were made."""
     cutoff = market.sessions_between(market.start, origin.replace(day=1) - dt.timedelta(days=1))[-1]
     issued = issue(known, market, np.array([origin], "datetime64[D]"), parameters, cutoff, dt.datetime.now(dt.UTC))
-    tails = issued.tails.drop_columns("target_session")
-    return issued.forecasts.drop_columns(["made_at", "mode"]).join(tails, list(TAILS.key))
+    return issued.with_tails.drop_columns(["made_at", "mode"])
 
 
 def without(rows: pa.Table, others: pa.Table) -> pa.Table:

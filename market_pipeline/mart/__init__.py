@@ -128,6 +128,24 @@ def ranks(
     return _rows("ranks", symbol=symbol, newest=newest, **filters)
 
 
+def tails(
+    symbol: str | None = None,
+    *,
+    market: str | None = None,
+    horizon: int | None = None,
+    model: str | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+    newest: bool = False,
+) -> "pd.DataFrame":
+    """Value at risk and expected shortfall at 1, 2.5 and 5 %, losses negative; arguments as of `forecasts`.
+
+    Of the models that claim the range; missing where too few past errors lie beyond a level.
+    """
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows("tails", symbol=symbol, newest=newest, **filters)
+
+
 def leaderboard() -> "pd.DataFrame":
     """Each model against the random walk, by market, horizon and question, with the verdict."""
     return _rows("leaderboard")

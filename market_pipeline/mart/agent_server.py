@@ -17,15 +17,16 @@ from market_pipeline.mart.guarded import MOST_ROWS, select
 from market_pipeline.mart.read import read_forecast, read_rows
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.schema import quoted
+from market_pipeline.storage.tables.scores import QUESTIONS
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
-INSTRUCTIONS = """\
+INSTRUCTIONS = f"""\
 Forecasts of daily market prices, each with a verdict against a random walk. Call freshness first: old forecasts are not
 forecasts of today. Where the verdict is not beats_baseline, nothing shows that a forecast is better than the random
-walk; a verdict holds for its own question only: return, direction, range or rank. Returns in tables are log returns,
-probabilities are fractions. Data of the source 'simulated' is made up. Nothing here is financial advice."""
+walk; a verdict holds for its own question only: {", ".join(QUESTIONS)}. Returns in tables are log
+returns, probabilities are fractions. Data of the source 'simulated' is made up. Nothing here is financial advice."""
 
 TABLES = """
 select table_name as name, comment as description from duckdb_tables() where not internal

@@ -15,8 +15,8 @@ import pyarrow as pa
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.publication import REPLACED, UNPUBLISHED
-from market_pipeline.storage.tables.forecasts import FORECASTS
-from market_pipeline.storage.tables.scores import DAILY_SCORES
+from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS
+from market_pipeline.storage.tables.scores import DAILY_SCORES, VERDICTS
 from market_pipeline.storage.unusable import UNUSABLE, refuse
 
 FILTERS = {
@@ -44,6 +44,35 @@ from signals s join prices p on p.market = s.market and p.symbol = s.symbol and 
 where upper(s.symbol) = upper($symbol) order by s.market, s.horizon
 """
 
+
+RISK = """
+with newest as (select market, max(origin) as origin from forecasts where model = $walk group by market),
+known as (select distinct market, horizon, model from forecasts semi join newest using (market, origin)),
+champion as (
+    select market, horizon, max_by(model, since) as model from champions where question = 'tail' group by all
+),
+selected as (
+    select w.market, w.horizon, coalesce(k.model, w.model) as model
+    from known w left join champion c using (market, horizon)
+    left join known k on k.market = w.market and k.horizon = w.horizon and k.model = c.model
+    where w.model = $walk
+),
+judged as (select market, horizon, model, verdict from leaderboard where question = 'tail'),
+tested as (
+    select market, horizon, if(bool_or(verdict <> $insufficient), $no_evidence, $insufficient)
+        as of_walk from judged group by all
+)
+select market, symbol, origin as as_of, horizon, f.target_session, model, q10 as low_80, q90 as high_80,
+    t.* exclude (market, symbol, origin, horizon, target_session, model),
+    coalesce(verdict, of_walk, $insufficient) as verdict
+from forecasts f join newest using (market, origin) join selected using (market, horizon, model)
+left join tails t using (market, symbol, origin, horizon, model)
+left join judged using (market, horizon, model) left join tested using (market, horizon)
+where $symbol is null or upper(symbol) = upper($symbol) order by market, symbol, horizon
+"""
+"""The newest forecast of each horizon's champion of the tail, or of the random walk where there is none."""
+
+_, NO_EVIDENCE, _, INSUFFICIENT_DATA = VERDICTS
 
 CORRUPT = "Corrupt database"
 """How DuckDB begins to report a damaged block, without the name of the file."""
@@ -103,6 +132,23 @@ def read_forecast(mart: Path, symbol: str) -> pa.Table:
     """The signals of one symbol with their prices; raises MarketPipelineError when it has none."""
     rows = query(mart, ONE_SYMBOL, {"symbol": symbol})
     if not rows.num_rows:
+        raise MarketPipelineError(f"The mart has no forecast of {symbol!r}. {_nearest(symbol, read_symbols(mart))}")
+    return rows
+
+
+def read_risk(mart: Path, symbol: str | None = None) -> pa.Table:
+    """The newest tails of one symbol or of all, by the champion of `tail`, with the verdict on it.
+
+    Raises MarketPipelineError for a symbol without a forecast, and for a mart that an earlier version published.
+    """
+    if not query(mart, "select 1 from duckdb_tables() where table_name = 'tails'").num_rows:
+        raise MarketPipelineError(
+            f"The mart {mart} was published by an earlier version, without tails. Publish it again: market-pipeline "
+            "backfill --assets mart."
+        )
+    words = {"walk": BASELINE, "no_evidence": NO_EVIDENCE, "insufficient": INSUFFICIENT_DATA}
+    rows = query(mart, RISK, {"symbol": symbol, **words})
+    if symbol is not None and not rows.num_rows:
         raise MarketPipelineError(f"The mart has no forecast of {symbol!r}. {_nearest(symbol, read_symbols(mart))}")
     return rows
 

@@ -17,6 +17,7 @@ from market_pipeline.scores.backtest import TREND_QUESTIONS, strategies
 from market_pipeline.scores.calibration import pit_counts
 from market_pipeline.scores.champions import champions as champion_history
 from market_pipeline.scores.daily_means import daily_means, losses_by_question
+from market_pipeline.scores.exceedances import exceedance_tests, origins_apart
 from market_pipeline.scores.further_tests import further_tests
 from market_pipeline.scores.losses import score, score_ranks
 from market_pipeline.scores.multiplicity import retired_comparisons, settings_of
@@ -30,10 +31,20 @@ from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
-FORECASTS_FOR = "select * from forecasts where market = $market and target_session between $first and $last"
+FORECASTS_FOR = """
+select f.*, t.* exclude (market, symbol, origin, horizon, target_session, model)
+from forecasts f left join tails t using (market, symbol, origin, horizon, model)
+where f.market = $market and f.target_session between $first and $last
+"""
 RANKS_FOR = "select * from ranks where market = $market and target_session between $first and $last"
 DAILY = "select * exclude (market) from daily_scores where market = $market"
 RANK_SCORES = "select * exclude (market) from rank_scores where market = $market"
+TAIL_OUTCOMES = """
+select s.symbol, s.origin, s.horizon, s.model, realised, var_025, es_025, exceeded_025, exceeded_01
+from scores s join tails using (market, symbol, origin, horizon, model)
+where s.market = $market and s.horizon = $horizon and s.model = $model and s.origin in (select unnest($origins))
+    and var_025 is not null
+"""
 PIT = "select * exclude (market) from pit where market = $market"
 TRIED = "select model, settings from tried where market = $market"
 VERDICTS = "select * exclude (market) from leaderboard where market = $market"
@@ -140,12 +151,26 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         rows = verdicts(comparisons, retired)
         champions = champion_history(comparisons, market.sessions, retired)
         tests = further_tests(comparisons, champions, daily)
+        tests = pa.concat_tables([tests, exceedance_tests(tail_outcomes(warehouse, market, losses))])
         tables = {"leaderboard": rows, "champions": champions, "tests": tests}
         warehouse.write(market.name, partial(replace_tables, tables=tables, tried=settings))
         metadata = {"comparisons of retired settings": retired, **leaderboard_metadata(rows, champions, losses, pit)}
         return dg.MaterializeResult(metadata=lineage_of(market.name, LEADERBOARD) | metadata)
 
     return leaderboard
+
+
+def tail_outcomes(warehouse: Warehouse, market: Market, losses: pa.Table) -> Iterator[pa.Table]:
+    """What `exceedance_tests` reads, one model and horizon at a time: of the random walk and of all that have tails."""
+    judged = losses.filter(pc.field("question") == "tail")
+    if not judged.num_rows:
+        return
+    newest = np.datetime64(pc.max(judged["origin"]).as_py(), "D")
+    for horizon in HORIZONS:
+        apart = origins_apart(market.sessions, newest, horizon).tolist()
+        for model in (BASELINE, *sorted(judged["model"].unique().to_pylist())):
+            named = {"market": market.name, "horizon": horizon, "model": model, "origins": apart}
+            yield warehouse.read(TAIL_OUTCOMES, named)
 
 
 def replace_tables(transaction: Transaction, tables: Mapping[str, pa.Table], tried: pa.Table | None = None) -> None:

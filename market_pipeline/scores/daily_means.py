@@ -7,15 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from market_pipeline.storage.tables.forecasts import BASELINE, RANGES
-from market_pipeline.storage.tables.scores import LOSSES
+from market_pipeline.storage.tables.forecasts import BASELINE, RANGES, TAILS_AT
+from market_pipeline.storage.tables.scores import LOSSES, OF_SYMBOLS
 
 FORECAST = ["symbol", "origin", "horizon", "target_session"]
 """Columns that name a forecast, whichever model made it."""
 
 DAY = ["target_session", "origin", "horizon", "model"]
 
-MEANS = [loss for question, loss in LOSSES.items() if question != "rank"]
+MEANS = [LOSSES[question] for question in OF_SYMBOLS]
+
+UNIT = pa.decimal128(38, 0)
 
 UNITS = 1e15
 """Losses are summed as whole numbers of 1 / UNITS. Such sums are exact, so the order of rows does not matter."""
@@ -29,12 +31,20 @@ def daily_means(forecasts: pa.Table, scores: pa.Table) -> pa.Table:
     losses = {name: _in_units(scores[name]) for name in MEANS}
     products = {"product": _in_units(pc.if_else(forecast_of_zero, pa.scalar(None, pa.float64()), product))}
     shares = {f"covered_{percent}": scores[f"covered_{percent}"] for percent in RANGES}
+    shares |= {f"exceeded_{name}": scores[f"exceeded_{name}"] for name in TAILS_AT}
     shares |= {"rose": rose, "called_up": called_up, "called_up_and_rose": pc.and_(rose, called_up)}
     rows = pa.table({name: scores[name] for name in [*FORECAST, "model"]} | losses | products | shares)
     baseline = rows.filter(pc.field("model") == BASELINE).select([*FORECAST, *MEANS])
     baseline = baseline.rename_columns([*FORECAST, *(f"baseline_{name}" for name in MEANS)])
     exact = [*MEANS, *baseline.column_names[len(FORECAST) :], "product"]
-    days = rows.join(baseline, FORECAST, join_type="inner").group_by(DAY)
+    paired = rows.join(baseline, FORECAST, join_type="inner")
+    for one, other in ((name, f"baseline_{name}") for name in MEANS):
+        both = pc.and_(pc.is_valid(paired[one]), pc.is_valid(paired[other]))
+        for name in (one, other):  # a tail that only one of them has is in neither mean
+            paired = paired.set_column(
+                paired.column_names.index(name), name, pc.if_else(both, paired[name], pa.scalar(None, UNIT))
+            )
+    days = paired.group_by(DAY)
     days = days.aggregate([(name, how) for name in exact for how in ("sum", "count")] + [(s, "mean") for s in shares])
     means = {name: _mean(days[f"{name}_sum"], days[f"{name}_count"]) for name in exact}
     means |= {name: days[f"{name}_mean"] for name in shares}
@@ -44,14 +54,16 @@ def daily_means(forecasts: pa.Table, scores: pa.Table) -> pa.Table:
 def losses_by_question(daily: pa.Table, ranks: pa.Table) -> pa.Table:
     """Each question's loss and the baseline's by horizon, model and origin, from rows of daily_scores and rank_scores.
 
-    Columns horizon, model, question, origin, loss, baseline_loss; without the baseline's own rows.
+    Columns horizon, model, question, origin, loss, baseline_loss; without the baseline's own rows, and without those of
+    origins that have no loss.
     """
     baseline = ranks.filter(pc.field("model") == BASELINE).select(["origin", "horizon", "rps"])
     baseline = baseline.rename_columns(["origin", "horizon", "baseline_rps"])
     paired = ranks.join(baseline, ["origin", "horizon"], join_type="inner")
     tables = []
     for question, loss in LOSSES.items():
-        rows = (paired if question == "rank" else daily).filter(pc.field("model") != BASELINE)
+        rows = (daily if question in OF_SYMBOLS else paired).filter(pc.field("model") != BASELINE)
+        rows = rows.filter(pc.field(loss).is_valid())
         columns = {name: rows[name] for name in ("horizon", "model", "origin")}
         columns |= {"question": pa.repeat(question, rows.num_rows)}
         tables.append(pa.table(columns | {"loss": rows[loss], "baseline_loss": rows[f"baseline_{loss}"]}))
@@ -59,7 +71,7 @@ def losses_by_question(daily: pa.Table, ranks: pa.Table) -> pa.Table:
 
 
 def _in_units(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.round(pc.multiply(values, UNITS), round_mode="half_towards_infinity").cast(pa.decimal128(38, 0))
+    return pc.round(pc.multiply(values, UNITS), round_mode="half_towards_infinity").cast(UNIT)
 
 
 def _mean(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:

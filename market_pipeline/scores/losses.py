@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from market_pipeline.models.forecasters.ranking import LEAST_SYMBOLS, quintile_of
 from market_pipeline.storage.grids import Grid
-from market_pipeline.storage.tables.forecasts import CHANCES, LEVELS, QUANTILES, RANGES
+from market_pipeline.storage.tables.forecasts import CHANCES, LEVELS, QUANTILES, RANGES, TAILS_AT
 from market_pipeline.storage.tables.scores import RANK_SCORES, SCORES
 
 Quintiles: TypeAlias = npt.NDArray[np.int64]
@@ -30,7 +30,8 @@ WEIGHTS = (_borders[2:] - _borders[:-2]) / 2
 def score(forecasts: pa.Table) -> pa.Table:
     """Rows of `scores`, one for each of `forecasts`, in their order.
 
-    `forecasts` are rows of `forecasts` with their log return as `realised`, as `with_outcomes` gives them.
+    `forecasts` are rows of `forecasts` with the value at risk and the shortfall of `tails` beside them, NULL where
+    there is none, and with their log return as `realised`, as `with_outcomes` gives them.
     """
     columns = {name: forecasts[name] for name in SCORES.schema.names if name in forecasts.column_names}
     realised, quantiles = forecasts["realised"].to_numpy(), quantiles_of(forecasts)
@@ -43,7 +44,11 @@ def score(forecasts: pa.Table) -> pa.Table:
     }
     for percent, (low, high) in RANGES.items():
         columns[f"covered_{percent}"] = pa.array((named[low] <= realised) & (realised <= named[high]))
-    return pa.table(columns)
+    for name, level in TAILS_AT.items():
+        var, shortfall = (forecasts[f"{kind}_{name}"].to_numpy() for kind in ("var", "es"))
+        columns[f"fz_{name}"] = pa.array(fissler_ziegel(var, shortfall, realised, level), from_pandas=True)
+        columns[f"exceeded_{name}"] = pa.array(realised < var, mask=np.isnan(var))
+    return pa.table(columns).select(SCORES.schema.names)
 
 
 def score_ranks(forecasts: pa.Table) -> pa.Table:

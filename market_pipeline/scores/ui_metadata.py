@@ -11,7 +11,7 @@ from market_pipeline.orchestration.plots import RangeChart, range_charts, reliab
 from market_pipeline.orchestration.ui_metadata import Numbers, image, markdown_table
 from market_pipeline.prices.history import History
 from market_pipeline.scores.signals import Selected
-from market_pipeline.scores.verdicts import BEATS_BASELINE, SURVIVORSHIP, WORSE
+from market_pipeline.scores.verdicts import BEATS_BASELINE, SURVIVORSHIP, WORSE, skill_of
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import BASELINE, LEVELS
@@ -27,7 +27,8 @@ CHARTS, PAST_SESSIONS = 6, 60
 def session_numbers(scores: pa.Table) -> Numbers:
     """For each target session the rows, the coverage of the 80 % ranges less 0.8, and the skill of the ranges.
 
-    Over all models and horizons; the skill is 1 less the mean CRPS of the models over that of the random walk.
+    And the share of outcomes beyond the value at risk at 2.5 %, less 0.025. Over all models and horizons; the skill is
+    1 less the mean CRPS of the models over that of the random walk.
     """
     numbers = {}
     for day, rows in scores.to_pandas().groupby("target_session"):
@@ -37,6 +38,7 @@ def session_numbers(scores: pa.Table) -> Numbers:
             "dagster/partition_row_count": len(rows),
             "coverage of 80 % ranges, less 0.8": float(rows["covered_80"].mean() - 0.8),
             "skill of ranges": float(1 - models / baseline) if baseline > 0 else float("nan"),
+            "exceedances of var_025, less 0.025": float(rows["exceeded_025"].dropna().astype(float).mean() - 0.025),
         }
     return numbers
 
@@ -45,7 +47,7 @@ def leaderboard_metadata(rows: pa.Table, champions: pa.Table, losses: pa.Table, 
     """Verdicts, champions, and plots of calibration and of skill over time."""
     plots = {
         f"skill over time: {question}": image(skill_over_time(skill, question), f"Skill so far by origin, {question}")
-        for question in ("range", "return")
+        for question in ("range", "tail", "return")
         if (skill := skill_so_far(losses, question))
     }
     if below := shares_below(pit):
@@ -90,9 +92,10 @@ def skill_so_far(losses: pa.Table, question: str) -> dict[int, dict[str, tuple[D
     chosen = losses.filter(pc.field("question") == question)
     skill: dict[int, dict[str, tuple[Days, Grid]]] = {}
     for (horizon, model), rows in chosen.sort_by("origin").to_pandas().groupby(["horizon", "model"]):
-        loss, baseline = rows["loss"].to_numpy().cumsum(), rows["baseline_loss"].to_numpy().cumsum()
+        count = np.arange(1, len(rows) + 1)
+        loss, baseline = (rows[name].to_numpy().cumsum() / count for name in ("loss", "baseline_loss"))
         origins = rows["origin"].to_numpy().astype("datetime64[D]")
-        skill.setdefault(int(horizon), {})[str(model)] = (origins, 1 - loss / np.where(baseline > 0, baseline, np.nan))
+        skill.setdefault(int(horizon), {})[str(model)] = (origins, skill_of(question, loss, baseline))
     return skill
 
 

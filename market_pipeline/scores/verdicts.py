@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
-from market_pipeline.storage.tables.scores import LEADERBOARD, VERDICTS
+from market_pipeline.storage.tables.scores import DIFFERENCES, LEADERBOARD, VERDICTS
 
 LEAST_ORIGINS = 60
 """Origins that a verdict needs: a quarter of daily ones."""
@@ -62,9 +63,9 @@ class Comparison:
 
     @property
     def skill(self) -> float | None:
-        """1 less the ratio of mean losses; None when the baseline loses nothing."""
-        baseline = float(self.baseline_loss.mean())
-        return 1 - float(self.loss.mean()) / baseline if baseline > 0 else None
+        """As `skill_of` the mean losses; None when the baseline loses nothing."""
+        found = float(skill_of(self.question, self.loss.mean(), self.baseline_loss.mean()))
+        return found if np.isfinite(found) else None
 
     @property
     def p_value(self) -> float:
@@ -75,6 +76,19 @@ class Comparison:
     def p_value_worse(self) -> float:
         """One-sided, that the loss is larger than the baseline's."""
         return diebold_mariano(self.baseline_loss - self.loss, self.overlap)
+
+
+def skill_of(question: str, loss: npt.ArrayLike, baseline_loss: npt.ArrayLike) -> Grid:
+    """By how much mean losses are smaller than the baseline's, of any shape: 1 less their ratio.
+
+    Of a question in DIFFERENCES, 1 less the exponential of their difference. The expected FZ0 loss of a right tail is
+    the logarithm of its shortfall, so this is by how much smaller the shortfall of a right tail with this loss is. NaN
+    when the baseline loses nothing.
+    """
+    one, other = np.asarray(loss, np.float64), np.asarray(baseline_loss, np.float64)
+    if question in DIFFERENCES:
+        return np.asarray(1 - np.exp(one - other))
+    return np.asarray(1 - one / np.where(other > 0, other, np.nan))
 
 
 def leaderboard(comparisons: Sequence[Comparison], retired: int = 0) -> pa.Table:
@@ -124,7 +138,7 @@ def comparisons_of(losses: pa.Table, sessions: Days) -> list[Comparison]:
             model=str(model),
             question=str(question),
             position=position,
-            loss=np.where(np.abs(loss - baseline_loss) <= ROUNDING * baseline_loss, baseline_loss, loss),
+            loss=np.where(np.abs(loss - baseline_loss) <= ROUNDING * np.abs(baseline_loss), baseline_loss, loss),
             baseline_loss=baseline_loss,
             # Origins that are nearer than the horizon have target sessions in common.
             overlap=-(-int(horizon) // max(spacing, 1)) - 1,

@@ -27,7 +27,13 @@ SINCE_3 = {
     "ledger": "select *, null::varchar[] as symbols, null::varchar as libraries, null::varchar as plugins "
     "from old.ledger",
 }
-CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3, 2: SINCE_3, 3: {}}
+SINCE_4 = {
+    "scores": "select *, null::double as fz_01, null::double as fz_025, null::double as fz_05, "
+    "null::boolean as exceeded_01, null::boolean as exceeded_025, null::boolean as exceeded_05 from old.scores",
+    "daily_scores": "select *, null::double as fz_025, null::double as baseline_fz_025, null::double as exceeded_01, "
+    "null::double as exceeded_025, null::double as exceeded_05 from old.daily_scores",
+}
+CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3 | SINCE_4, 2: SINCE_3 | SINCE_4, 3: SINCE_4}
 """For each older version the tables that differ from today's, with the query that makes today's rows of them.
 
 The query reads from the schema `old`; a table that is not named is copied column by column, and one that the older

@@ -143,10 +143,15 @@ def test_a_lake_of_an_older_version_is_upgraded(warehouse: Warehouse, settings: 
         lake.execute(f"alter table ledger drop column {column}")
     lake.execute("insert into ledger values ('m', '2024-01-02', 'live', now()::timestamp, 'code', 'models', 'bars')")
     lake.execute("drop table tails")
+    for table in ("scores", "daily_scores"):
+        for name in WAREHOUSE[table].names:
+            if name.split("_")[0] in {"fz", "exceeded"} or name == "baseline_fz_025":
+                lake.execute(f"alter table {table} drop column {name}")
     lake.execute("update origin_of_data set schema_version = 2")
     _current.clear()
     assert warehouse.read("select symbols from ledger")["symbols"].to_pylist() == [None]
     assert warehouse.read("from tails").num_rows == 0
+    assert warehouse.read("from scores").column_names == list(WAREHOUSE["scores"].names)
     assert warehouse.schema_version() == SCHEMA_VERSION
     lake.execute(f"update origin_of_data set schema_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(WarehouseError, match="a newer one wrote it"):

@@ -30,6 +30,10 @@ OTHER_FORECASTS = """
 update forecasts set q025 = 3 * q025, q10 = 3 * q10, q90 = 3 * q90, q975 = 3 * q975 where model = 'random_walk';
 insert into forecasts select * replace (origin - 1 as origin, 2 * q10 as q10) from forecasts
 """
+TAILS = """
+insert into tails select market, symbol, origin, horizon, target_session, model, 1.5 * q025, 2 * q025, q025, 1.4 * q025,
+    q05, 1.2 * q05 from forecasts
+"""
 SIGNALS = """
 insert into signals
 select market, symbol, origin, horizon, 'up', p_up, mean, q10, q90, model, 'beats_baseline', 'return'
@@ -44,8 +48,9 @@ insert into leaderboard values
     ('stocks', 5, 'random_walk', 'return', 240, 0.0106, 0.0106, 0, null, null, 'no_evidence')
 """
 SCORED = """
-insert into scores select 'stocks', 'AAA', date '2024-01-01' + n::integer, 1, date '2024-01-02' + n::integer, 'linear',
-    0, 0, 0, 0, 0, n < 48, n < 83, n < 97 from range(100) as r(n);
+insert into scores by name select 'stocks' as market, 'AAA' as symbol, date '2024-01-01' + n::integer as origin,
+    1 as horizon, date '2024-01-02' + n::integer as target_session, 'linear' as model, n < 48 as covered_50,
+    n < 83 as covered_80, n < 97 as covered_95 from range(100) as r(n);
 insert into daily_scores by name select market, target_session, origin, horizon, model, 1 as symbols, covered_50,
     covered_80, covered_95 from scores
 """

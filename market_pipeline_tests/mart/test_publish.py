@@ -37,10 +37,10 @@ CONTRACT = {
     "tails": "market symbol origin horizon target_session model var_01 es_01 var_025 es_025 var_05 es_05",
     "ranks": "market symbol origin horizon target_session model p_q1 p_q2 p_q3 p_q4 p_q5",
     "scores": "market symbol origin horizon target_session model realised abs_error squared_error crps brier "
-    "covered_50 covered_80 covered_95",
+    "covered_50 covered_80 covered_95 fz_01 fz_025 fz_05 exceeded_01 exceeded_025 exceeded_05",
     "daily_scores": "market target_session origin horizon model symbols squared_error brier crps "
     "baseline_squared_error baseline_brier baseline_crps covered_50 covered_80 covered_95 rose called_up "
-    "called_up_and_rose product",
+    "called_up_and_rose product fz_025 baseline_fz_025 exceeded_01 exceeded_025 exceeded_05",
     "rank_scores": "market origin horizon model rps",
     "leaderboard": "market horizon model question n_origins loss baseline_loss skill p_value p_adjusted verdict",
     "signals": "market symbol as_of horizon trend p_up expected_return low_80 high_80 model verdict question",

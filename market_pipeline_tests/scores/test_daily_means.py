@@ -19,6 +19,7 @@ def tables(*rows: dict[str, object]) -> tuple[pa.Table, pa.Table]:
     key = {"symbol": "A", "origin": ORIGIN, "horizon": 1, "target_session": ORIGIN + dt.timedelta(days=1)}
     losses = dict.fromkeys(("realised", "squared_error", "brier", "crps", "mean"), 0.0)
     covered = dict.fromkeys(("covered_50", "covered_80", "covered_95"), True)
+    covered |= {"fz_025": -3.0, **dict.fromkeys(("exceeded_01", "exceeded_025", "exceeded_05"), False)}
     table = pa.Table.from_pylist(
         [{**key, "model": "random_walk", **losses, **covered, "p_up": 0.5, **row} for row in rows]
     )
@@ -42,6 +43,25 @@ def test_losses_are_averaged_over_symbols_and_origins_that_both_forecast() -> No
     assert set(found) == {"random_walk", "linear"}
     assert (found["linear"]["symbols"], found["random_walk"]["symbols"]) == (1, 2)
     assert (found["linear"]["crps"], found["linear"]["baseline_crps"]) == (0.1, 0.5)
+
+
+def test_a_tail_that_only_one_of_them_has_is_in_neither_mean() -> None:
+    rows = [
+        *of("random_walk", "A", 0.5, fz_025=-2.0, exceeded_025=True),
+        *of("random_walk", "B", 0.5, fz_025=None, exceeded_025=None),
+        *of("random_walk", "C", 0.5, fz_025=-4.0),
+        *of("har", "AB", 0.1, fz_025=-2.5, exceeded_025=True),
+        *of("har", "C", 0.1, fz_025=None, exceeded_025=None),
+        *of("linear", "AB", 0.1, fz_025=None, exceeded_025=None),
+    ]
+    found = {row["model"]: row for row in daily_means(*tables(*rows)).to_pylist()}
+    means = {model: (row["fz_025"], row["baseline_fz_025"], row["exceeded_025"]) for model, row in found.items()}
+    assert means == {"random_walk": (-3.0, -3.0, 0.5), "har": (-2.5, -2.0, 1.0), "linear": (None, None, None)}
+    assert found["har"]["crps"] == 0.1
+    daily = daily_means(*tables(*rows))
+    no_ranks = daily.select(["origin", "horizon", "model", "crps"]).rename_columns({"crps": "rps"}).slice(0, 0)
+    losses = losses_by_question(daily, no_ranks)
+    assert [row["model"] for row in losses.to_pylist() if row["question"] == "tail"] == ["har"]
 
 
 def test_a_probability_of_exactly_one_half_is_no_forecast_of_a_rise() -> None:
@@ -95,6 +115,7 @@ def test_each_question_has_its_loss_beside_the_baselines() -> None:
     losses = losses_by_question(daily, ranks)
     assert {(row["question"], row["model"], row["loss"], row["baseline_loss"]) for row in losses.to_pylist()} == {
         *((question, "linear", 0.1, 0.5) for question in ("return", "direction", "range")),
+        ("tail", "linear", -3.0, -3.0),
         ("rank", "joint", 0.15, 0.16),
     }
     assert losses_by_question(daily.slice(0, 0), ranks.slice(0, 0)).num_rows == 0
@@ -119,9 +140,11 @@ def test_they_are_the_means_of_every_score(pipeline: Pipeline) -> None:
     walk = every[every["model"] == "random_walk"].drop(columns="model")
     paired = every.merge(walk, on=["symbol", "origin", "horizon"], suffixes=("", "_of_walk"))
     rose, called = paired["realised"] > 0, paired["p_up"] > 0.5
+    paired["fz_025_of_walk"] = paired["fz_025_of_walk"].where(paired["fz_025"].notna())
+    assert paired["fz_025"].notna().any()
     product = 2 * paired["realised"] * paired["mean"].where(paired["mean"] != 0)
     paired = paired.assign(rose=rose, called_up=called, called_up_and_rose=rose & called, product=product)
-    columns = {f"baseline_{loss}": f"{loss}_of_walk" for loss in ("squared_error", "brier", "crps")}
+    columns = {f"baseline_{loss}": f"{loss}_of_walk" for loss in ("squared_error", "brier", "crps", "fz_025")}
     columns |= {name: name for name in set(stored.columns) - {"symbols", *columns}}
     days = paired.groupby(DAY)
     expected = pd.DataFrame({name: days[column].mean() for name, column in columns.items()})

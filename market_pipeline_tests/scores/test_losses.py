@@ -13,6 +13,7 @@ from market_pipeline.storage.tables.forecasts import CHANCES, LEVELS, QUANTILES
 from market_pipeline.storage.tables.scores import SCORES
 
 NORMAL = norm.ppf(LEVELS)
+TAIL = {"var_01": None, "es_01": None, "var_025": -2.0, "es_025": -2.3, "var_05": -1.6, "es_05": -2.1}
 
 
 def forecasts(quantiles: np.ndarray, realised: np.ndarray, mean: float = 0.0, p_up: float = 0.5) -> pa.Table:
@@ -27,6 +28,7 @@ def forecasts(quantiles: np.ndarray, realised: np.ndarray, mean: float = 0.0, p_
             "mean": pa.array([mean] * count, pa.float64()),
             "p_up": pa.array([p_up] * count, pa.float64()),
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
+            **{name: pa.array([tail] * count, pa.float64()) for name, tail in TAIL.items()},
             "realised": realised,
         }
     )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from market_pipeline.scores.losses import fissler_ziegel
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 
 
@@ -65,3 +66,18 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
 def test_benjamini_hochberg_by_hand() -> None:
     np.testing.assert_allclose(benjamini_hochberg([0.01, 0.04, 0.03, 0.5]), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert benjamini_hochberg([]) == []
+
+
+@pytest.mark.parametrize("origins", [60, 250])
+def test_of_equally_good_tails_few_pass_as_better(origins: int) -> None:
+    """Losses of tails are skewed: a few exceedances decide. Both scales are wrong by as much, independently."""
+    draw = np.random.default_rng(11)
+    passed, markets = 0, 500
+    for _ in range(markets):
+        realised = draw.standard_t(4, (10, origins)) * np.sqrt(0.5) * np.exp(draw.normal(0, 0.3, origins))
+        losses = [
+            fissler_ziegel(-1.96 * scale, -2.5 * scale, realised, 0.025).mean(axis=0)
+            for scale in np.exp(draw.normal(0, 0.2, (2, 10, origins)))
+        ]
+        passed += diebold_mariano(losses[0] - losses[1], 0) < 0.05
+    assert passed / markets < 0.07

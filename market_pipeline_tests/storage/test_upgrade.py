@@ -14,6 +14,7 @@ from market_pipeline.errors import WarehouseError
 from market_pipeline.storage import upgrade as upgrading
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.tables.forecasts import TAILS_AT
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, stored_version
 
 FIRST_SCHEMA = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
@@ -52,13 +53,18 @@ SPECIAL = {
 }
 ROWS = 400
 
-ADDED = {"ledger": ("symbols", "libraries", "plugins")}
+EXCEEDED = tuple(f"exceeded_{name}" for name in TAILS_AT)
+ADDED = {
+    "ledger": ("symbols", "libraries", "plugins"),
+    "scores": (*(f"fz_{name}" for name in TAILS_AT), *EXCEEDED),
+    "daily_scores": ("fz_025", "baseline_fz_025", *EXCEEDED),
+}
 """Columns that version 1 did not have."""
 
 FIRST_TABLES = [name for name in WAREHOUSE if f"create table if not exists {name} (" in FIRST_SCHEMA]
 """Today's tables that version 1 had."""
 
-DECLARED = (4, "2f25a356924548bd")
+DECLARED = (4, "e64dd16d551857f0")
 """The schema version and the digest of all declarations that belongs to it."""
 
 
@@ -184,7 +190,7 @@ def test_a_copy_that_differs_stops_the_upgrade(tmp_path: Path, monkeypatch: pyte
     path = old_warehouse(tmp_path)
     before = digests(path)
     query = f"{upgrading.CONVERSIONS[1]['ledger']} where mode = 'live'"
-    monkeypatch.setattr(upgrading, "CONVERSIONS", {1: {"ledger": query}})
+    monkeypatch.setattr(upgrading, "CONVERSIONS", {1: upgrading.CONVERSIONS[1] | {"ledger": query}})
     upgraded = opened(path)  # a conversion is the new content
     assert upgraded.read("select count(*) as n from ledger")["n"][0].as_py() == ROWS // 2
     other = tmp_path / "other"

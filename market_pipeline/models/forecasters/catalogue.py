@@ -45,11 +45,18 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     ENSEMBLE: ("range",),
     JOINT: ("rank",),
 }
+_CLAIMS = {
+    model: (*claims, "tail") if "range" in claims and "tail" not in claims else claims
+    for model, claims in _CLAIMS.items()
+}
 
 MODELS = tuple(_CLAIMS)
 """The names of all models."""
 
 
 def claims_of(model: str) -> tuple[str, ...]:
-    """The questions for which a model may be selected; CLAIMS for one that is not there any more."""
+    """The questions for which a model may be selected; CLAIMS for one that is not there any more.
+
+    Who claims the range claims its tail.
+    """
     return _CLAIMS.get(model, CLAIMS)

@@ -3,16 +3,24 @@
 from dataclasses import replace
 
 from market_pipeline.storage.schema import Column, Table
-from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES
+from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES, TAILS_AT
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
 from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
 
 # fmt: off
 
-LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps"}
+LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps", "tail": "fz_025"}
 """Each question with the loss that answers it."""
 
 QUESTIONS = tuple(LOSSES)
+
+OF_SYMBOLS = ("return", "direction", "range", "tail")
+"""Questions whose losses are of one symbol each, so that `daily_scores` has their means."""
+
+DIFFERENCES = ("tail",)
+"""Questions whose loss is a logarithm, which may be negative: its differences count, and no ratio is formed."""
+
+TAIL_LOSS = "tail: FZ0 loss at 2.5 %"
 
 SIGNAL_QUESTIONS = ("return", "direction", "range")
 """Those that a signal answers: its model is champion of one of them, or the random walk."""
@@ -21,7 +29,19 @@ VERDICTS = ("beats_baseline", "no_evidence", "worse", "insufficient_data")
 
 TRENDS = ("up", "flat", "down")
 
-FURTHER_TESTS = ("clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins")
+TAIL_TESTS = {
+    "kupiec": "are exceedances of var_025 as many as they should be",
+    "christoffersen_independence": "does an exceedance not follow another more often than otherwise",
+    "christoffersen": "both of these",
+    "dynamic_quantile": "do earlier exceedances and the value at risk itself not predict them",
+    "shortfall": "are the losses beyond var_025 no larger than es_025",
+    "traffic_light": "how many symbols have more exceedances of var_01 than a right model seldom has",
+}
+"""Tests of tails, and what each asks."""
+
+FURTHER_TESTS = (
+    "clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins", *TAIL_TESTS,
+)
 
 PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
 """The ten pieces that nine quantiles cut a distribution into, lowest first."""
@@ -61,6 +81,18 @@ SCORES = Table(
                    f"What happened lay between {low} and {high}", sources=(*_forecast(low, high), *_OUTCOME))
             for percent, (low, high) in RANGES.items()
         ),
+        *(
+            Column(f"fz_{name}", "double",
+                   f"FZ0 loss of value at risk and expected shortfall at {level:g}; smaller is better, also below 0; "
+                   "NULL without a tail", nullable=True, sources=(f"tails.var_{name}", f"tails.es_{name}", *_OUTCOME))
+            for name, level in TAILS_AT.items()
+        ),
+        *(
+            Column(f"exceeded_{name}", "boolean",
+                   f"What happened lay below var_{name}; NULL without a tail", nullable=True,
+                   sources=(f"tails.var_{name}", *_OUTCOME))
+            for name in TAILS_AT
+        ),
     ),
     key=("symbol", "origin", "horizon", "model"),
     partition="target_session",
@@ -93,6 +125,15 @@ DAILY_SCORES = Table(
         Column("product", "double",
                "Mean of twice the return times its forecast, over forecasts that are not zero: what the test of "
                "Clark & West needs; NULL where all are zero", nullable=True),
+        Column("fz_025", "double",
+               "Mean FZ0 loss at 2.5 %, of the symbols where both have a tail; NULL without one", nullable=True),
+        Column("baseline_fz_025", "double", "fz_025 of the random walk, for the same symbols", nullable=True),
+        *(
+            Column(f"exceeded_{name}", "double",
+                   f"Share of what happened that lay below var_{name}; NULL without a tail", nullable=True,
+                   check="between 0 and 1")
+            for name in TAILS_AT
+        ),
     ),
     key=("target_session", "horizon", "model"),
     partition="target_session",
@@ -125,9 +166,9 @@ RANK_SCORES = Table(
     partition="origin",
 )
 
-_JUDGED = tuple(f"scores.{loss}" for loss in ("squared_error", "brier", "crps"))
+_JUDGED = tuple(f"scores.{LOSSES[question]}" for question in OF_SYMBOLS)
 _QUESTION = Column("question", "varchar",
-       "return: squared error; direction: Brier; range: CRPS; rank: RPS", check=_among(QUESTIONS))
+       f"return: squared error; direction: Brier; range: CRPS; rank: RPS; {TAIL_LOSS}", check=_among(QUESTIONS))
 
 LEADERBOARD = Table(
     "leaderboard",
@@ -143,7 +184,8 @@ LEADERBOARD = Table(
         Column("loss", "double", "Mean over origins of the cross-sectional mean loss", sources=_JUDGED),
         Column("baseline_loss", "double",
                "The same of the random walk, for the same symbols and origins", sources=_JUDGED),
-        Column("skill", "double", "1 - loss / baseline_loss", nullable=True, sources=_JUDGED),
+        Column("skill", "double", "1 - loss / baseline_loss; of the tail, 1 - exp(loss - baseline_loss)",
+               nullable=True, sources=_JUDGED),
         Column("p_value", "double",
                "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins", nullable=True,
                check="between 0 and 1", sources=_JUDGED),
@@ -178,12 +220,15 @@ TESTS = Table(
                "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come "
                "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
                "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
-               "they are worth",
+               f"they are worth; {'; '.join(f'{name}: {asks}' for name, asks in TAIL_TESTS.items())}",
                check=_among(FURTHER_TESTS)),
-        Column("n_origins", "integer", "Origins it is computed from; for e_value those that do not overlap"),
+        Column("n_origins", "integer",
+               "Origins it is computed from; for e_value and the tests of tails those that do not overlap"),
         Column("value", "double",
                "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "
-               "wrong; for effective_origins their number"),
+               "wrong; for effective_origins their number; for tests of tails twice the median of the symbols' "
+               "p-values, valid however they depend; for traffic_light the share of symbols that are not green, of "
+               "which a right model has about 0.11"),
     ),
     key=("horizon", "model", "question", "test"),
 )

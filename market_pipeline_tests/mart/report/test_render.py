@@ -115,6 +115,7 @@ def test_skill_stands_where_it_is_proven_and_nowhere_else(page: Page) -> None:
         ["direction whether it rises", "not scored", "not scored"],
         ["range how wide the range has to be", "○ none of 2 models", "not scored"],
         ["rank which symbols lead, which lag", "not scored", "… insufficient data"],
+        ["tail how much may be lost", "not scored", "not scored"],
     ]
 
 

@@ -1,0 +1,105 @@
+"""The command `risk`: what may be lost, by horizon, with the verdict on whether that number was ever better."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from market_pipeline.cli.completion import symbol_names
+from market_pipeline.cli.read import warn_of_old_prices
+from market_pipeline.cli.rows import RISK_ORDERS, narrowed, print_csv, row_options
+from market_pipeline.cli.tables import LABELS, SHORT, Cell, Row, print_fitting, table_of
+from market_pipeline.cli.terminal import command, console_on, print_json
+from market_pipeline.storage.returns import simple_returns
+from market_pipeline.storage.tables.forecasts import TAILS_AT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+
+EXPLANATIONS = {
+    "beats_baseline": "These tails have been better than the random walk's, out of sample and by more than luck.",
+    "no_evidence": "No model's tails have been better than the random walk's by more than luck: these are a careful "
+    "estimate, and no more.",
+    "worse": "These tails were better than the random walk's before, but are worse by now: do not rely on them.",
+    "insufficient_data": "Too few forecasts have been scored to judge these tails.",
+}
+
+LEFT_OUT_NARROW = "05"
+"""The level that a narrow terminal leaves out."""
+
+
+@command(
+    "market-pipeline risk AAPL",
+    "market-pipeline risk --market stocks --horizon 5 --sort shortfall --limit 10",
+    "market-pipeline risk AAPL --json | jq '.[] | {horizon, var_025, es_025, verdict}'",
+)
+@click.argument("name", metavar="[SYMBOL]", required=False, shell_complete=symbol_names)
+@row_options(RISK_ORDERS)
+def risk(name: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
+    """Print what may be lost with one symbol, or with each, over 1, 5 and 20 sessions.
+
+    The value at risk is the loss that is exceeded with the stated chance, the shortfall the mean of what lies beyond.
+    Per cents are simple returns from the newest close. In JSON and CSV, returns are log returns.
+    """
+    from market_pipeline.mart.read import read_risk
+    from market_pipeline.storage.publication import published
+
+    mart = published().newest()
+    rows = narrowed(read_risk(mart, name), RISK_ORDERS, **wanted)
+    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    if json_wanted:
+        print_json(rows.to_pylist())
+    elif csv_wanted:
+        print_csv(rows)
+    else:
+        print_risk(console_on(), rows)
+
+
+def print_risk(console: "Console", found: "pa.Table") -> None:
+    """One line per symbol and horizon, and below them what the verdicts and the two numbers mean."""
+    from rich.text import Text
+
+    rows = found.to_pylist()
+    closes = sorted({(row["market"], str(row["as_of"])) for row in rows})
+    title = f"What may be lost, from the close of {', '.join(f'{day} ({market})' for market, day in closes)}"
+    print_fitting(
+        console,
+        lambda *, narrow: table_of(
+            title, [{"symbol": Text(row["symbol"])} | _losses(row, narrow=narrow) for row in rows], narrow=narrow
+        ),
+    )
+    if example := next((row for row in rows if row["var_025"] is not None), None):
+        console.print(f"\n{_sentence(example)}", markup=False)
+    horizons: dict[str, set[int]] = {}
+    for row in rows:
+        horizons.setdefault(EXPLANATIONS[row["verdict"]], set()).add(row["horizon"])
+    for explanation, steps in horizons.items():
+        ahead = ", ".join(map(str, sorted(steps)))
+        where = f"{ahead} session{'s' * (ahead != '1')}: " if len(horizons) > 1 else ""
+        console.print(f"\n{where}{explanation}")
+
+
+def _losses(row: Row, *, narrow: bool) -> dict[str, Cell]:
+    """The cells of one line: at each level the value at risk, and in brackets the shortfall."""
+    cells: dict[str, Cell] = {"ahead" if narrow else "sessions": str(row["horizon"])}
+    if not narrow:
+        cells["80 % range"] = f"{_percent(row['low_80'])} … {_percent(row['high_80'])}"
+    for name, level in TAILS_AT.items():
+        if not narrow or name != LEFT_OUT_NARROW:
+            loss, shortfall = (row[f"{kind}_{name}"] for kind in ("var", "es"))
+            cells[f"{100 * level:g} %"] = "–" if loss is None else f"{_percent(loss)} ({_percent(shortfall)})"
+    return cells | {"model": row["model"], "verdict": (SHORT if narrow else LABELS)[row["verdict"]]}
+
+
+def _percent(log_return: float) -> str:
+    return f"{simple_returns(log_return):+.1%}"
+
+
+def _sentence(row: Row) -> str:
+    """What the two numbers of a line mean."""
+    loss, shortfall = (f"{-simple_returns(row[f'{kind}_025']):.1%}" for kind in ("var", "es"))
+    sessions = "1 session" if row["horizon"] == 1 else f"{row['horizon']} sessions"
+    return (
+        f"{row['symbol']} over {sessions}: a loss of more than {loss} is to be expected in 2.5 of 100 cases, of "
+        f"{shortfall} on average then."
+    )
