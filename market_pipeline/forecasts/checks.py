@@ -69,7 +69,7 @@ select {KEY}, {TAIL_NUMBERS} from tails where {WRITTEN} and ({" or ".join(f"not 
 SAME_LEVELS = {quantile: f"var_{name}" for name, at in TAILS_AT.items() for quantile, q in QUANTILES.items() if q == at}
 NOT_THE_QUANTILE = f"""
 select {KEY}, {", ".join(f"{quantile}, {loss}" for quantile, loss in SAME_LEVELS.items())}
-from (from tails where {WRITTEN}) t left join forecasts f using (market, {KEY})
+from (from tails where {WRITTEN}) t left join (from forecasts where {WRITTEN}) f using (market, {KEY})
 where f.p_up is null or {" or ".join(f"{loss} <> {quantile}" for quantile, loss in SAME_LEVELS.items())}
 """
 NOT_CLAIMED = f"""

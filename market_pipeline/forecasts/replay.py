@@ -30,7 +30,8 @@ from market_pipeline.storage.warehouse import Warehouse
 LEDGER_ROWS = "select * from ledger where market = $market and origin = $origin order by made_at"
 STORED = """
 select f.* exclude (market, made_at, mode), t.* exclude (market, symbol, origin, horizon, target_session, model)
-from forecasts f left join tails t using (market, symbol, origin, horizon, model)
+from forecasts f
+left join (from tails where market = $market and origin = $origin) t using (market, symbol, origin, horizon, model)
 where f.market = $market and f.origin = $origin and f.made_at = $made_at
 """
 OF_OTHER_RUNS = """

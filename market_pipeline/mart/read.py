@@ -66,7 +66,7 @@ select market, symbol, origin as as_of, horizon, f.target_session, model, q10 as
     t.* exclude (market, symbol, origin, horizon, target_session, model),
     coalesce(verdict, of_walk, $insufficient) as verdict
 from forecasts f join newest using (market, origin) join selected using (market, horizon, model)
-left join tails t using (market, symbol, origin, horizon, model)
+left join (from tails semi join newest using (market, origin)) t using (market, symbol, origin, horizon, model)
 left join judged using (market, horizon, model) left join tested using (market, horizon)
 where $symbol is null or upper(symbol) = upper($symbol) order by market, symbol, horizon
 """

@@ -33,7 +33,9 @@ from market_pipeline.storage.warehouse import Warehouse
 
 FORECASTS_FOR = """
 select f.*, t.* exclude (market, symbol, origin, horizon, target_session, model)
-from forecasts f left join tails t using (market, symbol, origin, horizon, model)
+from forecasts f left join (
+    from tails where market = $market and target_session between $first and $last
+) t using (market, symbol, origin, horizon, model)
 where f.market = $market and f.target_session between $first and $last
 """
 RANKS_FOR = "select * from ranks where market = $market and target_session between $first and $last"
@@ -41,7 +43,9 @@ DAILY = "select * exclude (market) from daily_scores where market = $market"
 RANK_SCORES = "select * exclude (market) from rank_scores where market = $market"
 TAIL_OUTCOMES = """
 select s.symbol, s.origin, s.horizon, s.model, realised, var_025, es_025, exceeded_025, exceeded_01
-from scores s join tails using (market, symbol, origin, horizon, model)
+from scores s join (
+    from tails where market = $market and horizon = $horizon and model = $model
+) t using (market, symbol, origin, horizon, model)
 where s.market = $market and s.horizon = $horizon and s.model = $model and s.origin in (select unnest($origins))
     and var_025 is not null
 """

@@ -95,6 +95,9 @@ def test_a_table_is_a_frame_of_the_rows_that_were_requested() -> None:
     assert days["origin"].tolist() == pd.bdate_range("2024-03-04", "2024-03-08").tolist()
     every = mart.scores(horizon=5, model="ewma", since="2024-03-04").groupby("origin")["crps"]
     np.testing.assert_allclose(days["crps"], every.mean())
+    tails = mart.tails("SIM1", newest=True)
+    assert set(tails["origin"]) == {pd.Timestamp(LAST)}
+    assert {"random_walk", "har", "ensemble"} <= set(tails["model"]) <= set(everything["model"])
     assert mart.ranks("SIM1").empty  # fewer than five symbols have no ranks
 
 
@@ -121,7 +124,7 @@ def test_any_query_can_read_and_none_can_write() -> None:
 
 
 def test_what_is_missing_is_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for read in (mart.forecasts, mart.prices, mart.scores, mart.ranks):
+    for read in (mart.forecasts, mart.prices, mart.scores, mart.ranks, mart.tails):
         with pytest.raises(MarketPipelineError, match=r"has no symbol 'SIM'. Did you mean SIM"):
             read("SIM")
     with pytest.raises(MarketPipelineError, match="Did you mean AUTOREG"):

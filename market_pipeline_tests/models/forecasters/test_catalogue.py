@@ -38,7 +38,7 @@ def test_settings_cannot_be_changed(forecaster: Forecaster) -> None:
 @pytest.mark.parametrize(
     ("claims", "models"),
     [
-        (("range",), ("ewma", "garch", "har", ENSEMBLE)),
+        (("range", "tail"), ("ewma", "garch", "har", ENSEMBLE)),
         (("direction",), ("logistic",)),
         (("rank",), (JOINT,)),
         (("return", "direction"), ("drift", "linear", "boosting", "ets", "theta", "prophet", "a plugin of the past")),

@@ -265,7 +265,7 @@ def test_a_plugin_is_in_the_catalogue_with_its_claims(file: Path) -> None:
     line = [sys.executable, "-W", "ignore", "-c", code]
     environment = os.environ | named(f"{file}:MODEL")
     output = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
-    assert json.loads(output) == ["calm", ["range"]]
+    assert json.loads(output) == ["calm", ["range", "tail"]]
 
 
 def test_a_model_that_a_month_was_not_trained_for_is_named(tmp_path: Path) -> None:
