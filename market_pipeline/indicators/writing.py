@@ -34,7 +34,7 @@ def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last:
         with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_file(file, nothing.schema) as writer:
             for batch in batches:
                 writer.write_table(indicator_rows(history.some(batch), sessions))
-        with pa.memory_map(str(waiting)) as file:
+        with pa.OSFile(str(waiting)) as file:  # the pages of a mapped file would count as memory of the process
             rows = pa.ipc.open_file(file)
 
             def replace(transaction: Transaction) -> int:
