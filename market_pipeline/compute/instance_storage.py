@@ -5,10 +5,12 @@ from contextlib import closing
 from typing import Any
 
 import psycopg2
+import sqlalchemy
 from dagster._config.config_schema import UserConfigSchema  # no public names; the version is pinned below 1.14
 from dagster._core.storage.config import PostgresStorageConfig
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import URL
 
@@ -20,6 +22,18 @@ SCHEMA = "dagster"
 
 MADE_ONCE = 4_817_223
 """The number of the lock under which the schema is made: processes of several hosts start at once."""
+
+
+class CatalogueEventLog(PostgresEventLogStorage):  # type: ignore[misc]  # of the cluster extra
+    """Dagster's event log in Postgres, from which a run can go without the history of assets and checks."""
+
+    def remove_run(self, run_id: str) -> int:
+        """Remove the events of a run, but not those of assets and checks; the bytes of what was removed."""
+        events = SqlEventLogStorageTable.c
+        kind = sqlalchemy.func.coalesce(events.dagster_event_type, "")
+        going = SqlEventLogStorageTable.delete().where(events.run_id == run_id, kind.not_like("ASSET%"))
+        with self.index_connection() as connection:
+            return sum(len(event) for (event,) in connection.execute(going.returning(events.event)))
 
 
 class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the cluster extra
@@ -40,7 +54,9 @@ class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the 
             )
         connection = Catalogue.of(lake).dsn
         make_schema(connection)
-        return cls(postgres_url=url_of(connection), inst_data=inst_data)
+        made = cls(postgres_url=url_of(connection), inst_data=inst_data)
+        made._event_log_storage = CatalogueEventLog(url_of(connection), made.should_autocreate_tables)
+        return made
 
 
 def make_schema(connection: str) -> None:

@@ -6,11 +6,11 @@ The history of assets and checks stays.
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Protocol, runtime_checkable
 
 import dagster as dg
 
 from market_pipeline.config.settings import Settings
-from market_pipeline.orchestration.event_log import BatchedEventLog
 from market_pipeline.storage.artifacts import remove_unregistered
 from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
@@ -22,6 +22,14 @@ KEPT_RUNS = 200
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 REGISTERED = "select path from models"
+
+
+@runtime_checkable
+class RemovesRuns(Protocol):
+    """An event log from which a run can go while the history of assets and checks stays."""
+
+    def remove_run(self, run_id: str) -> int:
+        """Remove the other events of a run; the bytes freed."""
 
 
 def maintain(
@@ -62,7 +70,7 @@ def old_runs(instance: dg.DagsterInstance, kept: int) -> list[int]:
     than ours stay.
     """
     log = instance.event_log_storage
-    if not isinstance(log, BatchedEventLog):
+    if not isinstance(log, RemovesRuns):
         return []
     freed = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=ENDED))[kept:]:

@@ -11,6 +11,8 @@ from market_pipeline.compute.instance_storage import url_of
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ComputeError
 from market_pipeline.orchestration.instance import open_instance
+from market_pipeline.orchestration.maintenance import old_runs
+from market_pipeline_tests.orchestration.test_maintenance import numbers, run
 
 CLUSTER = "127.0.0.1:6379"
 
@@ -44,6 +46,33 @@ def test_hosts_share_their_runs_in_a_schema_of_their_own(environment: str, tmp_p
         assert {row[0] for row in cursor.fetchall()} - {"information_schema"} == {"dagster"}
 
 
+def test_old_runs_go_and_the_history_of_assets_and_checks_stays(environment: str, tmp_path: Path) -> None:
+    days = [f"2024-01-0{day}" for day in range(1, 5)]
+    with open_instance(settings_of(tmp_path, environment)) as instance:
+        runs = [run(instance, day) for day in days]
+        before = size(environment)
+        freed = old_runs(instance, kept=1)
+        assert len(freed) == 3
+        assert min(freed) > 1_000
+        assert size(environment) < before - 3 * 5
+        assert [record.dagster_run.run_id for record in instance.get_run_records()] == runs[3:]
+        assert not instance.all_logs(runs[0], of_type=dg.DagsterEventType.STEP_START)
+        assert instance.all_logs(runs[3], of_type=dg.DagsterEventType.STEP_START)
+        assert instance.get_materialized_partitions(numbers.key) == set(days)
+        check = dg.AssetCheckKey(numbers.key, "numbers_are_numbers")
+        history = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
+        assert [(one.run_id, one.status.value) for one in history] == [(one, "SUCCEEDED") for one in runs[::-1]]
+        assert old_runs(instance, kept=1) == []
+
+
+def size(connection: str) -> int:
+    """The number of stored events."""
+    with psycopg2.connect(connection).cursor() as cursor:
+        cursor.execute("select count(*) from dagster.event_logs")
+        [(count,)] = cursor.fetchall()
+        return int(count)
+
+
 def test_no_file_of_a_host_has_the_password(environment: str, tmp_path: Path) -> None:
     open_instance(settings_of(tmp_path, environment, CLUSTER))
     password = environment.split("password=")[1].split(maxsplit=1)[0]
@@ -60,7 +89,7 @@ def test_the_configuration_follows_the_settings(environment: str, tmp_path: Path
             kinds.append((type(instance.event_log_storage).__name__, type(instance.run_launcher).__name__))
     here = ("BatchedEventLog", "LocalRunLauncher")
     assert kinds == [
-        here, ("PostgresEventLogStorage", "ClusterRunLauncher"), ("PostgresEventLogStorage", "LocalRunLauncher"), here,
+        here, ("CatalogueEventLog", "ClusterRunLauncher"), ("CatalogueEventLog", "LocalRunLauncher"), here,
     ]  # fmt: skip
 
 
