@@ -27,6 +27,8 @@ PATIENCE = 15.0
 WORKERLESS = 60.0
 """Seconds that a cluster without a single CPU has to get a worker."""
 
+LOG = logging.getLogger(__name__)
+
 WITHIN = "RAY_ADDRESS"
 """Ray's own variable: in a run that Ray executes it has the address of its cluster, which is nearer than the head's."""
 
@@ -53,13 +55,14 @@ class RayCluster:
             self._require_cpu(ray)
             task = ray.remote(num_cpus=1, max_retries=REPEATS)(with_one_thread)
             stored = ray.put(shared)
-            begun = deque(task.remote(work, stored, item) for item in items)
+            begun = deque(task.remote(work, stored, item) if can_be_sent(item) else None for item in items)
             try:
-                while begun:
-                    yield self._result(ray, begun.popleft())
+                for item in items:
+                    reference = begun.popleft()
+                    yield self._result(ray, reference) if reference else with_one_thread(work, shared, item)
             finally:
-                for one in begun:
-                    ray.cancel(one)
+                for reference in filter(None, begun):
+                    ray.cancel(reference)
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
@@ -123,8 +126,22 @@ class RayCluster:
             ) from error
 
 
+def can_be_sent(item: object) -> bool:
+    """Whether other processes can have an item; the work on one that cannot be sent is done here.
+
+    A plugin may hold what exists in one process only, such as a lock or an open file.
+    """
+    try:
+        importlib.import_module("ray.cloudpickle").dumps(item)
+    except Exception as error:  # noqa: BLE001  whatever an object's own __reduce__ raises
+        here, reason = socket.gethostname(), f"{type(error).__name__}: {error}"
+        LOG.warning("A piece of work cannot be sent to the cluster, and is done on %s: %s", here, reason)
+        return False
+    return True
+
+
 def with_one_thread(work: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
-    """The result of a piece of work, on a worker: in another order of summation the last digits would differ."""
+    """The result of a piece of work: in another order of summation the last digits would differ."""
     with threadpool_limits(1):
         return work(shared, item)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +139,26 @@ def test_code_that_only_this_process_has_travels(
         assert list(compute.each(module.Adding(), MATRIX, [1, 2], modules=["only_here"])) == [4, 5]
     finally:
         del sys.modules["only_here"]
+
+
+class Locked:
+    """Holds what cannot be sent."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def held(_: np.ndarray, item: Locked | int) -> int:
+    return os.getpid() if isinstance(item, Locked) else item
+
+
+def test_what_cannot_be_sent_is_done_here_and_the_rest_there(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(RayCluster(cluster.address).each(held, MATRIX, [1, Locked(), 3])) == [1, os.getpid(), 3]
+    [warning] = caplog.messages
+    assert "cannot be sent to the cluster" in warning
+    assert "lock" in warning
 
 
 def test_no_cluster_is_a_clear_error() -> None:
