@@ -22,7 +22,7 @@ test: $(READY)
 
 # Several hosts, Postgres, an S3 server and Ray on this machine. As root, for only root makes hosts.
 test-cluster: $(CLUSTER_READY)
-	@.venv-cluster/bin/pytest -q market_pipeline_tests/cluster
+	@.venv-cluster/bin/pytest -q -n 2 --dist loadfile market_pipeline_tests/cluster
 
 ui: $(READY)
 	@$(BIN)/market-pipeline ui

@@ -8,11 +8,17 @@ import datetime as dt
 import os
 import threading
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from generated import TEN_YEARS, as_stored, bars_table, grids, market_of, warehouse_of
 from stopwatch import Stopwatch
+
+from market_pipeline.config.markets import Market
+
+if TYPE_CHECKING:
+    from market_pipeline.storage.store import Store
+    from market_pipeline.storage.warehouse import Warehouse
 
 COUNTS = (100, 1000, 5000)
 
@@ -30,18 +36,24 @@ def data_directories(folder: Path, size: float) -> None:
 
 def ours(folder: Path, count: float) -> dict[str, float]:
     """Seconds and the most memory (GB) of this process and those that it started."""
+    from market_pipeline.orchestration.resources import MEMORY_LIMIT
+    from market_pipeline.storage.store import FolderStore
+
+    home = _home(folder, round(count))
+    warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))
+    return a_month(warehouse, FolderStore(home), market_of(round(count)))
+
+
+def a_month(warehouse: "Warehouse", store: "Store", market: Market) -> dict[str, float]:
+    """The same for the last whole month of ten years, in any warehouse and store."""
     from market_pipeline.forecasts.issue import issue
     from market_pipeline.forecasts.ranks import rank_rows
     from market_pipeline.indicators.writing import write_indicators
     from market_pipeline.models.features.reading import read_panel, training_start
     from market_pipeline.models.registry.training import Month, train
-    from market_pipeline.orchestration.resources import MEMORY_LIMIT
     from market_pipeline.storage.artifacts import load
-    from market_pipeline.storage.store import FolderStore
 
-    market, home = market_of(round(count)), _home(folder, round(count))
-    warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))
-    store, now = FolderStore(home), dt.datetime.now(dt.UTC)
+    now = dt.datetime.now(dt.UTC)
     sessions = market.sessions[:TEN_YEARS]
     months = sessions.astype("datetime64[M]")
     sessions = sessions[months < months[-1]]  # to the end of the last whole month
@@ -58,7 +70,7 @@ def ours(folder: Path, count: float) -> dict[str, float]:
         known = read_panel(warehouse, market, last, since=origins[0].item())
         rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now).forecasts
         rank_rows(known.history, market, origins)
-    if rows.num_rows < round(count) * len(origins) * len(registry):
+    if rows.num_rows < len(market.symbols) * len(origins) * len(registry):
         raise AssertionError(f"only {rows.num_rows} forecasts were made")
     return {"seconds": watch.seconds, "peak": peak.gigabytes}
 
