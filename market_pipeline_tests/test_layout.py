@@ -21,7 +21,8 @@ MODELS = ("prophet_exact", "features", "calibration", "forecasters", "registry")
 
 MAY_IMPORT = {
     "dagster": (
-        "compute/launcher.py", "compute/instance_storage.py", "orchestration/*.py", "orchestration/server/*.py",
+        "compute/launcher.py", "compute/instance_storage.py", "compute/range_checks.py",
+        "orchestration/*.py", "orchestration/server/*.py",
         "definitions.py", "*/assets.py", "*/checks.py",
     ),
     "yfinance": ("sources/yahoo.py",),

@@ -4,6 +4,7 @@ import os
 from contextlib import closing
 from typing import Any
 
+import dagster as dg
 import psycopg2
 import sqlalchemy
 from dagster._config.config_schema import UserConfigSchema  # no public names; the version is pinned below 1.14
@@ -14,6 +15,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import URL
 
+from market_pipeline.compute.range_checks import planned_once
 from market_pipeline.config.settings import lake_of
 from market_pipeline.errors import ComputeError, ConfigurationError
 from market_pipeline.storage.lake.catalogue import Catalogue
@@ -26,6 +28,9 @@ MADE_ONCE = 4_817_223
 
 class CatalogueEventLog(PostgresEventLogStorage):  # type: ignore[misc]  # of the cluster extra
     """Dagster's event log in Postgres, from which a run can go without the history of assets and checks."""
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        super()._store_asset_check_evaluation_planned(planned_once(event), event_id)
 
     def remove_run(self, run_id: str) -> int:
         """Remove the events of a run, but not those of assets and checks; the bytes of what was removed."""

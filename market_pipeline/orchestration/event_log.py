@@ -24,6 +24,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import NullPool
 
+from market_pipeline.compute.range_checks import planned_once
+
 BATCH = 1000
 """Events that Dagster collects before it stores them."""
 
@@ -93,12 +95,7 @@ class BatchedEventLog(SqliteEventLogStorage):
             self.store_asset_check_event(event, number[id(event)])
 
     def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Record a planned check once, without partitions: it reads the range as a whole and reports once."""
-        planned = event.get_dagster_event()
-        check: Any = planned.event_specific_data
-        whole = type(check)(asset_key=check.asset_key, check_name=check.check_name)
-        event = event._replace(dagster_event=planned._replace(event_specific_data=whole))
-        super()._store_asset_check_evaluation_planned(event, event_id)
+        super()._store_asset_check_evaluation_planned(planned_once(event), event_id)
 
     def remove_run(self, run_id: str) -> int:
         """Remove the events of a run, but not those of assets and checks, which the index has as well; bytes freed."""
