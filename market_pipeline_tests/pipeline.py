@@ -41,6 +41,10 @@ CONTENT = {
     "ranks": "*",
     "pit": "*",
     "rank_scores": "*",
+    "portfolios": "*",
+    "portfolio_parts": "*",
+    "portfolio_weights": "*",
+    "portfolio_scores": "*",
 }
 """The columns that must be equal whenever they were computed: all but the times of computing."""
 

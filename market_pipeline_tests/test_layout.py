@@ -16,7 +16,7 @@ LADDER = (
 )  # fmt: skip
 """Packages and files of the top level, in the order in which they may import each other."""
 
-MODELS = ("prophet_exact", "features", "calibration", "forecasters", "registry")
+MODELS = ("prophet_exact", "features", "calibration", "forecasters", "joint", "registry")
 """The same within `models`."""
 
 MAY_IMPORT = {

@@ -18,8 +18,9 @@ FIVE = """
 calendar = "XNYS"
 start = 2023-01-03
 symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
+portfolios = {pair = {SIM1 = 0.6, SIM2 = -0.4}}
 """
-"""A market has ranks from five symbols on."""
+"""A market has ranks and portfolios that nobody chose from five symbols on."""
 
 BY_SESSION = ("prices", "indicators", "forecasts", "scores")
 

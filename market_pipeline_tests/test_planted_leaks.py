@@ -12,7 +12,9 @@ from threadpoolctl import threadpool_limits
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts import issue as issuing
 from market_pipeline.forecasts import look_ahead as forecasts_look_ahead
-from market_pipeline.forecasts.replay import reissued
+from market_pipeline.forecasts.holdings import Holding
+from market_pipeline.forecasts.portfolios import portfolio_rows
+from market_pipeline.forecasts.replay import issued_again, reissued, rows_of
 from market_pipeline.indicators import look_ahead as indicators_look_ahead
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.calibration.distribution import Distribution, QuantileFunction
@@ -238,6 +240,29 @@ def test_a_tail_that_looks_at_the_end_of_its_panel_is_caught(
     stored = reissued(wide, MARKET, SESSIONS[ORIGIN].astype("datetime64[D]").item(), parameters)
     cut = panel_until(bars, ORIGIN)
     assert forecasts_look_ahead.saw_their_future(stored, cut, wide, MARKET, parameters) > 0
+
+
+@pytest.mark.parametrize("leaky", [False, True])
+def test_a_joint_model_that_looks_at_the_next_session_is_caught(
+    bars: dict[str, Grid],
+    wide: Panel,
+    parameters: dict[str, Parameters],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    leaky: bool,
+) -> None:
+    def next_returns(history: History) -> Grid:
+        return np.roll(np.diff(np.log(history.close), axis=1, prepend=np.nan), -1, axis=1)
+
+    if leaky:
+        monkeypatch.setattr("market_pipeline.models.joint.simulation.session_returns", next_returns)
+    origin, days = SESSIONS[ORIGIN].astype("datetime64[D]").item(), SESSIONS[ORIGIN : ORIGIN + 1]
+    issued = issued_again(wide, MARKET, origin, parameters)
+    held = [[Holding("pair", {MARKET.symbols[0]: 0.5, MARKET.symbols[1]: -0.5}, {})]]
+    portfolios = portfolio_rows(wide.history, MARKET, days, issued.distributions, held).tables
+    cut = panel_until(bars, ORIGIN)
+    again = (rows_of(issued), cut, wide, MARKET, parameters, forecasts_look_ahead.NONE, portfolios)
+    assert (forecasts_look_ahead.saw_their_future(*again) > 0) == leaky
 
 
 def test_in_ten_thousand_clean_checks_there_is_no_false_alarm(

@@ -1,4 +1,4 @@
-"""The command `risk`: what may be lost, by horizon, with the verdict on whether that number was ever better."""
+"""The command `risk`: what may be lost with symbols and portfolios, and whether that number was ever better."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,13 +6,15 @@ import click
 
 from market_pipeline.cli.completion import symbol_names
 from market_pipeline.cli.read import warn_of_old_prices
-from market_pipeline.cli.rows import RISK_ORDERS, narrowed, print_csv, row_options
+from market_pipeline.cli.rows import PORTFOLIO_ORDERS, RISK_ORDERS, narrowed, print_csv, row_options
 from market_pipeline.cli.tables import LABELS, SHORT, Cell, Row, print_fitting, table_of
 from market_pipeline.cli.terminal import command, console_on, print_json
 from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import TAILS_AT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from rich.console import Console
 
@@ -30,21 +32,27 @@ LEFT_OUT_NARROW = "05"
 
 @command(
     "market-pipeline risk AAPL",
+    "market-pipeline risk mine",
     "market-pipeline risk --market stocks --horizon 5 --sort shortfall --limit 10",
     "market-pipeline risk AAPL --json | jq '.[] | {horizon, var_025, es_025, verdict}'",
 )
-@click.argument("name", metavar="[SYMBOL]", required=False, shell_complete=symbol_names)
+@click.argument("name", metavar="[SYMBOL or PORTFOLIO]", required=False, shell_complete=symbol_names)
 @row_options(RISK_ORDERS)
 def risk(name: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
-    """Print what may be lost with one symbol, or with each, over 1, 5 and 20 sessions.
+    """Print what may be lost with one symbol or portfolio, or with each, over 1, 5 and 20 sessions.
 
     The value at risk is the loss that is exceeded with the stated chance, the shortfall the mean of what lies beyond.
     Per cents are simple returns from the newest close. In JSON and CSV, returns are log returns.
     """
+    from market_pipeline.mart.portfolios import read_portfolio_names
     from market_pipeline.mart.read import read_risk
     from market_pipeline.storage.publication import published
 
     mart = published().newest()
+    portfolios = read_portfolio_names(mart)
+    if name is not None and name.upper() in {one.upper() for one in portfolios}:
+        _risk_of_portfolio(mart, name, csv_wanted=csv_wanted, json_wanted=json_wanted, **wanted)
+        return
     rows = narrowed(read_risk(mart, name), RISK_ORDERS, **wanted)
     warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
     if json_wanted:
@@ -53,6 +61,23 @@ def risk(name: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any
         print_csv(rows)
     else:
         print_risk(console_on(), rows)
+        if name is None and portfolios:
+            console_on().print(f"\nPortfolios, with market-pipeline risk NAME: {', '.join(portfolios)}", markup=False)
+
+
+def _risk_of_portfolio(mart: "Path", name: str, *, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
+    """Print one portfolio. In JSON and CSV, returns are simple returns, as in the table `portfolios`."""
+    from market_pipeline.cli.portfolios import print_portfolio
+    from market_pipeline.mart.portfolios import read_parts, read_portfolios
+
+    rows = narrowed(read_portfolios(mart, name), PORTFOLIO_ORDERS, **wanted)
+    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    if json_wanted:
+        print_json(rows.to_pylist())
+    elif csv_wanted:
+        print_csv(rows)
+    else:
+        print_portfolio(console_on(), rows, read_parts(mart, name))
 
 
 def print_risk(console: "Console", found: "pa.Table") -> None:

@@ -17,6 +17,7 @@ Function = Callable[..., None]
 FORECAST_ORDERS = {"symbol": "symbol", "width": "width", "p-up": "p_up", "expected": "expected_return"}
 VERDICT_ORDERS = {"model": "model", "skill": "skill", "p-value": "p_adjusted"}
 RISK_ORDERS = {"symbol": "symbol", "var": "var_025", "shortfall": "es_025"}
+PORTFOLIO_ORDERS = RISK_ORDERS | {"symbol": "portfolio"}
 """What --sort offers, and the column that each goes by."""
 
 LARGEST_FIRST = ("width", "p_up", "expected_return", "skill")

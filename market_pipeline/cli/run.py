@@ -93,9 +93,11 @@ def run(name: str | None, *, json_wanted: bool) -> None:
 def demo() -> None:
     """Run the main job on the simulated source, end to end, and print what it found on one screen."""
     from market_pipeline.cli.answers import print_answers
+    from market_pipeline.cli.portfolios import line_of
     from market_pipeline.cli.rows import FORECAST_ORDERS, narrowed
     from market_pipeline.cli.tables import print_signals
     from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.mart.portfolios import read_portfolios
     from market_pipeline.mart.read import read_rows
     from market_pipeline.orchestration.chain import ASSETS
     from market_pipeline.storage.publication import open_publication
@@ -118,6 +120,9 @@ def demo() -> None:
     print_signals(console, shown)
     console.print(f"[dim]{shown.num_rows} of {signals.num_rows} forecasts. All: market-pipeline forecast[/]")
     print_answers(console, read_rows(mart, "leaderboard"))
+    for row in read_portfolios(mart).to_pylist():
+        if row["horizon"] == DEMO_HORIZON:
+            console.print(f"\n{line_of(row)} [dim]More: market-pipeline risk {row['portfolio']}[/]")
     console.print("[dim]A cell names the best model that does, with its skill. All: market-pipeline verdicts[/]")
     print_addresses(console, publication)
 

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from market_pipeline.config.portfolios import MadePortfolio
+
 if TYPE_CHECKING:
     import exchange_calendars as xc
 
@@ -78,6 +80,10 @@ class Market:
         default_factory=dict
     )
     """Sessions of a symbol that no vendor has; they are not requested again."""
+    portfolios: Annotated[
+        tuple[MadePortfolio, ...], Field(strict=False, examples=["{mine = {AAPL = 0.5, MSFT = 0.5}}"])
+    ] = ()
+    """What is held together: by name, weights, equal weights, or a CSV file of holdings."""
 
     @cached_property
     def calendar(self) -> "xc.ExchangeCalendar":

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from market_pipeline.config.markets import FIRST_DAY, Market
+from market_pipeline.config.portfolios import KINDS as KINDS_OF_PORTFOLIOS
+from market_pipeline.config.portfolios import portfolios_of
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 
@@ -92,6 +95,8 @@ def wanted(schema: Mapping[str, Any]) -> str:
     """
     schema = schema.get("anyOf", [schema])[0]
     kind = schema.get("format", schema["type"])
+    if kind == "array" and schema["items"]["type"] == "portfolio":
+        return f"a table of names, each with {KINDS_OF_PORTFOLIOS}"
     if kind == "array":
         return f"a list{' of one or more' if 'minItems' in schema else ''}, each {wanted(schema['items'])}"
     if kind == "object":
@@ -110,13 +115,17 @@ def _market(path: Path, name: str, table: Any) -> Market:
         )
     if unknown := sorted(set(table) - set(keys())):
         raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}. The keys are {', '.join(sorted(keys()))}.")
+    given = table.get("portfolios", {})
     try:
-        market = Market(name, **table)
+        market = Market(name, **{key: value for key, value in table.items() if key != "portfolios"})
     except ValidationError as error:
         raise ConfigurationError(f"{where}: {_out_of_bounds(error.errors(include_url=False)[0])}") from None
     if problem := next(_contradictions(market), None):
         raise ConfigurationError(f"{where}: {problem}")
-    return market
+    try:
+        return replace(market, portfolios=portfolios_of(given, market.symbols, path.parent))
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def _out_of_bounds(error: ErrorDetails) -> str:

@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import HistoryError
+from market_pipeline.forecasts.holdings import holdings_at
 from market_pipeline.forecasts.issue import Issued, is_live, issue
 from market_pipeline.forecasts.ledger import ledger_rows
+from market_pipeline.forecasts.portfolios import PortfolioRows, portfolio_rows
 from market_pipeline.forecasts.ranks import rank_rows
 from market_pipeline.models.features.reading import read_panel
 from market_pipeline.models.forecasters.catalogue import BUILT_IN, PLUGINS
@@ -39,8 +41,16 @@ exists (
     and f.horizon = tails.horizon and f.model = tails.model and f.mode = 'live'
 )
 """
-ISSUED_LIVE = """
-exists (from forecasts f where f.market = ranks.market and f.origin = ranks.origin and f.mode = 'live')
+ISSUED_LIVE = "exists (from forecasts f where f.market = {0}.market and f.origin = {0}.origin and f.mode = 'live')"
+PORTFOLIOS_ISSUED_LIVE = """
+select distinct portfolio, origin from portfolio_weights
+semi join (from forecasts where mode = 'live') f using (market, origin)
+where market = $market and origin between $first and $last
+"""
+TRADED = """
+select symbol, session, close, split_ratio from prices
+where market = $market and final and list_contains($symbols, symbol) and session <= $last
+and (session >= $first or split_ratio <> 1)
 """
 
 
@@ -66,6 +76,7 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
         panel = read_panel(warehouse, market, span.last, since=span.first)
         models = open_store(settings)
         written, numbers, faults = 0, dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
+        traded, without = traded_bars(warehouse, market, span.first, span.last), set[str]()
         for fault in untrained_plugins(registry):
             faults.report(fault)
         for month in months:
@@ -75,12 +86,19 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
             issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             ranks = rank_rows(known.history, market, origins)
+            held = holdings_at(market.portfolios, origins, traded)
+            portfolios = portfolio_rows(known.history, market, origins, issued.distributions, held)
+            without |= {f"{name}: no forecast of {', '.join(lacking)}" for name, lacking in portfolios.missing.items()}
             ledger = ledger_rows(known.history, origins, fits, is_live(market, origins, now), now)
-            written += store(warehouse, market, issued, ranks, ledger, origins)
+            written += store(warehouse, market, issued, ranks, portfolios, ledger, origins)
             numbers |= rows_by(issued.forecasts, "origin")
             context.log.info("%s: forecast at %d origins of %s", market.name, len(origins), f"{month.first:%Y-%m}")
         untrained = int((sessions < np.datetime64(months[0].first)).sum()) if months else len(sessions)
-        of_the_run = {"rows of the run": written, "origins before the first trained month": untrained}
+        of_the_run = {
+            "rows of the run": written,
+            "origins before the first trained month": untrained,
+            "portfolios without a forecast at some origins": "; ".join(sorted(without)) or "none",
+        }
         record_metadata(context, numbers, of_the_run | faults.metadata)
         return dg.MaterializeResult()
 
@@ -88,8 +106,9 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
 
 
 def store(
-    warehouse: Warehouse, market: Market, issued: Issued, ranks: pa.Table, ledger: pa.Table, origins: Days
-) -> int:
+    warehouse: Warehouse, market: Market, issued: Issued, ranks: pa.Table, portfolios: PortfolioRows, ledger: pa.Table,
+    origins: Days,
+) -> int:  # fmt: skip
     """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written.
 
     A forecast that was issued live keeps its tail, or has none if it had none. The ledger gets a row for each origin of
@@ -98,7 +117,12 @@ def store(
     first, last = origins[0].item(), origins[-1].item()
 
     def replace(transaction: Transaction) -> int:
-        transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE)
+        transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE.format("ranks"))
+        # Whole portfolios stay: rows of other weights or models beside them would belong to another portfolio.
+        kept = transaction.read(PORTFOLIOS_ISSUED_LIVE, {"market": market.name, "first": first, "last": last})
+        for name, rows in portfolios.tables.items():
+            new = rows.join(kept, kept.column_names, join_type="left anti") if kept.num_rows else rows
+            transaction.replace(name, new, first, last, keep=ISSUED_LIVE.format(name))
         live = transaction.read(LIVE_KEYS, {"market": market.name, "first": first, "last": last})
         tails = issued.tails.join(live, live.column_names, join_type="left anti")
         transaction.replace("tails", tails, first, last, keep=OF_LIVE)
@@ -110,6 +134,13 @@ def store(
         return written
 
     return warehouse.write(market.name, replace)
+
+
+def traded_bars(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> pa.Table:
+    """Closes as traded from `first` to `last`, and all splits before, of the symbols that are held by quantity."""
+    symbols = {symbol for one in market.portfolios if one.unit == "quantity" for symbol in one.symbols}
+    named = {"market": market.name, "symbols": sorted(symbols), "first": first, "last": last}
+    return warehouse.read(TRADED, named)
 
 
 def registry_of(

@@ -9,6 +9,7 @@ import numpy as np
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.forecasts.look_ahead import saw_their_future
+from market_pipeline.forecasts.portfolio_replay import stored_portfolios
 from market_pipeline.forecasts.replay import LOST, REGISTRY, Past, changes_of, panel_of, past_of, stored_rows
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.reading import read_panel
@@ -18,6 +19,7 @@ from market_pipeline.orchestration.partitions import span_of_check
 from market_pipeline.storage.artifacts import load
 from market_pipeline.storage.store import open_store
 from market_pipeline.storage.tables.forecasts import BASELINE, CHANCES, FORECASTS, QUANTILES, TAILS_AT
+from market_pipeline.storage.tables.portfolios import PORTFOLIOS
 from market_pipeline.storage.warehouse import Warehouse
 
 WRITTEN = "market = $market and origin between $first and $last"
@@ -80,6 +82,29 @@ CHANCES_NOT_ONE = f"""
 select {KEY}, {", ".join(CHANCES)} from ranks
 where {WRITTEN} and not (abs({" + ".join(CHANCES)} - 1) < 1e-9 and least({", ".join(CHANCES)}) >= 0)
 """
+PORTFOLIOS_NOT_ORDERED = f"""
+select {", ".join(PORTFOLIOS.key)}, {", ".join(QUANTILES)} from portfolios
+where {WRITTEN} and not (
+    {" and ".join(f"{low} <= {high}" for low, high in pairwise(QUANTILES))}
+    and {" and ".join(f"isfinite({name})" for name in NUMBERS)}
+    and {" and ".join(f"es_{level} <= var_{level}" for level in TAILS_AT)}
+)
+"""
+PARTS_NOT_THE_WHOLE = f"""
+select {", ".join(PORTFOLIOS.key)}, any_value(p.es_025) as es_025, sum(a.es_025) as parts
+from portfolio_parts a left join portfolios p using (market, {", ".join(PORTFOLIOS.key)})
+where a.market = $market and a.origin between $first and $last group by all
+having any_value(p.es_025) is null or abs(sum(a.es_025) - any_value(p.es_025)) > 1e-5 * sum(abs(a.es_025))
+"""
+HELD_AT_NEWEST = """
+select w.portfolio, w.origin from portfolio_weights w
+where market = $market and origin = (select max(origin) from ledger where market = $market)
+"""
+FORECAST_AT_NEWEST = f"""
+select max(origin) as origin, list(symbol) as symbols from forecasts
+where market = $market and model = '{BASELINE}' and horizon = 1
+and origin = (select max(origin) from ledger where market = $market)
+"""
 NEWEST_ORIGINS = """
 select origin, made_at from ledger where market = $market
 and made_at >= (select max(made_at) from ledger where market = $market) - interval 1 day order by origin, made_at
@@ -112,6 +137,14 @@ CONDITIONS = (
     ),
     Condition("tails_of_range_models", NOT_CLAIMED, "Only models that claim the range have tails."),
     Condition(
+        "portfolios_ordered", PORTFOLIOS_NOT_ORDERED,
+        "Numbers of portfolios are finite, quantiles ascend, and no shortfall is smaller than its value at risk.",
+    ),
+    Condition(
+        "portfolio_parts_sum_to_shortfall", PARTS_NOT_THE_WHOLE,
+        "What the symbols of a portfolio add to its expected shortfall sums to it.",
+    ),
+    Condition(
         "random_walk_beside_every_forecast", NO_BASELINE,
         "The baseline has a forecast of every symbol, origin and horizon that any model has, so all can be compared.",
     ),
@@ -120,7 +153,32 @@ CONDITIONS = (
 
 def forecasts_checks(market: Market) -> list[dg.AssetChecksDefinition]:
     """The checks of `<market>/forecasts`."""
-    return [conditions_hold(market, "forecasts", CONDITIONS), look_ahead_check(market)]
+    return [conditions_hold(market, "forecasts", CONDITIONS), look_ahead_check(market), portfolios_check(market)]
+
+
+def portfolios_check(market: Market) -> dg.AssetChecksDefinition:
+    """Warns of configured portfolios without a forecast at the newest origin, and names the symbols that have none."""
+
+    @dg.asset_check(
+        asset=[market.name, "forecasts"],
+        name="portfolios_complete",
+        description="Each configured portfolio has a forecast at the newest origin, as every symbol that it holds has.",
+    )
+    def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        [newest] = warehouse.read(FORECAST_AT_NEWEST, {"market": market.name}).to_pylist()
+        there = {*warehouse.read(HELD_AT_NEWEST, {"market": market.name})["portfolio"].to_pylist()}
+        lacking = [
+            f"{one.name}: {', '.join(sorted({held.symbol for held in positions} - {*newest['symbols']})) or 'not made'}"
+            for one in market.portfolios
+            if newest["origin"] and (positions := one.on(newest["origin"])) and one.name not in there
+        ]
+        return dg.AssetCheckResult(
+            passed=not lacking,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"symbols without a forecast": "; ".join(lacking) or "none"},
+        )
+
+    return check
 
 
 def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
@@ -156,7 +214,9 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
         models = open_store(settings)
         parameters = {fit["model"]: load(models, fit["path"], fit["sha256"]) for fit in registry}
         stored, others = stored_rows(warehouse, market, origin, row["made_at"])
-        differing = saw_their_future(stored, cut, wide, past.market, parameters, others)
+        # Where several runs made forecasts, a later one may have added portfolios, from later bars.
+        portfolios = {} if others.num_rows else stored_portfolios(warehouse, market, origin)
+        differing = saw_their_future(stored, cut, wide, past.market, parameters, others, portfolios)
         return dg.AssetCheckResult(
             passed=not differing,
             metadata={"compared": f"{stored.num_rows:,} forecasts at {origin}", "rows that differ": differing},

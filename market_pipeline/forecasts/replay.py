@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import HistoryError, MarketPipelineError
-from market_pipeline.forecasts.issue import issue
+from market_pipeline.forecasts.issue import Issued, issue
 from market_pipeline.forecasts.ledger import (
     bars_digests,
     code_version,
@@ -19,6 +19,7 @@ from market_pipeline.forecasts.ledger import (
     models_digest,
     plugin_digests,
 )
+from market_pipeline.forecasts.portfolio_replay import differing_portfolios, portfolios_again, stored_portfolios
 from market_pipeline.indicators.compute import compute_indicators
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.prices.history import History, read_history
@@ -104,8 +105,12 @@ def _compared(
         market = of_then(market, provenance)
         past = Past(market, read_history(warehouse, market, origin), restated=True)
     if past is not None:
-        again = reissued(panel_of(past.history), past.market, origin, parameters)
-        differ = differing(stored, without(again, others))
+        issued = issued_again(panel_of(past.history), past.market, origin, parameters)
+        differ = differing(stored, without(rows_of(issued), others))
+        if not others.num_rows:  # else a later run may have added portfolios, from later bars
+            portfolios = stored_portfolios(warehouse, market, origin)
+            again = portfolios_again(portfolios, past.history, past.market, origin, issued.distributions)
+            differ += differing_portfolios(portfolios, again)
     return Replay(made_at, provenance["mode"], stored.num_rows, differ, tuple(changed))
 
 
@@ -157,10 +162,19 @@ def of_then(market: Market, provenance: Mapping[str, Any]) -> Market:
     return market if symbols == market.symbols else replace(market, symbols=symbols)
 
 
+def issued_again(known: Panel, market: Market, origin: dt.date, parameters: Mapping[str, Parameters]) -> Issued:
+    """What is forecast at one origin."""
+    cutoff = market.sessions_between(market.start, origin.replace(day=1) - dt.timedelta(days=1))[-1]
+    return issue(known, market, np.array([origin], "datetime64[D]"), parameters, cutoff, dt.datetime.now(dt.UTC))
+
+
 def reissued(known: Panel, market: Market, origin: dt.date, parameters: Mapping[str, Parameters]) -> pa.Table:
     """The forecasts of one origin with their tails, without when they were made."""
-    cutoff = market.sessions_between(market.start, origin.replace(day=1) - dt.timedelta(days=1))[-1]
-    issued = issue(known, market, np.array([origin], "datetime64[D]"), parameters, cutoff, dt.datetime.now(dt.UTC))
+    return rows_of(issued_again(known, market, origin, parameters))
+
+
+def rows_of(issued: Issued) -> pa.Table:
+    """The forecasts with their tails, without when they were made."""
     return issued.with_tails.drop_columns(["made_at", "mode"])
 
 

@@ -146,8 +146,55 @@ def tails(
     return _rows("tails", symbol=symbol, newest=newest, **filters)
 
 
+def portfolios(
+    portfolio: str | None = None,
+    *,
+    market: str | None = None,
+    horizon: int | None = None,
+    model: str | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+    newest: bool = False,
+) -> "pd.DataFrame":
+    """What portfolios may gain and lose, by joint model, in simple returns; arguments as of `forecasts`.
+
+    Names that begin with test_ are portfolios that nobody chose, on which joint models are judged.
+    """
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows("portfolios", portfolio=portfolio, newest=newest, **filters)
+
+
+def portfolio_parts(
+    portfolio: str | None = None,
+    *,
+    market: str | None = None,
+    horizon: int | None = None,
+    model: str | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+    newest: bool = False,
+) -> "pd.DataFrame":
+    """What each symbol adds to a portfolio's expected shortfall at 2.5 %; arguments as of `portfolios`."""
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows("portfolio_parts", portfolio=portfolio, newest=newest, **filters)
+
+
+def portfolio_scores(
+    portfolio: str | None = None,
+    *,
+    market: str | None = None,
+    horizon: int | None = None,
+    model: str | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+) -> "pd.DataFrame":
+    """What portfolios returned, with the losses of their forecasts; `since` and `until` are origins."""
+    filters = {"market": market, "horizon": horizon, "model": model, "since": since, "until": until}
+    return _rows("portfolio_scores", portfolio=portfolio, **filters)
+
+
 def leaderboard() -> "pd.DataFrame":
-    """Each model against the random walk, by market, horizon and question, with the verdict."""
+    """Each model against the baseline of its question, by market, horizon and question, with the verdict."""
     return _rows("leaderboard")
 
 

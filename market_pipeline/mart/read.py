@@ -16,6 +16,7 @@ from market_pipeline.errors import MarketPipelineError
 from market_pipeline.storage.catalog import MART
 from market_pipeline.storage.publication import REPLACED, UNPUBLISHED
 from market_pipeline.storage.tables.forecasts import BASELINE, FORECASTS
+from market_pipeline.storage.tables.portfolios import PORTFOLIO_SCORES
 from market_pipeline.storage.tables.scores import DAILY_SCORES, VERDICTS
 from market_pipeline.storage.unusable import UNUSABLE, refuse
 
@@ -24,6 +25,7 @@ FILTERS = {
     "market": "market = $market",
     "horizon": "horizon = $horizon",
     "model": "model = $model",
+    "portfolio": "upper(portfolio) = upper($portfolio)",
     "since": "{day} >= $since::date",
     "until": "{day} <= $until::date",
     "newest": "(not $newest or (market, origin) in (select (market, max(origin)) from forecasts group by market))",
@@ -34,6 +36,7 @@ ORDERS = {
     "forecast_prices": FORECASTS.key,
     "leaderboard": ("horizon", "question", "model"),
     "daily_scores": DAILY_SCORES.order,
+    "portfolio_scores": PORTFOLIO_SCORES.order,
 }
 """The order of rows for readers within a market, where it is not the table's key."""
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from market_pipeline.config.markets import Market
 from market_pipeline.storage.schema import Table
-from market_pipeline.storage.tables import forecasts, indicators, models, prices, scores
+from market_pipeline.storage.tables import forecasts, indicators, models, portfolios, prices, scores
 
 Partition: TypeAlias = Literal["session", "month", "none"]
 Job: TypeAlias = Literal["daily", "prices", "downstream", "monthly"]
@@ -49,11 +49,15 @@ CHAIN = (
     Asset("models", "month", ("monthly",), (models.REGISTRY,), logs_months=True, at_most=12),
     Asset(
         "forecasts", "session", ("daily", "downstream"),
-        (forecasts.FORECASTS, forecasts.TAILS, forecasts.RANKS, forecasts.LEDGER), logs_months=True, at_most=63,
+        (
+            forecasts.FORECASTS, forecasts.TAILS, forecasts.RANKS, portfolios.PORTFOLIOS, portfolios.PORTFOLIO_PARTS,
+            portfolios.PORTFOLIO_WEIGHTS, forecasts.LEDGER,
+        ),
+        logs_months=True, at_most=63,
     ),
     Asset(
         "scores", "session", ("daily", "downstream"),
-        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES), at_most=252,
+        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES, portfolios.PORTFOLIO_SCORES), at_most=252,
     ),
     Asset(
         "leaderboard", "none", ("daily", "downstream"),

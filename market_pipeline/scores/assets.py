@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
+from market_pipeline.config.portfolios import RESERVED
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import Span, span_of
 from market_pipeline.orchestration.ui_metadata import lineage_of, record_metadata
@@ -22,6 +23,7 @@ from market_pipeline.scores.further_tests import further_tests
 from market_pipeline.scores.losses import score, score_ranks
 from market_pipeline.scores.multiplicity import retired_comparisons, settings_of
 from market_pipeline.scores.outcomes import with_outcomes
+from market_pipeline.scores.portfolios import portfolio_losses, portfolio_tests, score_portfolios
 from market_pipeline.scores.signals import selected_models, signal_rows
 from market_pipeline.scores.ui_metadata import leaderboard_metadata, session_numbers, signals_metadata
 from market_pipeline.scores.verdicts import comparisons_of
@@ -39,6 +41,12 @@ from forecasts f left join (
 where f.market = $market and f.target_session between $first and $last
 """
 RANKS_FOR = "select * from ranks where market = $market and target_session between $first and $last"
+PORTFOLIOS_FOR = "select * from portfolios where market = $market and target_session between $first and $last"
+WEIGHTS_OF = """
+select portfolio, origin, symbol, weight from portfolio_weights where market = $market and origin in (
+    select origin from portfolios where market = $market and target_session between $first and $last
+)
+"""
 DAILY = "select * exclude (market) from daily_scores where market = $market"
 RANK_SCORES = "select * exclude (market) from rank_scores where market = $market"
 TAIL_OUTCOMES = """
@@ -48,6 +56,10 @@ from scores s join (
 ) t using (market, symbol, origin, horizon, model)
 where s.market = $market and s.horizon = $horizon and s.model = $model and s.origin in (select unnest($origins))
     and var_025 is not null
+"""
+PORTFOLIO_LOSSES = """
+select portfolio, origin, horizon, target_session, model, realised, crps, fz_025 from portfolio_scores
+where market = $market and starts_with(portfolio, $reserved)
 """
 PIT = "select * exclude (market) from pit where market = $market"
 TRIED = "select model, settings from tried where market = $market"
@@ -99,6 +111,8 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
             ranks = warehouse.read(RANKS_FOR, days)
             rows, rank_rows = score(forecasts), score_ranks(with_outcomes(ranks, history))
             tables = {"scores": rows, "daily_scores": daily_means(forecasts, rows), "pit": pit_counts(forecasts)}
+            of_portfolios = warehouse.read(PORTFOLIOS_FOR, days), warehouse.read(WEIGHTS_OF, days)
+            tables["portfolio_scores"] = score_portfolios(*of_portfolios, history)
             put = partial(replace_scores, tables=tables, month=month, ranks=ranks, rank_rows=rank_rows)
             warehouse.write(market.name, put)
             written += rows.num_rows
@@ -148,14 +162,19 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         daily, ranks, pit, tried = (
             warehouse.read(query, {"market": market.name}) for query in (DAILY, RANK_SCORES, PIT, TRIED)
         )
-        losses = losses_by_question(daily, ranks)
+        portfolios = warehouse.read(PORTFOLIO_LOSSES, {"market": market.name, "reserved": RESERVED})
+        losses = pa.concat_tables([losses_by_question(daily, ranks), portfolio_losses(portfolios)])
         settings = settings_of(losses["model"].unique().to_pylist())
         retired = retired_comparisons(tried, settings)
         comparisons = comparisons_of(losses, market.sessions)
         rows = verdicts(comparisons, retired)
         champions = champion_history(comparisons, market.sessions, retired)
         tests = further_tests(comparisons, champions, daily)
-        tests = pa.concat_tables([tests, exceedance_tests(tail_outcomes(warehouse, market, losses))])
+        further = (
+            exceedance_tests(tail_outcomes(warehouse, market, losses)),
+            portfolio_tests(portfolios, market.sessions),
+        )
+        tests = pa.concat_tables([tests, *further])
         tables = {"leaderboard": rows, "champions": champions, "tests": tests}
         warehouse.write(market.name, partial(replace_tables, tables=tables, tried=settings))
         metadata = {"comparisons of retired settings": retired, **leaderboard_metadata(rows, champions, losses, pit)}

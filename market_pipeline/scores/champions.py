@@ -13,8 +13,7 @@ from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
 from market_pipeline.scores.verdicts import LEVEL, Comparison
 from market_pipeline.storage.grids import Days
-from market_pipeline.storage.tables.forecasts import BASELINE
-from market_pipeline.storage.tables.scores import CHAMPIONS
+from market_pipeline.storage.tables.scores import BASELINES, CHAMPIONS
 
 KEPT_BELOW = 0.2
 """P-value against the random walk up to which a champion stays, so that one bad quarter does not replace it."""
@@ -40,7 +39,7 @@ def champions(comparisons: Sequence[Comparison], sessions: Days, retired: int = 
     champion, rows = dict[tuple[int, str], str](), []
     for review in _reviews(comparisons, sessions):
         for (horizon, question), results in _results(comparisons, review, retired).items():
-            if change := _change(champion.get((horizon, question)), results):
+            if change := _change(champion.get((horizon, question)), results, BASELINES[question]):
                 champion[horizon, question], reason = change
                 row = {"horizon": horizon, "question": question, "model": change[0], "reason": reason}
                 rows.append(row | {"since": sessions[review].astype("datetime64[D]").item()})
@@ -60,7 +59,7 @@ def _results(
     return results
 
 
-def _change(champion: str | None, results: Mapping[str, Result]) -> tuple[str, str] | None:
+def _change(champion: str | None, results: Mapping[str, Result], baseline: str) -> tuple[str, str] | None:
     """The new champion of a question and the reason, or None if there is no change; `results` by model.
 
     `champion` is None before the first review that has results.
@@ -71,15 +70,15 @@ def _change(champion: str | None, results: Mapping[str, Result]) -> tuple[str, s
         if result.p_adjusted < LEVEL and result.comparison.question in claims_of(model)
     ]
     best = max(passed, key=lambda result: (result.comparison.skill or 0.0, result.comparison.model), default=None)
-    if champion is None or champion == BASELINE:
+    if champion is None or champion == baseline:
         if best:
             skill = best.comparison.skill or 0.0
             return best.comparison.model, f"beats the walk: skill {skill:+.2%}, adjusted p {best.p_adjusted:.3f}"
-        return (BASELINE, "nothing has beaten it yet") if champion is None else None
+        return (baseline, "nothing has beaten it yet") if champion is None else None
     held = results[champion]  # origins are only added, so a champion has enough of them at every later review
     if held.p_value >= KEPT_BELOW:
         reason = f"{champion} is no longer better than the walk (p {held.p_value:.2f})"
-        return best.comparison.model if best else BASELINE, reason
+        return best.comparison.model if best else baseline, reason
     if best is None or best.comparison.model == champion:
         return None
     p_value = _p_value_between(best.comparison, held.comparison)

@@ -62,6 +62,8 @@ def losses_by_question(daily: pa.Table, ranks: pa.Table) -> pa.Table:
     paired = ranks.join(baseline, ["origin", "horizon"], join_type="inner")
     tables = []
     for question, loss in LOSSES.items():
+        if question == "portfolio":  # scores/portfolios.py has its losses
+            continue
         rows = (daily if question in OF_SYMBOLS else paired).filter(pc.field("model") != BASELINE)
         rows = rows.filter(pc.field(loss).is_valid())
         columns = {name: rows[name] for name in ("horizon", "model", "origin")}

@@ -17,8 +17,7 @@ from market_pipeline.scores.significance import (
     pesaran_timmermann,
 )
 from market_pipeline.scores.verdicts import Comparison
-from market_pipeline.storage.tables.forecasts import BASELINE
-from market_pipeline.storage.tables.scores import TESTS
+from market_pipeline.storage.tables.scores import BASELINES, TESTS
 
 Row: TypeAlias = dict[str, object]
 
@@ -68,7 +67,7 @@ def _champions(comparisons: Sequence[Comparison], champions: Mapping[tuple[int, 
         # A model with one origin a month would leave only those origins to compare the others on.
         most = max((len(rival.loss) for rival in rivals), default=0)
         rivals = [rival for rival in rivals if 2 * len(rival.loss) >= most]
-        if model == BASELINE or not rivals:
+        if model == BASELINES[question] or not rivals:
             continue
         yield from _confidence_set(rivals)
         for champion in [one for one in same if one.model == model]:

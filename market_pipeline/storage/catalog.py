@@ -12,6 +12,12 @@ from market_pipeline.storage.tables.mart import (
     PUBLISHED_SIGNALS,
 )
 from market_pipeline.storage.tables.models import REGISTRY
+from market_pipeline.storage.tables.portfolios import (
+    PORTFOLIO_PARTS,
+    PORTFOLIO_SCORES,
+    PORTFOLIO_WEIGHTS,
+    PORTFOLIOS,
+)
 from market_pipeline.storage.tables.prices import (
     BARS,
     COVERAGE,
@@ -39,8 +45,8 @@ WAREHOUSE: dict[str, Table] = {
     table.name: table
     for table in (
         BARS, QUARANTINE, RESTATEMENTS, OUTCOMES, COVERAGE, DISAGREEMENTS, INDICATOR_VALUES, REGISTRY, FORECASTS,
-        TAILS, RANKS, LEDGER, SCORES, DAILY_SCORES, PIT, RANK_SCORES, LEADERBOARD, CHAMPIONS, TESTS, TRIED, STRATEGIES,
-        SIGNALS,
+        TAILS, RANKS, PORTFOLIO_WEIGHTS, PORTFOLIOS, PORTFOLIO_PARTS, LEDGER, SCORES, DAILY_SCORES, PIT, RANK_SCORES,
+        PORTFOLIO_SCORES, LEADERBOARD, CHAMPIONS, TESTS, TRIED, STRATEGIES, SIGNALS,
     )
 }  # fmt: skip
 """The tables of the warehouse by name."""
@@ -48,7 +54,8 @@ WAREHOUSE: dict[str, Table] = {
 WAREHOUSE_VIEWS: tuple[View, ...] = (PRICE_STEPS, PRICES_AS_OF)
 
 PUBLISHED = (
-    INDICATOR_VALUES, FORECASTS, TAILS, RANKS, LEDGER, SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS,
+    INDICATOR_VALUES, FORECASTS, TAILS, RANKS, PORTFOLIO_WEIGHTS, PORTFOLIOS, PORTFOLIO_PARTS, LEDGER, SCORES,
+    PORTFOLIO_SCORES, DAILY_SCORES, RANK_SCORES, PIT, LEADERBOARD, CHAMPIONS,
     TESTS, STRATEGIES, COVERAGE, QUARANTINE, RESTATEMENTS,
 )  # fmt: skip
 """Tables of the warehouse that the mart has as they are, less the columns that are not published."""

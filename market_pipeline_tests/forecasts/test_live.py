@@ -13,7 +13,9 @@ FIVE = """
 calendar = "XNYS"
 start = 2023-01-03
 symbols = ["AUTOREG", "SIM1", "SIM2", "SIM3", "WALK1"]
+portfolios = {mine = {SIM1 = 0.5, SIM2 = 0.5}}
 """
+TABLES = ("forecasts", "tails", "ranks", "portfolios", "portfolio_parts", "portfolio_weights")
 START, MONTH, DAY = dt.date(2023, 1, 3), dt.date(2024, 2, 1), dt.date(2024, 2, 5)
 EVENING = dt.datetime(2024, 2, 6, 9, tzinfo=dt.UTC)
 
@@ -26,13 +28,16 @@ def test_only_replayed_forecasts_follow_a_changed_price(tmp_path: Path, *, live:
     clock = clock_at(EVENING) if live else dt
     with mock.patch("market_pipeline.forecasts.assets.dt", clock):
         pipeline.compute(("forecasts",), DAY, DAY)
-    before = {table: pipeline.digest(table) for table in ("forecasts", "tails", "ranks")}
+    before = {table: pipeline.digest(table) for table in TABLES}
     assert pipeline.warehouse.read("from tails").num_rows
     with pipeline.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute(
             "update prices set close = high where session > $since and symbol = 'SIM1'",
             {"since": DAY - dt.timedelta(days=60)},
         )
+    # Another weight and another symbol must not be added to a portfolio that was issued live.
+    assert pipeline.settings.config
+    pipeline.settings.config.write_text(FIVE.replace("SIM1 = 0.5", "SIM3 = 0.5"), encoding="utf-8")
     pipeline.compute(("indicators", "forecasts"), DAY, DAY)
     for table, digest in before.items():
         assert (pipeline.digest(table) == digest) == live, table

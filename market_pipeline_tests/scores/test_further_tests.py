@@ -7,7 +7,7 @@ from market_pipeline.scores.champions import champions
 from market_pipeline.scores.further_tests import further_tests
 from market_pipeline.scores.significance import clark_west, confidence_set, e_value, pesaran_timmermann
 from market_pipeline.scores.verdicts import comparisons_of
-from market_pipeline.storage.tables.scores import FURTHER_TESTS, TAIL_TESTS, TESTS
+from market_pipeline.storage.tables.scores import FURTHER_TESTS, PORTFOLIO_TESTS, TAIL_TESTS, TESTS
 from market_pipeline_tests.scores.test_champions import SESSIONS, losses
 
 
@@ -66,7 +66,7 @@ def test_every_kind_of_test_has_its_rows() -> None:
         ("ewma", "model_confidence_set"), ("har", "e_value"),
         *((model, "effective_origins") for model in ("linear", "har", "ewma")),
     }  # fmt: skip
-    assert {test for _, test in found} == set(FURTHER_TESTS) - set(TAIL_TESTS)
+    assert {test for _, test in found} == set(FURTHER_TESTS) - {*TAIL_TESTS, *PORTFOLIO_TESTS}
     assert all(row["value"] <= 1 for (_, test), row in found.items() if test not in {"e_value", "effective_origins"})
     assert found["linear", "clark_west"]["n_origins"] == 270, "origins whose forecasts are all zero have no product"
     assert found["linear", "pesaran_timmermann"]["n_origins"] == 300

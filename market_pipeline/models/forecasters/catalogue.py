@@ -13,6 +13,7 @@ from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.models.forecasters.prophet import PROPHET
 from market_pipeline.models.forecasters.protocol import CLAIMS, Forecaster
 from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
+from market_pipeline.storage.tables.portfolios import JOINT_MODELS
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ MEMBERS = (EWMA.name, GARCH.name, HAR.name)
 JOINT = "joint"
 """The simulation of all symbols together, for ranks only."""
 
-TAKEN = (*(forecaster.name for forecaster in BUILT_IN), ENSEMBLE, JOINT)
+TAKEN = (*(forecaster.name for forecaster in BUILT_IN), ENSEMBLE, JOINT, *JOINT_MODELS)
 """Names that no plugin can have."""
 
 PLUGINS = load_plugins(TAKEN)
@@ -44,6 +45,7 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     **{forecaster.name: tuple(getattr(forecaster, "claims", CLAIMS)) for forecaster in FORECASTERS},
     ENSEMBLE: ("range",),
     JOINT: ("rank",),
+    **dict.fromkeys(JOINT_MODELS, ("portfolio",)),
 }
 _CLAIMS = {
     model: (*claims, "tail") if "range" in claims and "tail" not in claims else claims

@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 from market_pipeline.storage.schema import Column, Table
-from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES, TAILS_AT
+from market_pipeline.storage.tables.forecasts import BASELINE, QUANTILES, RANGES, TAILS_AT
 from market_pipeline.storage.tables.keys import HORIZON, MARKET, MODEL, ORIGIN, SYMBOL, TARGET_SESSION
+from market_pipeline.storage.tables.portfolios import CONSTANT
 from market_pipeline.storage.tables.prices import ADJUSTED_CLOSE
 
 # fmt: off
 
-LOSSES = {"return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps", "tail": "fz_025"}
+LOSSES = {
+    "return": "squared_error", "direction": "brier", "range": "crps", "rank": "rps", "tail": "fz_025",
+    "portfolio": "crps",
+}
 """Each question with the loss that answers it."""
 
 QUESTIONS = tuple(LOSSES)
@@ -21,6 +25,9 @@ DIFFERENCES = ("tail",)
 """Questions whose loss is a logarithm, which may be negative: its differences count, and no ratio is formed."""
 
 TAIL_LOSS = "tail: FZ0 loss at 2.5 %"
+
+BASELINES = {question: CONSTANT if question == "portfolio" else BASELINE for question in QUESTIONS}
+"""The model that each question compares with."""
 
 SIGNAL_QUESTIONS = ("return", "direction", "range")
 """Those that a signal answers: its model is champion of one of them, or the random walk."""
@@ -39,8 +46,12 @@ TAIL_TESTS = {
 }
 """Tests of tails, and what each asks."""
 
+PORTFOLIO_TESTS = ("fissler_ziegel", "realised_volatility")
+"""Tests of joint models; scores/portfolios.py makes them."""
+
 FURTHER_TESTS = (
     "clark_west", "pesaran_timmermann", "model_confidence_set", "e_value", "effective_origins", *TAIL_TESTS,
+    *PORTFOLIO_TESTS,
 )
 
 PIECES = (*(f"below_{name}" for name in QUANTILES), "above_q975")
@@ -168,7 +179,8 @@ RANK_SCORES = Table(
 
 _JUDGED = tuple(f"scores.{LOSSES[question]}" for question in OF_SYMBOLS)
 _QUESTION = Column("question", "varchar",
-       f"return: squared error; direction: Brier; range: CRPS; rank: RPS; {TAIL_LOSS}", check=_among(QUESTIONS))
+       f"return: squared error; direction: Brier; range: CRPS; rank: RPS; {TAIL_LOSS}; portfolio: CRPS of portfolios "
+       "that nobody chose, against constant correlations", check=_among(QUESTIONS))
 
 LEADERBOARD = Table(
     "leaderboard",
@@ -220,7 +232,9 @@ TESTS = Table(
                "clark_west: does it predict a return at all; pesaran_timmermann: do its calls and rises come "
                "together; model_confidence_set: may it be the best of its question; e_value: how strong is the "
                "evidence that a champion has come to lose; effective_origins: how many origins that do not overlap "
-               f"they are worth; {'; '.join(f'{name}: {asks}' for name, asks in TAIL_TESTS.items())}",
+               f"they are worth; {'; '.join(f'{name}: {asks}' for name, asks in TAIL_TESTS.items())}; fissler_ziegel: "
+               "are value at risk and expected shortfall of portfolios better than the baseline's; "
+               "realised_volatility: of the joint model's own portfolio of least variance",
                check=_among(FURTHER_TESTS)),
         Column("n_origins", "integer",
                "Origins it is computed from; for e_value and the tests of tails those that do not overlap"),
@@ -228,7 +242,8 @@ TESTS = Table(
                "P-value; for e_value the evidence, which passes 20 with a chance of at most 5 % while nothing is "
                "wrong; for effective_origins their number; for tests of tails twice the median of the symbols' "
                "p-values, valid however they depend; for traffic_light the share of symbols that are not green, of "
-               "which a right model has about 0.11"),
+               "which a right model has about 0.11; for realised_volatility "
+               "the root mean square of simple returns over one session"),
     ),
     key=("horizon", "model", "question", "test"),
 )

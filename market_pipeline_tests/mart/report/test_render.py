@@ -116,6 +116,7 @@ def test_skill_stands_where_it_is_proven_and_nowhere_else(page: Page) -> None:
         ["range how wide the range has to be", "○ none of 2 models", "not scored"],
         ["rank which symbols lead, which lag", "not scored", "… insufficient data"],
         ["tail how much may be lost", "not scored", "not scored"],
+        ["portfolio how much several symbols together may lose", "not scored", "not scored"],
     ]
 
 

@@ -1,0 +1,117 @@
+"""How good portfolio forecasts were: what was held at the origin, what it returned, and losses by joint model."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from market_pipeline.config.portfolios import RESERVED
+from market_pipeline.models.features.returns import realised_returns
+from market_pipeline.models.joint.unchosen import MINIMUM_VARIANCE
+from market_pipeline.prices.history import History
+from market_pipeline.scores.losses import crps, fissler_ziegel, quantiles_of
+from market_pipeline.scores.verdicts import comparisons_of
+from market_pipeline.storage.grids import Days
+from market_pipeline.storage.returns import simple_returns
+from market_pipeline.storage.tables.forecasts import RANGES
+from market_pipeline.storage.tables.portfolios import PORTFOLIO_SCORES
+from market_pipeline.storage.tables.scores import BASELINES, LOSSES, TESTS
+
+FORECAST = ["portfolio", "origin", "horizon", "target_session"]
+"""Columns that name a portfolio's forecast, whichever model made it."""
+
+QUESTION = "portfolio"
+
+LOSS_ROWS = pa.schema(
+    [
+        ("horizon", pa.int32()),
+        ("model", pa.string()),
+        ("origin", pa.date32()),
+        ("question", pa.string()),
+        ("loss", pa.float64()),
+        ("baseline_loss", pa.float64()),
+    ]
+)
+
+
+def score_portfolios(forecasts: pa.Table, weights: pa.Table, history: History) -> pa.Table:
+    """Rows of `portfolio_scores`, one for each of `forecasts` of which every symbol has a bar at both sessions.
+
+    `forecasts` are rows of `portfolios`, `weights` those of `portfolio_weights` of the same origins; `history` reaches
+    the last target session.
+    """
+    rows = forecasts.to_pandas().merge(_realised(forecasts, weights, history), on=FORECAST)
+    scored = pa.Table.from_pandas(rows, preserve_index=False)
+    realised, quantiles = rows["realised"].to_numpy(np.float64), quantiles_of(scored)
+    low, high = (rows[name].to_numpy(np.float64) for name in RANGES[80])
+    tail = [rows[name].to_numpy(np.float64) for name in ("var_025", "es_025")]
+    value_at_risk, shortfall = (np.where((tail[0] < 0) & (tail[1] < 0), part, np.nan) for part in tail)
+    fz = fissler_ziegel(value_at_risk, shortfall, realised, 0.025)
+    columns = {name: scored[name] for name in PORTFOLIO_SCORES.schema.names if name in scored.column_names}
+    columns |= {
+        "crps": pa.array(crps(quantiles, realised)),
+        "fz_025": pa.array(fz, from_pandas=True),
+        "covered_80": pa.array((low <= realised) & (realised <= high)),
+    }
+    return pa.table({name: columns[name] for name in PORTFOLIO_SCORES.schema.names}).cast(PORTFOLIO_SCORES.schema)
+
+
+def _realised(forecasts: pa.Table, weights: pa.Table, history: History) -> pd.DataFrame:
+    """The simple return of each portfolio forecast whose symbols all have bars; columns FORECAST and realised."""
+    asked = forecasts.select(FORECAST).to_pandas().drop_duplicates()
+    rows = asked.merge(weights.to_pandas(), on=["portfolio", "origin"]).sort_values([*FORECAST, "symbol"])
+    places = {symbol: place for place, symbol in enumerate(history.symbols)}
+    symbol = rows["symbol"].map(places).fillna(-1).to_numpy(np.int64)
+    origin, target = (rows[name].to_numpy().astype("datetime64[D]") for name in ("origin", "target_session"))
+    returns = np.where(symbol >= 0, simple_returns(realised_returns(history, symbol, origin, target)), np.nan)
+    rows["realised"] = rows["weight"].to_numpy(np.float64) * returns
+    total = rows.groupby(FORECAST, as_index=False)["realised"].sum(skipna=False)
+    return pd.DataFrame(total[np.isfinite(total["realised"])])
+
+
+def portfolio_losses(scores: pa.Table) -> pa.Table:
+    """The loss of the question `portfolio` beside the baseline's, as `losses_by_question` has those of the others."""
+    found = daily_losses(scores, LOSSES[QUESTION], BASELINES[QUESTION])
+    return found.append_column("question", pa.repeat(QUESTION, found.num_rows)).select(LOSS_ROWS.names).cast(LOSS_ROWS)
+
+
+def portfolio_tests(scores: pa.Table, sessions: Days) -> pa.Table:
+    """Rows of `tests`: do joint models know the tails of portfolios, and do their correlations lower the risk."""
+    losses = daily_losses(scores, "fz_025", BASELINES[QUESTION])
+    rows = []
+    for one in comparisons_of(losses.append_column("question", pa.repeat(QUESTION, losses.num_rows)), sessions):
+        key = {"horizon": one.horizon, "model": one.model, "question": QUESTION, "test": "fissler_ziegel"}
+        rows += [key | {"n_origins": len(one.loss), "value": one.p_value}] if one.sufficient else []
+    for model, (count, value) in realised_volatility(scores).items():
+        key = {"horizon": 1, "model": model, "question": QUESTION, "test": "realised_volatility"}
+        rows.append(key | {"n_origins": count, "value": value})
+    return pa.Table.from_pylist(rows, TESTS.schema)
+
+
+def daily_losses(scores: pa.Table, loss: str, baseline: str) -> pa.Table:
+    """A loss by horizon, model and origin, averaged over the portfolios that nobody chose, beside the baseline's.
+
+    `scores` are rows of `portfolio_scores`; both are averaged over the portfolios that have both. Columns horizon,
+    model, origin, loss, baseline_loss; without the baseline's own rows.
+    """
+    frame = scores.select([*FORECAST, "model", loss]).to_pandas()
+    frame = frame[frame["portfolio"].str.startswith(RESERVED)].dropna().sort_values([*FORECAST, "model"])
+    of_baseline = frame[frame["model"] == baseline].drop(columns="model").rename(columns={loss: "baseline_loss"})
+    paired = frame[frame["model"] != baseline].rename(columns={loss: "loss"}).merge(of_baseline, on=FORECAST)
+    means = paired.groupby(["horizon", "model", "origin"], as_index=False)[["loss", "baseline_loss"]].mean()
+    return pa.Table.from_pandas(means, preserve_index=False)
+
+
+def realised_volatility(scores: pa.Table) -> dict[str, tuple[int, float]]:
+    """For each joint model how many origins, and the volatility of its own portfolio of least variance.
+
+    Root mean square of the returns over one session; the smaller, the better its correlations (Engle & Colacito 2006,
+    "Testing and Valuing Dynamic Correlations").
+    """
+    frame = scores.select(["portfolio", "origin", "horizon", "model", "realised"]).to_pandas()
+    frame = frame[(frame["horizon"] == 1) & frame["portfolio"].str.startswith(MINIMUM_VARIANCE)]
+    frame = frame[frame["portfolio"] == MINIMUM_VARIANCE + frame["model"]].sort_values("origin")
+    found = {}
+    for model, rows in frame.groupby("model"):
+        returns = rows["realised"].to_numpy(np.float64)
+        found[str(model)] = (len(returns), float(np.sqrt((returns**2).mean())))
+    return found
