@@ -50,7 +50,8 @@ def test_a_tail_that_only_one_of_them_has_is_in_neither_mean() -> None:
         *of("random_walk", "A", 0.5, fz_025=-2.0, exceeded_025=True),
         *of("random_walk", "B", 0.5, fz_025=None, exceeded_025=None),
         *of("random_walk", "C", 0.5, fz_025=-4.0),
-        *of("har", "AB", 0.1, fz_025=-2.5, exceeded_025=True),
+        *of("har", "A", 0.1, fz_025=-2.5, exceeded_025=True),
+        *of("har", "B", 0.1, fz_025=-9.0, exceeded_025=True),
         *of("har", "C", 0.1, fz_025=None, exceeded_025=None),
         *of("linear", "AB", 0.1, fz_025=None, exceeded_025=None),
     ]
