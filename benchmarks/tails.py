@@ -59,7 +59,7 @@ def main(folder: Path, stocks: int, coins: int, origins: int) -> None:
     for name, count in (("stocks", stocks), ("crypto", coins)):
         market, history = market_and_history(folder / f"{name}.parquet", name, count)
         panel = Panel(history, np.zeros((0, *history.close.shape), np.float32), ())
-        asked = history.sessions[-origins:]
+        asked = history.sessions[-origins - max(HORIZONS) : -max(HORIZONS)]  # whose targets are all known
         daily = []
         for month in np.unique(asked.astype("datetime64[M]")):
             some = asked[asked.astype("datetime64[M]") == month]
