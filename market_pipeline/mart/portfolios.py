@@ -77,6 +77,8 @@ def read_parts(mart: Path, portfolio: str) -> pa.Table:
 
 
 def read_portfolio_names(mart: Path) -> list[str]:
-    """Every configured portfolio that has a forecast, in order."""
+    """Every configured portfolio that has a forecast, in order; none in a mart that an earlier version published."""
+    if not query(mart, "select 1 from duckdb_tables() where table_name = 'portfolios'").num_rows:
+        return []
     names: list[str] = query(mart, NAMES, {"reserved": RESERVED})["portfolio"].to_pylist()
     return names

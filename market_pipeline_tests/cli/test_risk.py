@@ -72,6 +72,23 @@ def test_no_number_is_cut_and_a_refused_level_is_a_dash(home: Path, width: int) 
     assert "–" in paper.getvalue()
 
 
+def test_a_portfolio_is_found_by_its_name_and_listed_below_the_symbols(home: Path) -> None:
+    with duckdb.connect(str(home / "mart.duckdb")) as connection:
+        connection.execute(
+            "insert into portfolios by name select 'stocks' as market, 'mine' as portfolio, date '2024-03-06' as "
+            "origin, 5 as horizon, 'constant' as model, -0.02 as q10, 0.03 as q90, 0.5 as p_up, -0.04 as var_025, "
+            "-0.05 as es_025"
+        )
+    result = run("MINE")
+    assert result.exit_code == 0, result.output
+    assert "in the worst 1 of 40 cases it loses 5.0% on average" in " ".join(result.output.split())
+    assert [row["es_025"] for row in json.loads(run("mine", "--json").stdout)] == [-0.05]
+    assert "Portfolios, with market-pipeline risk NAME: mine" in run().output
+    with duckdb.connect(str(home / "mart.duckdb")) as connection:
+        connection.execute("drop table portfolios")
+    assert run("AAA").exit_code == 0
+
+
 def test_what_is_not_there_is_named(home: Path) -> None:
     assert "Did you mean AAA" in " ".join(run("AAB").stderr.split())
     with duckdb.connect(str(home / "mart.duckdb")) as connection:
