@@ -57,13 +57,15 @@ def test_skill_is_one_less_the_ratio_of_mean_losses() -> None:
 def test_skill_on_tails_is_by_how_much_smaller_a_shortfall_has_the_same_loss() -> None:
     """Losses that may be negative: the true shortfall's is its logarithm, whatever the unit."""
     for unit in (1e-3, 1.0):
-        frame = losses("m", 0.0).assign(question="tail")
+        frame = losses("m", 0.0, count=500).assign(question="tail")
         frame["baseline_loss"] = np.log(0.05 * unit) + frame["baseline_loss"] - frame["baseline_loss"].mean()
         frame["loss"] = frame["baseline_loss"] + np.log(0.9) + 0.01 * np.sin(np.arange(len(frame)))
         row = rows_of(frame)["m"]
         assert row["skill"] == pytest.approx(0.1, abs=1e-3)
         assert row["verdict"] == "beats_baseline"
-    copy = losses("copy", 0.0).assign(question="tail")
+    few = losses("few", 0.5, count=499).assign(question="tail")
+    assert rows_of(few)["few"]["verdict"] == "insufficient_data"
+    copy = losses("copy", 0.0, count=500).assign(question="tail")
     copy["baseline_loss"] -= 4
     copy["loss"] = copy["baseline_loss"] * (1 - 1e-12)
     assert rows_of(copy)["copy"]["p_value"] == 1.0
