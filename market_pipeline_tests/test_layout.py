@@ -48,7 +48,7 @@ KINDS = (
 """What an object from a factory may be; nobody asks."""
 
 HEAVY = (
-    "prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "plotly", "scipy.stats",
+    "prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "scipy.stats",
     "statsforecast", "numba", "ccxt",
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ PATIENCE = 180.0
 SETTINGS = "MARKET_PIPELINE_"
 
 HEAVY = (
-    "arch", "exchange_calendars", "jinja2", "matplotlib.pyplot", "plotly.graph_objects", "scipy.optimize",
+    "arch", "exchange_calendars", "jinja2", "matplotlib.pyplot", "scipy.optimize",
     "scipy.stats", "skops.io", "sklearn.ensemble", "statsforecast",
 )  # fmt: skip
 """What the pipeline imports where it is used."""

@@ -19,14 +19,15 @@ from market_pipeline import __version__
 from market_pipeline.config.markets import Market
 from market_pipeline.mart.ages import ages_of
 from market_pipeline.mart.changes import CHANGED, ROWS
+from market_pipeline.mart.listing import NEWEST_REQUESTS, SYMBOL_ROWS
 from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
 from market_pipeline.scores.verdicts import BEATS_BASELINE
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_rows
-from market_pipeline.storage.schema import Table, comments, quoted
+from market_pipeline.storage.schema import ARROW, Table, comments, quoted
 from market_pipeline.storage.tables.forecasts import BASELINE
-from market_pipeline.storage.tables.mart import AGE, PUBLISHED_PRICES, PUBLISHED_SIGNALS
+from market_pipeline.storage.tables.mart import AGE, EARLIER_SIGNALS, PUBLISHED_PRICES, PUBLISHED_SIGNALS
 from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
 from market_pipeline.storage.unusable import usable
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
@@ -60,6 +61,11 @@ NEWEST_SESSIONS = "select market, max(session) as newest_session from prices whe
 ROWS_OF = {PUBLISHED_PRICES.name: PRICES, PUBLISHED_SIGNALS.name: SIGNAL_ROWS}
 """Queries of the tables that have columns beside those of the warehouse."""
 
+EARLIER = (
+    f"select {', '.join(EARLIER_SIGNALS.names)} from earlier.signals order by market, {', '.join(EARLIER_SIGNALS.key)}"
+)
+EARLIER_ROWS = pa.schema([(column.name, ARROW[column.type]) for column in EARLIER_SIGNALS.columns])
+
 NEWEST_BARS = """
 select symbol, max(session) as session, max_by(close, session) as close from prices
 where market = $market and final and session in (select unnest($sessions)) group by symbol order by symbol
@@ -82,11 +88,13 @@ def publish(
             with warehouse.snapshot() as connection:
                 now = now or dt.datetime.now(dt.UTC)
                 adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
+                asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
                 newest = copy_tables(connection, new, pa.concat_tables(adjusted))
             values = {"now": now.replace(tzinfo=None), "source": warehouse.source}
             ages = ages_of(markets, dict(zip(*newest.to_pydict().values(), strict=True)), now)
+            given = {"newest": newest, "ages": ages, "asked": asked, "configured": configured_symbols(markets)}
             with duckdb.connect(config=dict(warehouse.config)) as connection:
-                counts = complete(connection, new, path, newest, ages, values)
+                counts = complete(connection, new, path, given, values)
             put_in_place(new, path)
         finally:
             for left in (new, log):
@@ -118,18 +126,21 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.T
 
 
 def complete(
-    connection: duckdb.DuckDBPyConnection, new: Path, path: Path, newest: pa.Table, ages: pa.Table,
+    connection: duckdb.DuckDBPyConnection, new: Path, path: Path, given: Mapping[str, pa.Table],
     values: Mapping[str, Any],
 ) -> dict[str, int]:  # fmt: skip
     """Add to the mart `new` what needs no warehouse: changes since the one at `path`, meta, descriptions, views.
 
-    `newest` and `ages` have a row per market, `values` has `now` and `source` for META_ROWS. Returns the rows by table.
+    `given` has `newest` and `ages` with a row per market, and what SYMBOL_ROWS reads; `values` has `now` and `source`
+    for META_ROWS. Returns the rows by table.
     """
     connection.execute(ATTACHED.format(quoted(str(new))))
-    before, found = changes_since(connection, path)
-    for name, rows in {"found": found, "newest": newest, "ages": ages}.items():
+    before, earlier, found = changes_since(connection, path)
+    for name, rows in {"earlier": earlier, "found": found, **given}.items():
         connection.register(name, rows)
+    connection.execute("create table mart.earlier_signals as from earlier")
     connection.execute("create table mart.changes as from found")
+    connection.execute(f"create table mart.symbols as {SYMBOL_ROWS}")
     versions = {"before": before, "version": __version__, "schema_version": SCHEMA_VERSION}
     connection.execute(f"create table mart.meta as {META_ROWS}", {**values, **versions})
     connection.execute("use mart")
@@ -158,22 +169,29 @@ def order_of(table: Table) -> str:
     return ", ".join(("market", *key)) if key else "all"
 
 
-def changes_since(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[dt.datetime | None, pa.Table]:
-    """When the mart at `path` was published, and what is new since then in the attached `mart`.
+def changes_since(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[dt.datetime | None, pa.Table, pa.Table]:
+    """When the mart at `path` was published, its signals, and what is new since then in the attached `mart`.
 
     None and no rows where there is nothing to compare with: no mart, or one that is damaged, of another version or
     without prices. It is about to be replaced, and `meta.compared_with` shows that nothing was compared.
     """
-    published, changes = None, ROWS.empty_table()
+    published, signals, changes = None, EARLIER_ROWS.empty_table(), ROWS.empty_table()
     if path.exists():
         with suppress(duckdb.Error):
             connection.execute(f"attach {quoted(str(path))} as earlier (read_only)")
             newest = connection.execute("select max(published_at) from earlier.meta").fetchone()
             found = connection.execute(CHANGED).to_arrow_table().select(ROWS.names).cast(ROWS)
+            before = connection.execute(EARLIER).to_arrow_table().cast(EARLIER_ROWS)
             if newest and newest[0]:
-                published, changes = newest[0], found
+                published, signals, changes = newest[0], before, found
         connection.execute("detach database if exists earlier")
-    return published, changes
+    return published, signals, changes
+
+
+def configured_symbols(markets: Sequence[Market]) -> pa.Table:
+    """Every symbol of the configuration: market, symbol."""
+    pairs = [{"market": market.name, "symbol": symbol} for market in markets for symbol in market.symbols]
+    return pa.Table.from_pylist(pairs, pa.schema({"market": pa.string(), "symbol": pa.string()}))
 
 
 def adjusted_closes(warehouse: Warehouse, market: Market, until: dt.date) -> pa.Table:

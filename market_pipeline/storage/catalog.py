@@ -5,11 +5,13 @@ from market_pipeline.storage.tables.forecasts import FORECASTS, LEDGER, RANKS, T
 from market_pipeline.storage.tables.indicators import INDICATOR_VALUES
 from market_pipeline.storage.tables.mart import (
     CHANGES,
+    EARLIER_SIGNALS,
     FORECAST_PRICES,
     INDICATOR_LEVELS,
     META,
     PUBLISHED_PRICES,
     PUBLISHED_SIGNALS,
+    SYMBOLS,
 )
 from market_pipeline.storage.tables.models import REGISTRY
 from market_pipeline.storage.tables.portfolios import (
@@ -61,8 +63,11 @@ PUBLISHED = (
 """Tables of the warehouse that the mart has as they are, less the columns that are not published."""
 
 MART: dict[str, Table] = {
-    table.name: table for table in (PUBLISHED_PRICES, *PUBLISHED, PUBLISHED_SIGNALS, CHANGES, META)
-}
+    table.name: table
+    for table in (
+        PUBLISHED_PRICES, *PUBLISHED, PUBLISHED_SIGNALS, EARLIER_SIGNALS, SYMBOLS, CHANGES, META,
+    )
+}  # fmt: skip
 """The tables of the mart by name."""
 
 MART_VIEWS: tuple[View, ...] = (FORECAST_PRICES, INDICATOR_LEVELS)

@@ -57,6 +57,11 @@ insert into daily_scores by name select market, target_session, origin, horizon,
 PIT = """
 insert into pit values ('stocks', date '2024-01-02', 1, 'linear', 5, 5, 5, 10, 25, 25, 10, 5, 5, 5)
 """
+DAILY = """
+insert into daily_scores by name select market, target_session, origin, horizon, model, 1 as symbols,
+    avg(covered_50::integer) as covered_50, avg(covered_80::integer) as covered_80,
+    avg(covered_95::integer) as covered_95 from scores group by all
+"""
 COVERAGE = """
 insert into coverage values ('stocks', '2023-12-29', 12, 12, 0, 0), ('stocks', '2024-03-05', 12, 9, 1, 2),
     ('stocks', '2024-03-06', 12, 12, 0, 0), ('empty', '2024-03-06', 3, 0, 0, 3)
@@ -122,6 +127,9 @@ def report_of(
             "'9.8.7' as code_version, market, max(session) as newest_session, 'XNYS' as calendar, "
             "0 as sessions_behind, timestamp '2024-03-08 09:00:00' as current_until from prices group by market",
             {"source": source},
+        )
+        connection.execute(
+            "insert into symbols select market, symbol, true, count(*), 0, max(session), null from prices group by all"
         )
         if afterwards:
             connection.execute(afterwards)

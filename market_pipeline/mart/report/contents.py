@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from market_pipeline.mart.changes import KINDS
 from market_pipeline.mart.read import query
+from market_pipeline.mart.report.embedded import data_of
 from market_pipeline.mart.report.forecasts import RankForecast, SelectedModel, rank_forecasts, selected_models
-from market_pipeline.mart.report.queries import CLOSES, QUERIES
-from market_pipeline.mart.report.range_chart import chart_of
+from market_pipeline.mart.report.queries import CLOSES, PAST, QUERIES
 from market_pipeline.mart.report.rows import Row, Rows, grouped
 from market_pipeline.mart.report.verdicts import VerdictMatrix, verdict_matrix
 
@@ -27,12 +27,16 @@ class MarketPage:
     name: str
     newest: dt.date | None
     symbols: tuple[str, ...]
+    """All that are configured or have bars."""
     stale: Rows
-    """Symbols that end before the newest session."""
+    """Rows of `symbols` whose bars end before the newest session."""
+    without: Rows
+    """Rows of `symbols` without a forecast of the newest session."""
     matrix: VerdictMatrix | None
     selected: tuple[SelectedModel, ...]
     rankings: tuple[RankForecast, ...]
-    chart: Row
+    data: Row
+    """What the scripts read."""
     changes: Mapping[str, Rows]
     """By each of KINDS."""
     rows: Mapping[str, Rows]
@@ -42,26 +46,29 @@ class MarketPage:
 def read_markets(mart: Path) -> tuple[MarketPage, ...]:
     """A page for every market that has prices, verdicts, signals or coverage, in order of name."""
     found = {name: grouped(query(mart, text).to_pylist(), "market") for name, text in QUERIES.items()}
-    closes = query(mart, CLOSES)
+    grids = (query(mart, CLOSES), query(mart, PAST))
     names = {name for table in ("symbols", "leaderboard", "signals", "coverage") for name in found[table]}
-    return tuple(page_of(name, found, closes.filter(pc.field("market") == name)) for name in sorted(names))
+    return tuple(
+        page_of(name, found, *(rows.filter(pc.field("market") == name) for rows in grids)) for name in sorted(names)
+    )
 
 
-def page_of(name: str, found: Mapping[str, Mapping[str, Rows]], closes: pa.Table) -> MarketPage:
-    """The page of one market from the rows of each of QUERIES by market."""
+def page_of(name: str, found: Mapping[str, Mapping[str, Rows]], closes: pa.Table, past: pa.Table) -> MarketPage:
+    """The page of one market from the rows of each of QUERIES by market, its rows of CLOSES, and of PAST."""
     rows = {table: by_market.get(name, []) for table, by_market in found.items()}
     symbols = tuple(row["symbol"] for row in rows["symbols"])
-    newest = max((row["newest"] for row in rows["symbols"]), default=None)
+    ends = [row["newest_session"] for row in rows["symbols"] if row["newest_session"]]
     selected = selected_models(rows["signals"])
     return MarketPage(
         name=name,
-        newest=newest,
+        newest=max(ends, default=None),
         symbols=symbols,
-        stale=[row for row in rows["symbols"] if row["newest"] < newest],
+        stale=[row for row in rows["symbols"] if row["newest_session"] and row["newest_session"] < max(ends)],
+        without=[row for row in rows["symbols"] if row["no_forecast"]],
         matrix=verdict_matrix(rows["leaderboard"], rows["tests"]),
         selected=selected,
         rankings=rank_forecasts(rows["ranks"], rows["leaderboard"]),
-        chart=chart_of(closes, selected, symbols),
+        data=data_of(name, rows, selected, closes, past),
         changes={kind: [row for row in rows["changes"] if row["kind"] == kind] for kind in KINDS},
         rows=rows,
     )

@@ -3,7 +3,6 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from market_pipeline.mart.report.marks import round_limit
 from market_pipeline.mart.report.queries import LISTED
 from market_pipeline.mart.report.rows import Rows, grouped
 from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, is_directional
@@ -14,13 +13,13 @@ from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
 RANK = "rank"
 """The question that rank forecasts answer."""
 
-RETURNS = ("expected_return", "low_80", "high_80")
-"""Columns of `signals` that the page shows in per cent."""
+RETURNS = ("expected_return", "low_80", "high_80", "earlier_expected", "earlier_low", "earlier_high")
+"""Columns of signals that the page shows in per cent."""
 
 
 @dataclass(frozen=True)
 class SelectedModel:
-    """The signals of one model at one origin and horizon, on one axis from -`limit` to `limit`."""
+    """The signals of one model at one origin and horizon."""
 
     horizon: int
     as_of: dt.date
@@ -28,7 +27,6 @@ class SelectedModel:
     verdict: str
     questions: tuple[str, ...]
     """Those that the verdict is about; for the random walk all that a signal answers."""
-    limit: float
     signals: Rows
     """Rows of `signals` with simple returns."""
 
@@ -64,13 +62,12 @@ class RankForecast:
 def selected_models(signals: Rows) -> tuple[SelectedModel, ...]:
     """The signals of one market by horizon, origin, model and verdict."""
     selected = []
-    rows = [row | {name: simple_returns(row[name]) for name in RETURNS} for row in signals]
+    rows = [row | {name: simple_returns(row[name]) for name in RETURNS if row[name] is not None} for row in signals]
     groups = grouped(rows, "horizon", "as_of", "model", "verdict", "question")
     for (horizon, as_of, model, verdict, question), of_model in sorted(groups.items(), key=lambda item: item[0][:4]):
         about_all = SIGNAL_QUESTIONS if model == BASELINE else ()
         questions = tuple(question.split(", ")) if question else about_all
-        limit = round_limit([edge for row in of_model for edge in (row["low_80"], row["high_80"])])
-        selected.append(SelectedModel(horizon, as_of, model, verdict, questions, limit, of_model))
+        selected.append(SelectedModel(horizon, as_of, model, verdict, questions, of_model))
     return tuple(selected)
 
 

@@ -7,6 +7,12 @@ from market_pipeline.storage.tables.scores import PIECES
 PLOTTED_SESSIONS = 120
 """Newest sessions in the chart and the strip of coverage."""
 
+COMPARED_SESSIONS = 60
+"""Newest sessions whose close stands beside the range that was forecast for it."""
+
+RECORDED_SESSIONS = 250
+"""Newest target sessions that the record of one symbol counts."""
+
 LISTED = 12
 """Rows of a list that names only the newest or the most probable."""
 
@@ -16,10 +22,14 @@ PLOTTED_QUANTILES = tuple(
 """The edges of the central ranges and the median, lowest first."""
 
 SIGNALS = f"""
-select s.*, f.origin, f.target_session, f.origin_price, {", ".join(f"f.{name}" for name in PLOTTED_QUANTILES)}
+select s.*, f.origin, f.target_session, f.origin_price, {", ".join(f"f.{name}" for name in PLOTTED_QUANTILES)},
+    e.expected_return as earlier_expected, e.low_80 as earlier_low, e.high_80 as earlier_high,
+    f.origin_price / p.adj_close - 1 as moved
 from signals s
 left join forecast_prices f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
     and f.horizon = s.horizon and f.model = s.model
+left join earlier_signals e on e.market = s.market and e.symbol = s.symbol and e.horizon = s.horizon
+left join prices p on p.market = e.market and p.symbol = e.symbol and p.session = e.as_of
 order by s.market, s.horizon, s.symbol
 """
 RANKS = f"""
@@ -46,6 +56,37 @@ with recent as (
 select market, symbol, session, adj_close from prices join recent using (market, session)
 where adj_close is not null order by all
 """
+_SELECTED = "select distinct market, horizon, model from signals"
+_LOW, _HIGH = RANGES[80]
+PAST = f"""
+with targets as (
+    select market, session as target_session from prices group by market, session
+    qualify row_number() over (partition by market order by session desc) <= {COMPARED_SESSIONS}
+), chosen as ({_SELECTED})
+select f.market, f.symbol, horizon, target_session as session,
+    o.adj_close * exp({_LOW}) / t.adj_close - 1 as low, o.adj_close * exp({_HIGH}) / t.adj_close - 1 as high
+from forecasts f join chosen using (market, horizon, model) join targets using (market, target_session)
+join prices o on o.market = f.market and o.symbol = f.symbol and o.session = f.origin
+join prices t on t.market = f.market and t.symbol = f.symbol and t.session = f.target_session
+"""
+"""The 80 % range of the selected model for each of the newest sessions, beside the close that came: 0 is that close."""
+
+RECORDS = f"""
+with since as (
+    select market, min(session) as first from (
+        select market, session from prices group by market, session
+        qualify row_number() over (partition by market order by session desc) <= {RECORDED_SESSIONS}
+    ) group by market
+), chosen as ({_SELECTED})
+select market, symbol, horizon, count(*)::integer as scored, sum(s.covered_80::integer)::integer as held,
+    1 - sum(s.crps) / nullif(sum(b.crps), 0) as skill
+from scores s join chosen using (market, horizon, model) join since using (market)
+join scores b using (market, symbol, origin, horizon)
+where s.target_session >= first and b.target_session >= first and b.model = '{BASELINE}'
+group by market, symbol, horizon
+"""
+"""How the selected models did on each symbol: forecasts scored, inside the 80 % range, skill on the range."""
+
 COVERAGE = """
 select market, year(session) as year, count(*) as sessions, sum(expected)::bigint as expected,
     sum(present)::bigint as present, sum(rejected)::bigint as rejected, sum(missing)::bigint as missing
@@ -71,7 +112,7 @@ order by market, known_at desc, session desc, symbol, field
 
 QUERIES = {
     "age": f"select market, newest_session, {', '.join(AGE)} from meta",
-    "symbols": "select market, symbol, max(session) as newest from prices group by all order by all",
+    "symbols": "from symbols order by market, symbol",
     "signals": SIGNALS,
     "leaderboard": "from leaderboard order by market, horizon, question, model",
     "tests": "select market, horizon, model, question, test, value from tests order by all",
@@ -82,9 +123,14 @@ QUERIES = {
     "recent_coverage": RECENT_COVERAGE,
     "gaps": GAPS,
     "quarantine": QUARANTINE,
+    "quarantine_by_symbol": "select market, symbol, count(*) as bars, max(session) as newest, "
+    "max_by(rule, session) as rule from quarantine group by all order by all",
+    "restatements_by_symbol": "select market, symbol, count(*) as n, max(session) as newest, "
+    "max_by(field, session) as field, max_by(cause, session) as cause from restatements group by all order by all",
+    "records": RECORDS,
     "quarantine_by_rule": "select market, rule, count(*) as bars from quarantine group by all order by 1, 3 desc, 2",
     "restatements": RESTATEMENTS,
     "restatements_by_cause": "select market, cause, count(*) as n from restatements group by all order by 1, 3 desc, 2",
     "changes": "from changes order by all",
 }
-"""What the report reads of each market, but for its closes, which the chart takes as a grid."""
+"""What the report reads of each market, but for CLOSES and PAST, which become grids."""

@@ -12,11 +12,12 @@ from market_pipeline.mart.read import read_rows
 from market_pipeline.mart.report import marks, sentences
 from market_pipeline.mart.report.contents import MarketPage, read_markets
 from market_pipeline.mart.report.digest import with_digest
-from market_pipeline.mart.report.queries import PLOTTED_QUANTILES, PLOTTED_SESSIONS
+from market_pipeline.mart.report.queries import RECORDED_SESSIONS
 from market_pipeline.mart.report.rows import Rows
+from market_pipeline.mart.report.summary import summary_of
 from market_pipeline.scores.calibration import EXPECTED_SHARES
 from market_pipeline.scores.verdicts import SURVIVORSHIP
-from market_pipeline.storage.tables.forecasts import QUANTILES, RANGES
+from market_pipeline.storage.tables.forecasts import HORIZONS, RANGES
 from market_pipeline.storage.tables.scores import QUESTIONS, VERDICTS
 from market_pipeline.storage.whole_files import write_whole
 
@@ -25,7 +26,6 @@ FILTERS = {
     "price": sentences.price,
     "selected_sentence": sentences.of_selected,
     "strategy_sentence": sentences.of_strategy,
-    "on_axis": marks.on_axis,
     "pieces": marks.pieces,
     "density": marks.density,
     "fixed": "{:.1f}".format,
@@ -38,9 +38,8 @@ GLOBALS = {
     "beats": sentences.BEATS,
     "ranges": tuple(RANGES),
     "nominal_coverage": [percent / 100 for percent in RANGES],
-    "quantiles": {name: QUANTILES[name] for name in PLOTTED_QUANTILES},
     "nominal_pieces": EXPECTED_SHARES.tolist(),
-    "plotted_sessions": PLOTTED_SESSIONS,
+    "recorded_sessions": RECORDED_SESSIONS,
     "survivorship": SURVIVORSHIP,
 }
 JSON = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
@@ -60,21 +59,24 @@ def write_report(mart: Path, report: Path) -> None:
 
 def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:
     """The page; `meta` is the mart's table, empty when the mart holds no prices."""
-    from plotly.offline import get_plotlyjs
-
-    charted = [market for market in markets if market.chart["sessions"]]
+    newest = meta[0] if meta else None
     return (
         templates()
         .get_template("report.html")
         .render(
-            meta=meta[0] if meta else None,
+            meta=newest,
             markets=markets,
-            charted=charted,
             mart=mart_name,
-            data=[market.chart | {"name": market.name} for market in charted],
-            plotly=get_plotlyjs,
+            summary=summary_of(markets, newest and newest["compared_with"]),
+            data=[market.data for market in markets if market.symbols],
+            horizons={horizon: horizon for horizon in horizons_of(markets)},
         )
     )
+
+
+def horizons_of(markets: Sequence[MarketPage]) -> tuple[int, ...]:
+    """The horizons that have a forecast in some market; all that there are when none has."""
+    return tuple(sorted({one.horizon for market in markets for one in market.selected})) or HORIZONS
 
 
 def templates() -> Environment:

@@ -110,9 +110,9 @@ def of_selected(model: str, verdict: str, wins: Collection[str]) -> str:
     if not wins:
         return f"{name} beats the baseline; the verdicts below list the questions."
     if not is_directional(wins):
-        only = f"{name} beats the baseline on the {_listed(wins)} only."
+        only = f"{name} beats the baseline on the {listed(wins)} only."
         return f"{only} No direction is proven: use the range, not the trend."
-    return f"{name} beats the baseline on {_listed(wins)} so far. Past skill may not last."
+    return f"{name} beats the baseline on {listed(wins)} so far. Past skill may not last."
 
 
 def of_strategy(row: Row) -> str:
@@ -128,6 +128,39 @@ def of_strategy(row: Row) -> str:
     )
 
 
+def of_doubts(symbol: Row | None, quarantine: Row | None, restatements: Row | None) -> list[str]:
+    """What is doubtful in the data of one symbol, from its row of `symbols` and its counts; [] without doubts."""
+    found = []
+    if symbol and symbol["missing"]:
+        found.append(f"{many(symbol['missing'], 'session')} without a bar since its first one.")
+    if quarantine:
+        newest = f"the newest of {quarantine['newest']} broke “{quarantine['rule']}”"
+        found.append(f"{many(quarantine['bars'], 'bar')} in quarantine; {newest}.")
+    if restatements:
+        newest = f"the newest is {restatements['field']} of {restatements['newest']} ({restatements['cause']})"
+        found.append(f"{many(restatements['n'], 'value')} changed by the vendor; {newest}.")
+    return found
+
+
+def many(n: int, one: str) -> str:
+    """A number of things.
+
+    >>> many(1, "bar"), many(1200, "bar")
+    ('1 bar', '1,200 bars')
+    """
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+
+def listed(names: Collection[str]) -> str:
+    """Names as one list in a sentence.
+
+    >>> listed(["return", "direction", "range"])
+    'return, direction and range'
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _beside(skill: float) -> str:
     r"""How large a loss of this skill is beside the baseline's.
 
@@ -139,13 +172,3 @@ def _beside(skill: float) -> str:
     if skill < -1:
         return f"{1 - skill:.1f} times"
     return f"{percent(abs(skill))} {'smaller' if skill > 0 else 'larger'} than"
-
-
-def _listed(names: Collection[str]) -> str:
-    """Names as one list in a sentence.
-
-    >>> _listed(["return", "direction", "range"])
-    'return, direction and range'
-    """
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

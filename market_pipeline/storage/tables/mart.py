@@ -76,6 +76,30 @@ CHANGES = Table(
     ),
 )
 
+SYMBOLS = Table(
+    "symbols",
+    "Every symbol that is configured or has bars, and why it has no forecast.",
+    (
+        MARKET, SYMBOL,
+        Column("configured", "boolean", "Whether the configuration has it; what was published of it before stays"),
+        Column("bars", "integer", "Sessions with a final bar", sources=("prices.session",)),
+        Column("missing", "integer", "Sessions of the market since its first bar without one",
+               sources=("prices.session",)),
+        Column("newest_session", "date", "Newest session with a final bar; NULL without any", nullable=True,
+               sources=("prices.session",)),
+        Column("no_forecast", "varchar", "Why `signals` has no row of the newest session; NULL when it has",
+               nullable=True, sources=("prices.session", "outcomes.cause", "signals.as_of")),
+    ),
+    key=("symbol",),
+)
+
+EARLIER_SIGNALS = Table(
+    "earlier_signals",
+    "The signals of the publication before this one, as they were: what changed since then.",
+    tuple(column for column in SIGNALS.columns if column.name not in ("trend", "verdict")),
+    key=SIGNALS.key,
+)
+
 _UNITS = "quote currency"
 
 FORECAST_PRICES = View(

@@ -1,24 +1,16 @@
 """The report in a browser: from disk, by keyboard, on a phone, in light and dark, checked for accessibility."""
 
-import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from market_pipeline_tests.mart.small_mart import CHANGES, FULL, report_of
-from market_pipeline_tests.orchestration.test_ui import QUIET, chromium
+from market_pipeline_tests.mart.report.browsing import Session
+from market_pipeline_tests.mart.small_mart import CHANGES, FULL, HOSTILE, report_of
 
 SCHEMES = ("light", "dark")
-PARTS = ("skill", "changes", "forecasts", "prices", "verdicts", "ranks", "backtest", "calibration", "coverage")
-SEEN = (
-    "#explorer",
-    "#chart svg.main-svg >> nth=0",
-    "svg.range >> nth=0",
-    "svg.histogram >> nth=0",
-    "text=Simulated prices",
-)
+PARTS = ("forecasts", "skill", "verdicts", "ranks", "calibration", "backtest", "coverage", "changes")
+SYMBOL = "#symbol/stocks/AAA"
 
 
 @pytest.fixture(scope="module")
@@ -26,128 +18,71 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     return report_of(tmp_path_factory.mktemp("report"), *FULL, source="simulated", afterwards=CHANGES).as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
-        try:
-            yield running
-        finally:
-            running.close()
-
-
-class Session:
-    """A browser with the report open; `complaints` are errors, and every request to a network."""
-
-    def __init__(self, browser: Any, report: str, **context: Any) -> None:
-        self.complaints: list[str] = []
-        self.page = browser.new_context(**context).new_page()
-        self.page.set_default_timeout(180_000)  # five megabytes of script, on a machine that may be busy
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._requested)
-        self.page.goto(report)
-
-    def _requested(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.complaints.append(request.url)
-
-    def until_background(self, wanted: Callable[[str], bool]) -> None:
-        """Wait until the background of the chart has a wanted colour; the page forbids the browser's own waiting."""
-        for _ in range(600):
-            if wanted(self.plotted()["background"]):
-                return
-            self.page.wait_for_timeout(100)
-        pytest.fail(f"The chart was not redrawn: its background is {self.plotted()['paper']}.")
-
-    def plotted(self) -> Any:
-        """The traces, background and time axis of the chart."""
-        return self.page.evaluate(
-            "() => { const chart = document.getElementById('chart'); return {"
-            "traces: chart.data.map(trace => trace.name), background: chart.layout.paper_bgcolor,"
-            "first: chart.layout.xaxis.range[0], median: chart.data.find(trace => trace.name === 'median')?.y } }"
-        )
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report: str, width: int, scheme: str) -> None:
-    session = Session(browser, report, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    session = Session(browser, report + SYMBOL, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = session.page
-    for seen in (*(f"h2#{part}" for part in PARTS), *SEEN):
+    for seen in (*(f"h2#{part}" for part in PARTS), "#table", "#chart .close", "svg.histogram >> nth=0"):
         assert page.locator(seen).is_visible(), seen
-    assert session.plotted()["traces"] == ["95 %", "80 %", "50 %", "median", "close"]
-    assert "days ago" in page.locator("header").inner_text()
-    assert "Old prices of stocks: a newer session has closed" in page.locator("header").inner_text()
+    assert session.symbols == [HOSTILE, "AAA"]
+    assert "days ago" in session.text("header")
+    assert "Simulated prices" in session.text("header")
+    assert "Old prices of stocks: a newer session has closed" in session.text("header")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert session.complaints == []
 
 
-def test_a_symbol_and_a_span_are_selected_by_keyboard_alone(browser: Any, report: str) -> None:
-    session = Session(browser, report, viewport={"width": 1280, "height": 800})
-    page, before = session.page, session.plotted()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    assert page.locator(".skip").bounding_box()["x"] >= 0
-    for _ in range(60):
-        if page.evaluate("document.activeElement.id") == "symbol":
-            break
-        page.keyboard.press("Tab")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert "<b>X</b> (stocks) closed at 100.00 on 2024-03-06" in page.locator("#chart-text").inner_text()
-    page.keyboard.press("ArrowDown")
-    assert "AAA (stocks) closed at 100.00 on 2024-03-06" in page.locator("#chart-text").inner_text()
-    assert "AAA" in page.locator("#chart").get_attribute("aria-label")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    assert page.locator("button[data-sessions='21']").get_attribute("aria-pressed") == "true"
-    assert page.locator("button[aria-pressed='true']").count() == 1
-    assert session.plotted()["first"] > before["first"]
+def test_a_forecast_is_the_same_move_in_returns_and_in_prices(browser: Any, report: str) -> None:
+    session = Session(browser, report)
+    session.switch("horizon", "5")
+    assert session.rows[1] == ["AAA", "100.00", "↑ up, 61", "+6.45", "−14.4", "+26.5", "40.8"]
+    session.switch("units", "prices")
+    assert session.rows[1] == ["AAA", "100.00", "↑ up, 61", "106.45", "85.64", "126.49", "40.85"]
+    assert session.text("#table caption") == "Forecasts 5 sessions ahead, in prices"
+    assert session.text("#models") == (
+        "stocks from 2024-03-06: linear beats the baseline on return so far. Past skill may not last."
+    )
+
+
+def test_skill_on_the_range_alone_proves_no_direction(browser: Any, report: str, tmp_path: Path) -> None:
+    proven = Session(browser, report).page
+    assert proven.locator("#table td.muted").count() == 0
+    only = Session(browser, report_of(tmp_path, *FULL, "update signals set question = 'range'").as_uri())
+    assert only.page.locator("#table td.muted").count() == 2
+    assert "No direction is proven: use the range, not the trend." in only.text("#models")
+    assert "trends and chances of rising at any horizon, because no direction is proven" in only.text(".lines")
+
+
+def test_the_section_of_a_symbol_reads_every_session_of_its_chart(browser: Any, report: str) -> None:
+    session = Session(browser, report + SYMBOL, viewport={"width": 1280, "height": 900})
+    page, cursor = session.page, session.page.locator("#cursor")
+    assert session.text("#symbol-about") == "stocks, close 100.00 on 2024-03-06"
+    cursor.focus()
+    page.keyboard.press("Home")
+    assert session.text("#readout").startswith("2024-01-04: close ")
+    page.keyboard.press("End")
+    read = "2024-03-11, 5 sessions ahead: median 105.13; 50 % 90.48 … 116.18; 80 % 85.64 … 126.49; 95 % 74.08 … 149.18."
+    assert session.text("#readout") == read
+    assert (cursor.get_attribute("aria-valuetext") or "").replace("\u202f", " ") == read
+    page.locator("#chart").hover(position={"x": 4, "y": 100})
+    assert session.text("#readout").startswith("2024-01-04: close ")
+    session.switch("span", "21")
+    assert page.locator("#cursor").get_attribute("max") == "25"
+    assert "1 bar in quarantine" in session.text("#doubts")
+    assert "linear: ✓ return: beats baseline" in session.text("#of-symbol tbody tr >> nth=0")
     assert session.complaints == []
 
 
-def test_another_symbol_has_another_line_and_range(browser: Any, tmp_path: Path) -> None:
-    tripled = "update prices set adj_close = 3 * adj_close where symbol = 'AAA'"
-    session = Session(browser, report_of(tmp_path, *FULL, tripled).as_uri())
-    cheap = session.plotted()["median"]
-    session.page.select_option("#symbol", label="AAA")
-    assert session.plotted()["median"] == pytest.approx([3 * price for price in cheap], rel=1e-5)
-    assert "closed at 300.00" in session.page.locator("#chart-text").inner_text()
-
-
-def test_hovering_over_the_median_shows_the_ranges_and_the_verdict(browser: Any, report: str) -> None:
-    page = Session(browser, report, viewport={"width": 1280, "height": 1200}).page
-    page.locator("#chart").scroll_into_view_if_needed()
-    page.locator("#chart .scatterlayer .points path").last.hover(force=True)
-    page.locator("#chart .hoverlayer text").first.wait_for()
-    label = page.locator("#chart .hoverlayer").text_content()
-    assert "5 sessions ahead" in label
-    assert "80 %: 85.64 … 126.49" in label
-    assert "return: beats baseline" in label
-    assert "no direction is proven" not in label
-
-
-def test_skill_on_the_range_alone_proves_no_direction(browser: Any, tmp_path: Path) -> None:
-    only = "update signals set question = 'range'"
-    page = Session(browser, report_of(tmp_path, *FULL, only).as_uri(), viewport={"width": 1280, "height": 1200}).page
-    assert "(linear, ✓ range: beats baseline)" in page.locator("#chart-text").inner_text()
-    page.locator("#chart .scatterlayer .points path").last.hover(force=True)
-    page.locator("#chart .hoverlayer text").first.wait_for()
-    assert "P(up) 61 % (no direction is proven)" in page.locator("#chart .hoverlayer").text_content()
-
-
-def test_a_change_of_colour_scheme_redraws_the_chart(browser: Any, report: str) -> None:
-    session = Session(browser, report, color_scheme="light")
-    light = session.plotted()["background"]
-    session.page.emulate_media(color_scheme="dark")
-    session.until_background(lambda background: background != light)
-    painted = session.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    red, green, blue = (int(part) for part in re.findall(r"\d+", painted)[:3])
-    assert session.plotted()["background"] == f"#{red:02x}{green:02x}{blue:02x}"
-    session.page.emulate_media(media="print", color_scheme="dark")
-    session.until_background(lambda background: background == "#fff")
+def test_closes_outside_their_past_range_are_dots(browser: Any, tmp_path: Path) -> None:
+    past = (
+        "insert into forecasts select f.* replace (origin - day::integer as origin, target_session - day::integer as "
+        "target_session) from forecasts f, range(2, 12) as r(day) where origin = date '2024-03-06'"
+    )
+    flat = "update prices set adj_close = 100; update prices set adj_close = 150 where session = date '2024-03-01'"
+    session = Session(browser, report_of(tmp_path, *FULL, past, flat).as_uri() + SYMBOL)
+    assert session.page.locator("#chart .outside").count() == 2  # into the day that was high, and out of it
+    assert "8 of 10 closes were inside (80 %); the others are dots." in session.text("#compared")
 
 
 @pytest.mark.parametrize(("preference", "scrolls"), [("reduce", "auto"), ("no-preference", "smooth")])
@@ -158,12 +93,11 @@ def test_scrolling_respects_the_preference_for_reduced_motion(
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == scrolls
 
 
-def test_without_scripts_the_tables_have_every_range(browser: Any, report: str) -> None:
-    page = Session(browser, report, java_script_enabled=False).page
-    assert page.locator("#explorer").is_hidden()
-    assert page.locator("text=The interactive chart needs JavaScript").is_visible()
-    page.locator("summary", has_text="All ranges of stocks").click()
-    assert page.locator(".ranges td", has_text="149.18").first.is_visible()
+def test_without_scripts_a_table_has_every_forecast(browser: Any, report: str) -> None:
+    session = Session(browser, report, java_script_enabled=False)
+    assert session.page.locator("#tool").is_hidden()
+    assert session.page.locator("noscript p").is_visible()
+    assert session.page.locator("noscript td", has_text="85.64 … 126.49").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -172,7 +106,7 @@ def test_axe_finds_nothing(browser: Any, report: str, width: int, scheme: str) -
     from axe_playwright_python.sync_playwright import Axe
 
     viewport = {"width": width, "height": 800}
-    page = Session(browser, report, viewport=viewport, color_scheme=scheme).page
+    page = Session(browser, report + SYMBOL, viewport=viewport, color_scheme=scheme).page
     page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

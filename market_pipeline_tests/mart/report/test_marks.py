@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_pipeline.mart.report.marks import density, on_axis, pieces, round_limit
+from market_pipeline.mart.report.marks import density, pieces
 from market_pipeline.mart.report.render import templates
 from market_pipeline.scores.calibration import EXPECTED_SHARES
 
@@ -29,19 +29,6 @@ def days(*shares: float) -> list[dict[str, Any]]:
     return [{"session": dt.date(2024, 3, 4 + place), "share": share} for place, share in enumerate(shares)]
 
 
-def test_a_bar_spans_its_range_on_the_axis() -> None:
-    svg = ET.fromstring(MARKS.range_bar(-0.02, 0.01, 0.04, 0.05, "AAA"))
-    bar = next(svg.iter("rect"))
-    assert (float(bar.get("x", "")), float(bar.get("width", ""))) == (-40.0, 120.0)
-    assert path_points(svg, "mean")[0, 0] == 20.0
-
-
-def test_a_bar_beyond_the_axis_ends_at_its_end() -> None:
-    assert [on_axis(value, 0.05) for value in (-0.2, -0.05, 0.0, 0.05, 1.0)] == [-100, -100, 0, 100, 100]
-    bar = next(ET.fromstring(MARKS.range_bar(-0.2, 0.0, 0.2, 0.05, "AAA")).iter("rect"))
-    assert (bar.get("x"), bar.get("width")) == ("-100.0", "200.0")
-
-
 def test_a_dot_lies_on_its_stroke_when_coverage_is_nominal() -> None:
     svg = ET.fromstring(MARKS.coverage_strip((0.5, 0.75, 0.95), NOMINAL, "AAA"))
     dots = [float(dot.get("cx", "")) for dot in svg.iter("circle")]
@@ -53,7 +40,6 @@ def test_a_dot_lies_on_its_stroke_when_coverage_is_nominal() -> None:
 def test_text_is_escaped_everywhere() -> None:
     hostile = '<b>X</b> & "quoted"'
     for svg in (
-        MARKS.range_bar(-1, 0, 1, 1, hostile),
         MARKS.coverage_strip(NOMINAL, NOMINAL, hostile),
         MARKS.pit_histogram(EXPECTED_SHARES.tolist(), EXPECTED_SHARES.tolist(), hostile),
         MARKS.quintile_bar((0.2,) * 5, hostile),
@@ -62,16 +48,6 @@ def test_text_is_escaped_everywhere() -> None:
         root = ET.fromstring(svg)
         assert hostile in (next(root.iter("title")).text or "")
         assert next(root.iter("b"), None) is None
-
-
-@given(st.lists(st.floats(-10, 10).filter(lambda value: abs(value) > 1e-6), min_size=1))
-def test_a_limit_holds_every_value_and_is_not_twice_too_wide(values: list[float]) -> None:
-    largest = max(abs(value) for value in values)
-    assert largest * (1 - 1e-6) <= round_limit(values) <= 2 * largest
-
-
-def test_a_limit_without_values_is_still_an_axis() -> None:
-    assert round_limit([]) == round_limit([0.0]) == 0.01
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=1, max_size=10))

@@ -9,6 +9,7 @@ from market_pipeline.mart.report.sentences import (
     VERDICT_MARKS,
     is_directional,
     of_comparison,
+    of_doubts,
     of_selected,
     of_strategy,
     percent,
@@ -128,3 +129,18 @@ def test_fractions_are_formatted_as_per_cent(fraction: float | None, text: str) 
 )
 def test_prices_are_never_formatted_in_powers_of_ten(value: float | None, text: str) -> None:
     assert price(value) == text
+
+
+def test_data_without_a_doubt_has_no_sentence() -> None:
+    assert of_doubts({"missing": 0}, None, None) == []
+    assert of_doubts(None, None, None) == []
+
+
+def test_each_doubt_on_the_data_of_a_symbol_is_a_sentence() -> None:
+    quarantine = {"bars": 2, "newest": "2024-03-05", "rule": "every price is positive"}
+    restated = {"n": 1, "newest": "2024-02-01", "field": "close", "cause": "split"}
+    assert of_doubts({"missing": 1}, quarantine, restated) == [
+        "1 session without a bar since its first one.",
+        "2 bars in quarantine; the newest of 2024-03-05 broke “every price is positive”.",
+        "1 value changed by the vendor; the newest is close of 2024-02-01 (split).",
+    ]
