@@ -48,6 +48,10 @@ EARLIER = """
 insert into earlier_signals select market, symbol, origin, horizon, p_up, mean, q10, q90, model
 from forecasts where model = 'har' and origin = date '2024-03-05' and symbol <> 'S000'
 """
+TAILS = """
+insert into tails by name select market, symbol, origin, horizon, target_session, model, q025 as var_025,
+    1.2 * q025 as es_025 from forecasts where model = 'har' and origin = date '2024-03-06'
+"""
 LISTED = "".join(
     f"delete from symbols where symbol = '{symbol}';"
     f"insert into symbols values ('stocks', '{symbol}', true, 0, 0, null, '{reason}');"
@@ -57,5 +61,5 @@ LISTED = "".join(
 
 def large_report(folder: Path) -> Path:
     """The report of the mart, which lies beside it."""
-    rows = (PRICES, FORECASTS, SIGNALS, SCORES, EARLIER, LEADERBOARD, DAILY, PIT)
+    rows = (PRICES, FORECASTS, SIGNALS, SCORES, EARLIER, TAILS, LEADERBOARD, DAILY, PIT)
     return report_of(folder, *rows, source="simulated", symbols=SYMBOLS, afterwards=LISTED)

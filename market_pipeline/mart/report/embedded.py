@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.mart.report.forecasts import SelectedModel
-from market_pipeline.mart.report.queries import COMPARED_SESSIONS, PLOTTED_QUANTILES
+from market_pipeline.mart.report.queries import COMPARED_SESSIONS, PLOTTED_QUANTILES, TAIL
 from market_pipeline.mart.report.rows import Rows
 from market_pipeline.mart.report.sentences import VERDICT_MARKS, of_doubts, of_selected, verdict_label
 from market_pipeline.storage.grids import Days, Grid, to_grids
@@ -77,7 +77,9 @@ def forecast_of(selected: SelectedModel, place: Mapping[str, int]) -> dict[str, 
     }
 
 
-_COPIED = {"expected": "expected_return", "low": "low_80", "high": "high_80", "moved": "moved"}
+_COPIED = {"expected": "expected_return", "low": "low_80", "high": "high_80", "moved": "moved"} | {
+    name: name for name in TAIL
+}
 
 
 def record_of(selected: SelectedModel, records: Rows, place: Mapping[str, int]) -> dict[str, Any]:

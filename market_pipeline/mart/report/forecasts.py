@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from market_pipeline.mart.report.queries import LISTED
+from market_pipeline.mart.report.queries import LISTED, TAIL
 from market_pipeline.mart.report.rows import Rows, grouped
 from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, is_directional
 from market_pipeline.storage.returns import simple_returns
@@ -13,7 +13,7 @@ from market_pipeline.storage.tables.scores import SIGNAL_QUESTIONS
 RANK = "rank"
 """The question that rank forecasts answer."""
 
-RETURNS = ("expected_return", "low_80", "high_80", "earlier_expected", "earlier_low", "earlier_high")
+RETURNS = ("expected_return", "low_80", "high_80", "earlier_expected", "earlier_low", "earlier_high", *TAIL)
 """Columns of signals that the page shows in per cent."""
 
 

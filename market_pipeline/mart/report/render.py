@@ -67,7 +67,7 @@ def render(meta: Rows, markets: Sequence[MarketPage], mart_name: str) -> str:
             meta=newest,
             markets=markets,
             mart=mart_name,
-            summary=summary_of(markets, newest and newest["compared_with"]),
+            summary=summary_of(markets, newest["compared_with"] if newest else None),
             data=[market.data for market in markets if market.symbols],
             horizons={horizon: horizon for horizon in horizons_of(markets)},
         )

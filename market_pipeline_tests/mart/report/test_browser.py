@@ -36,13 +36,29 @@ def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report
 def test_a_forecast_is_the_same_move_in_returns_and_in_prices(browser: Any, report: str) -> None:
     session = Session(browser, report)
     session.switch("horizon", "5")
-    assert session.rows[1] == ["AAA", "100.00", "↑ up, 61", "+6.45", "−14.4", "+26.5", "40.8"]
+    assert session.rows[1] == ["AAA", "100.00", "↑ 61", "+6.45", "−14.4", "+26.5", "40.8"]
     session.switch("units", "prices")
-    assert session.rows[1] == ["AAA", "100.00", "↑ up, 61", "106.45", "85.64", "126.49", "40.85"]
+    assert session.rows[1] == ["AAA", "100.00", "↑ 61", "106.45", "85.64", "126.49", "40.85"]
     assert session.text("#table caption") == "Forecasts 5 sessions ahead, in prices"
     assert session.text("#models") == (
         "stocks from 2024-03-06: linear beats the baseline on return so far. Past skill may not last."
     )
+
+
+def test_the_tail_of_the_selected_model_is_a_column_when_there_is_one(
+    browser: Any, report: str, tmp_path: Path
+) -> None:
+    assert Session(browser, report).page.locator("#table [data-column=es_025]").count() == 0
+    tails = (
+        "insert into tails by name select market, symbol, origin, horizon, target_session, model, ln(0.9) as var_025, "
+        "ln(0.85) as es_025 from forecasts where model = 'linear' and symbol = 'AAA'"
+    )
+    session = Session(browser, report_of(tmp_path, *FULL, tails).as_uri() + SYMBOL)
+    session.sort_by("es_025")
+    assert [row[-2:] for row in session.rows] == [["−10.0", "−15.0"], ["–", "–"]]
+    session.switch("units", "prices")
+    assert session.rows[0][-2:] == ["90.00", "85.00"]
+    assert "−10.0 %; −15.0 %" in session.text("#of-symbol tbody tr >> nth=0")
 
 
 def test_skill_on_the_range_alone_proves_no_direction(browser: Any, report: str, tmp_path: Path) -> None:

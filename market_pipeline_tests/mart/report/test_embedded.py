@@ -37,6 +37,7 @@ def selected(horizon: int, prices: dict[str, float | None], *wins: str) -> Selec
             "symbol": symbol, "trend": "up", "p_up": 0.512344,
             "expected_return": 0.01, "low_80": -0.02, "high_80": 0.03,
             "earlier_expected": None, "earlier_low": None, "earlier_high": None, "moved": None,
+            "var_025": None, "es_025": None,
             "target_session": None if price is None else DAYS[-1] + dt.timedelta(horizon), "origin_price": price,
             **{name: None if price is None else price + place for place, name in enumerate(PLOTTED_QUANTILES)},
         }

@@ -60,7 +60,9 @@ def test_a_market_is_a_filter(session: Session) -> None:
     assert session.symbols == [symbol for symbol in COINS if "1" in symbol]
 
 
-@pytest.mark.parametrize(("column", "place"), [("p_up", 3), ("width", 7), ("moved", 8), ("width_change", 10)])
+@pytest.mark.parametrize(
+    ("column", "place"), [("p_up", 3), ("width", 7), ("es_025", 9), ("moved", 10), ("width_change", 12)]
+)
 def test_every_column_sorts_both_ways_with_gaps_last(session: Session, column: str, place: int) -> None:
     def numbers() -> list[float]:
         cells = [row[place].rsplit(" ", 1)[-1].replace("−", "-") for row in session.rows[:-3]]

@@ -9,12 +9,13 @@ const forecastOf = (forecast, symbol) => {
   const at = forecast.at.indexOf(symbol);
   if (at < 0) return null;
   const found = { forecast };
-  for (const name of ["trend", "p_up", "price", "quantiles", "expected", "low", "high", "moved", "expected_change", "width_change"]) {
+  for (const name of ["trend", "p_up", "price", "quantiles", "expected", "low", "high", "moved", "expected_change", "width_change", "var_025", "es_025"]) {
     found[name] = forecast[name][at];
   }
   return found;
 };
 
+const after = (price, change) => (missing(change) ? null : price * (1 + change));
 const newestClose = (market, symbol) => market.closes[symbol].findLast((close) => close !== null) ?? null;
 
 const rowsOf = (horizon) => markets.flatMap((market) => {
@@ -26,8 +27,8 @@ const rowsOf = (horizon) => markets.flatMap((market) => {
     const { price, quantiles } = found;
     return {
       ...row, ...found, width: found.high - found.low, forecast: found.forecast, close: price ?? row.close,
-      prices: missing(price) ? { expected: null, low: null, high: null, width: null } : {
-        expected: price * (1 + found.expected), low: quantiles[LOW], high: quantiles[HIGH], width: quantiles[HIGH] - quantiles[LOW],
+      prices: missing(price) ? { expected: null, low: null, high: null, width: null, var_025: null, es_025: null } : {
+        var_025: after(price, found.var_025), es_025: after(price, found.es_025), expected: price * (1 + found.expected), low: quantiles[LOW], high: quantiles[HIGH], width: quantiles[HIGH] - quantiles[LOW],
       },
     };
   });
@@ -36,7 +37,7 @@ const rowsOf = (horizon) => markets.flatMap((market) => {
 const ARROWS = { "1": ["↑", "up"], "0": ["→", "flat"], "-1": ["↓", "down"] };
 const chance = (row) => {
   const [arrow, trend] = ARROWS[row.trend];
-  return `<span class="trend" aria-hidden="true">${arrow}</span><span class="visually-hidden">${trend}, </span>${hundredths(row.p_up, 0)}`;
+  return `<span class="trend" role="img" aria-label="${trend}">${arrow}</span> ${hundredths(row.p_up, 0)}`;
 };
 const either = (name, signed, decimals) => ({
   value: (row, prices) => (prices ? row.prices[name] : row[name]),
@@ -57,6 +58,8 @@ const COLUMNS = [
   { id: "low", title: "Low", group: "80 % range", unit: inUnits, ...either("low", true, 1) },
   { id: "high", title: "High", group: "80 % range", unit: inUnits, ...either("high", true, 1) },
   { id: "width", title: "Width", group: "80 % range", unit: inUnits, ...either("width", false, 1) },
+  { id: "var_025", title: "Below", group: "Worst 2.5 %", unit: inUnits, ...either("var_025", true, 1) },
+  { id: "es_025", title: "Mean", group: "Worst 2.5 %", unit: inUnits, ...either("es_025", true, 1) },
   { id: "moved", title: "Close", ...change("moved", 1) },
   { id: "expected_change", title: "Expected", ...change("expected_change", 2) },
   { id: "width_change", title: "Width", ...change("width_change", 1) },

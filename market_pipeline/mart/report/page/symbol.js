@@ -60,6 +60,7 @@ const forecastRows = (market, symbol) => {
     (missing(one.price) ? '<td class="number" colspan="4">no price at the origin</td>' :
       `<td class="number">${price(one.quantiles[MEDIAN])}</td>${[...BANDS].reverse().map(([, low, high]) => `<td class="number">${between(one, low, high)}</td>`).join("")}`) +
     `<td class="number">${percent(one.expected, 2, true)}</td><td class="number${forecast.directional ? "" : " muted"}">${percent(one.p_up, 0)}</td>` +
+    `<td class="number">${percent(one.var_025, 1, true)}; ${percent(one.es_025, 1, true)}</td>` +
     `<td>${escaped(spaced(forecast.model))}: ${escaped(forecast.verdict)}</td>` +
     `<td>${forecast.record[symbol] ? recordText(forecast.record[symbol]) : "none scored"}</td></tr>`);
 };
