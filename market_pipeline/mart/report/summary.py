@@ -63,7 +63,7 @@ def _newest(page: MarketPage) -> str:
     if page.newest is None:
         return ": no prices yet."
     behind = next((row["sessions_behind"] for row in page.rows["age"]), None)
-    late = {None: "", 0: ", the newest session that is due"}.get(behind, f", {many(behind or 0, 'session')} behind")
+    late = {None: "", 0: ", the newest session that was due"}.get(behind, f", {many(behind or 0, 'session')} behind")
     return f" up to {page.newest}{late}."
 
 

@@ -105,7 +105,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
 def test_the_headline_has_source_time_newest_session_and_selected_models(page: Page) -> None:
     assert "Prices from files , published 2024-03-07 01:02 UTC by version 9.8.7" in page.text
     assert "Newest session 2024-03-06 , 2 symbols. Selected: 1 session: linear; 5 sessions: linear." in page.text
-    assert "Data empty: no prices yet. stocks up to 2024-03-06, the newest session that is due." in page.text
+    assert "Data empty: no prices yet. stocks up to 2024-03-06, the newest session that was due." in page.text
     assert "Return: better than a random walk in stocks at 5 sessions by linear (12.3 %)." in page.text
     assert "empty No prices yet." in page.text
 

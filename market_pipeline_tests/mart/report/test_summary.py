@@ -29,12 +29,12 @@ def test_an_empty_mart_has_no_summary() -> None:
 
 def test_what_is_true_of_two_markets_is_one_sentence(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, PRICES, *OTHER)
-    assert lines["Data"] == ("coins and stocks up to 2024-03-06, the newest session that is due.",)
+    assert lines["Data"] == ("coins and stocks up to 2024-03-06, the newest session that was due.",)
     assert lines["Symbols"] == ("coins and stocks: all 2 symbols have a forecast.",)
     old = "update meta set sessions_behind = 3 where market = 'coins'"
     assert lines_of(tmp_path, PRICES, *OTHER, afterwards=old)["Data"] == (
         "coins up to 2024-03-06, 3 sessions behind.",
-        "stocks up to 2024-03-06, the newest session that is due.",
+        "stocks up to 2024-03-06, the newest session that was due.",
     )
 
 

@@ -44,8 +44,8 @@ const chart = (market, symbol) => {
   const compared = points.filter((point) => point.inside !== null);
   const inside = compared.filter((point) => point.inside).length;
   byId("compared").textContent = compared.length ?
-    `Shaded before the dotted line: the 80 % range that was made ${many(state.horizon, "session")} before. ${inside} of ${compared.length} closes were inside (${percent(inside / compared.length, 0)}); the others are dots. ` +
-    "Overlapping forecasts fail together, so this is no test." : "No past forecast of the selected model falls into this window.";
+    `Shaded before the line: the 80 % range that was made ${many(state.horizon, "session")} before. ${inside} of ${compared.length} closes were inside (${percent(inside / compared.length, 0)}); the others are dots.` +
+    (state.horizon > 1 ? " Forecasts that overlap fail together, so this is no test." : "") : "No past forecast of the selected model falls into this window.";
   byId("chart").setAttribute("aria-label", `Closes of ${market.symbols[symbol]} and its forecast ranges; the slider below reads them.`);
   moveCursor();
 };

@@ -51,6 +51,15 @@ const headText = (columns, end) => {
   return `<tr>${single(SYMBOL)}${top.join("")}${scale}</tr><tr>${below.join("")}</tr>`;
 };
 
+// Widths in characters, so that the browser does not measure every cell to find them.
+const setWidths = (columns) => {
+  const longest = (one) => Math.max(...drawn.map((row) => one.value(row).length));
+  const widths = [SYMBOL, ...columns].map((one) =>
+    Math.max(one.words ? longest(one) : 8, one.title.length + (one.unit ? one.unit(state.prices).length : 0) + 1) + 2);
+  byId("widths").innerHTML = widths.map((width) => `<col style="width:${width}ch">`).join("") + '<col class="plot">';
+  byId("table").style.setProperty("--characters", widths.reduce((sum, width) => sum + width));
+};
+
 // Draw everything: after a switch of horizon or units.
 const draw = () => {
   const key = `${state.horizon}`;
@@ -58,6 +67,7 @@ const draw = () => {
   drawn = cache.get(key);
   const columns = columnsShown();
   const end = axisEnd(drawn.filter((row) => row.forecast));
+  setWidths(columns);
   byId("table").tHead.innerHTML = headText(columns, end);
   byId("table").caption.textContent = `Forecasts ${many(state.horizon, "session")} ahead, in ${state.prices ? "prices" : "returns"}`;
   body.innerHTML = drawn.map((row) => rowText(row, columns, end)).join("");
@@ -80,11 +90,14 @@ const inOrder = () => {
   });
 };
 
-// Rows are moved while they are not in the page: the browser then lays them out once.
+// Rows are moved while they are not in the page. The first ones are shown at once, the others with the next frame.
 const sort = () => {
+  const table = byId("table");
   body.remove();
   body.append(...inOrder().map((row) => row.element));
-  byId("table").append(body);
+  table.classList.add("sorting");
+  table.append(body);
+  requestAnimationFrame(() => setTimeout(() => table.classList.remove("sorting")));
   for (const head of document.querySelectorAll("#table [data-column]")) {
     const of = head.dataset.column === state.sort;
     if (of) head.setAttribute("aria-sort", state.up ? "ascending" : "descending");
