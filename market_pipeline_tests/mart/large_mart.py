@@ -40,8 +40,9 @@ select market, symbol, origin, horizon, case when p_up > 0.55 then 'up' else 'fl
 from forecasts where model = 'har' and origin = (select max(origin) from forecasts)
 """
 SCORES = """
-insert into scores select market, symbol, origin, horizon, target_session, model, 0, 0, 0,
-    case model when 'har' then 0.009 else 0.01 end, 0, true, day(origin) % 5 > 0, true
+insert into scores by name select market, symbol, origin, horizon, target_session, model, 0 as realised,
+    case model when 'har' then 0.009 else 0.01 end as crps, true as covered_50, day(origin) % 5 > 0 as covered_80,
+    true as covered_95
 from forecasts where target_session <= date '2024-03-06'
 """
 EARLIER = """
