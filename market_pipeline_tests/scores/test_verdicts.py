@@ -65,6 +65,10 @@ def test_skill_on_tails_is_by_how_much_smaller_a_shortfall_has_the_same_loss() -
         assert row["verdict"] == "beats_baseline"
     few = losses("few", 0.5, count=499).assign(question="tail")
     assert rows_of(few)["few"]["verdict"] == "insufficient_data"
+    overlapping = losses("overlapping", 0.5, count=1249, horizon=5).assign(question="tail")
+    assert rows_of(overlapping)["overlapping"]["verdict"] == "insufficient_data"
+    enough = losses("enough", 0.5, count=1250, horizon=5).assign(question="tail")
+    assert rows_of(enough)["enough"]["verdict"] == "beats_baseline"
     copy = losses("copy", 0.0, count=500).assign(question="tail")
     copy["baseline_loss"] -= 4
     copy["loss"] = copy["baseline_loss"] * (1 - 1e-12)
