@@ -63,6 +63,16 @@ def test_it_exists_once_something_was_written_and_asking_does_not_make_it(wareho
     assert warehouse.schema_version() == SCHEMA_VERSION
 
 
+def test_what_was_read_from_the_store_does_not_stay_in_memory(warehouse: Warehouse) -> None:
+    days = [DAY + dt.timedelta(days=count) for count in range(5000)]
+    warehouse.replace("coverage", coverage(*days), "m", days[0], days[-1])
+    assert warehouse.read("from coverage").num_rows == len(days)
+    [held] = warehouse.read("""
+        select sum(memory_usage_bytes)::bigint as bytes from duckdb_memory() where tag = 'EXTERNAL_FILE_CACHE'
+    """).to_pylist()
+    assert held["bytes"] == 0
+
+
 def test_it_has_the_tables_and_comments_of_the_file(warehouse: Warehouse, tmp_path: Path) -> None:
     columns = """
     select table_name, column_name, data_type, is_nullable, comment from duckdb_columns()

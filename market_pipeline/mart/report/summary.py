@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from market_pipeline.mart.changes import KINDS
 from market_pipeline.mart.report.contents import MarketPage
 from market_pipeline.mart.report.forecasts import SelectedModel
-from market_pipeline.mart.report.sentences import BEATS, WORSE, listed, many, percent
+from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, WORSE, listed, many, percent
 from market_pipeline.scores.verdicts import LEAST_ORIGINS
 from market_pipeline.storage.tables.forecasts import RANGES
 from market_pipeline.storage.tables.scores import QUESTIONS
@@ -76,25 +76,31 @@ def _changed(pages: Sequence[MarketPage], compared_with: dt.datetime | None) -> 
 
 
 def _answers(pages: Sequence[MarketPage]) -> Iterator[str]:
-    """Each question that some model answers better than the baseline, with where, and the others in one sentence."""
-    unanswered, scored = [], False
+    """Each question that some model answers better than the baseline, with where, and the others in two sentences."""
+    unanswered, unjudged = [], []
     for question in QUESTIONS:
-        best = [
-            f"{page.name} at {many(horizon, 'session')} by {found.model.replace('_', ' ')} ({percent(found.skill)})"
+        found = [
+            (page.name, horizon, summary)
             for page in pages
             if page.matrix
-            for (of, horizon), found in sorted(page.matrix.summary.items())
-            if of == question and found.verdict == BEATS and found.model
+            for (of, horizon), summary in sorted(page.matrix.summary.items())
+            if of == question and summary.verdict != INSUFFICIENT
         ]
-        scored = scored or any(page.matrix for page in pages)
+        best = [
+            f"{market} at {many(horizon, 'session')} by {summary.model.replace('_', ' ')} ({percent(summary.skill)})"
+            for market, horizon, summary in found
+            if summary.verdict == BEATS and summary.model
+        ]
         if best:
             yield f"{question.capitalize()}: better than a random walk in {'; '.join(best)}."
         else:
-            unanswered.append(question)
-    if not scored:
-        yield f"No question is judged yet: a verdict needs {LEAST_ORIGINS} origins."
-    elif unanswered:
+            (unanswered if found else unjudged).append(question)
+    if unanswered:
         yield f"No evidence of skill on {listed(unanswered)}."
+    if unjudged == list(QUESTIONS):
+        yield f"No question is judged yet: a verdict needs {LEAST_ORIGINS} origins."
+    elif unjudged:
+        yield f"Too few origins to judge {listed(unjudged)}."
 
 
 def _distrusted(pages: Sequence[MarketPage]) -> Iterator[tuple[str, str]]:

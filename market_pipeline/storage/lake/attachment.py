@@ -92,6 +92,8 @@ class Attachment:
     def _attach(self) -> duckdb.DuckDBPyConnection:
         connection = self._connected()
         try:
+            # Else what was read from the store stays in memory up to DuckDB's limit, beside what a fit needs.
+            connection.execute("set global enable_external_file_cache = false")
             for extension in ("ducklake", "postgres_scanner"):
                 load(connection, extension)
             if self.store.startswith(S3):
