@@ -106,7 +106,9 @@ def test_every_asset_with_partitions_is_checked_for_the_keys_of_its_tables() -> 
     }
     assert declared["forecasts"]["keys_unique"].description == (
         "Each key has one row: symbol, origin, horizon, model of forecasts; symbol, origin, horizon, model of tails; "
-        "symbol, origin, horizon, model of ranks; origin, made_at of ledger."
+        "symbol, origin, horizon, model of ranks; portfolio, origin, horizon, model of portfolios; "
+        "portfolio, origin, horizon, model, symbol of portfolio_parts; portfolio, origin, symbol of portfolio_weights; "
+        "origin, made_at of ledger."
     )
 
 

@@ -64,6 +64,10 @@ def _forecast(*names: str) -> tuple[str, ...]:
     return tuple(f"forecasts.{name}" for name in names)
 
 
+_TAIL = (*_forecast(*QUANTILES), *_OUTCOME)
+"""What the tails are computed from as well: the asset `forecasts` shows the columns of its first table."""
+
+
 def _among(values: tuple[str, ...]) -> str:
     return f"in ({', '.join(repr(value) for value in values)})"
 
@@ -95,13 +99,13 @@ SCORES = Table(
         *(
             Column(f"fz_{name}", "double",
                    f"FZ0 loss of value at risk and expected shortfall at {level:g}; smaller is better, also below 0; "
-                   "NULL without a tail", nullable=True, sources=(f"tails.var_{name}", f"tails.es_{name}", *_OUTCOME))
+                   "NULL without a tail", nullable=True, sources=_TAIL)
             for name, level in TAILS_AT.items()
         ),
         *(
             Column(f"exceeded_{name}", "boolean",
                    f"What happened lay below var_{name}; NULL without a tail", nullable=True,
-                   sources=(f"tails.var_{name}", *_OUTCOME))
+                   sources=_TAIL)
             for name in TAILS_AT
         ),
     ),
