@@ -77,7 +77,7 @@ def _changed(pages: Sequence[MarketPage], compared_with: dt.datetime | None) -> 
 
 def _answers(pages: Sequence[MarketPage]) -> Iterator[str]:
     """Each question that some model answers better than the baseline, with where, and the others in two sentences."""
-    unanswered, unjudged = [], []
+    unanswered, unjudged = list[str](), list[str]()
     for question in QUESTIONS:
         found = [
             (page.name, horizon, summary)
