@@ -135,7 +135,10 @@ def can_be_sent(item: object) -> bool:
         importlib.import_module("ray.cloudpickle").dumps(item)
     except Exception as error:  # noqa: BLE001  whatever an object's own __reduce__ raises
         here, reason = socket.gethostname(), f"{type(error).__name__}: {error}"
-        LOG.warning("A piece of work cannot be sent to the cluster, and is done on %s: %s", here, reason)
+        LOG.warning(
+            "A piece of work cannot be sent to the cluster, and is done on %s: %s. To spread it, let the model hold no "
+            "lock, connection or open file.", here, reason,
+        )  # fmt: skip
         return False
     return True
 

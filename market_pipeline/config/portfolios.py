@@ -83,7 +83,7 @@ def portfolios_of(table: Any, symbols: Sequence[str], folder: Path) -> tuple[Por
     Raises ValueError with what is wrong: the portfolio, the symbol or line, the value, and what is wanted.
     """
     if not isinstance(table, Mapping):
-        raise ValueError(f"portfolios is {table!r:.60}, but must be a table of names, each with {KINDS}.")  # noqa: TRY004
+        raise ValueError(f"portfolios is {table!r:.60}, but must be a table of names, each with {KINDS}.")  # noqa: TRY004  see above
     return tuple(_portfolio(name, table[name], symbols, folder) for name in sorted(table))
 
 
@@ -173,7 +173,7 @@ def _holdings(where: str, name: Any, folder: Path) -> tuple[Held, ...]:
             f"{where} has the columns {', '.join(header)[:80] or 'none'}; they are symbol, quantity, and date (or not)."
         )
     positions = tuple(
-        _line(f"{where}, line {number}", dict(zip(header, cells, strict=False)), len(cells) == len(header))
+        _line(f"{where}, line {number}", dict(zip(header, cells, strict=False)), complete=len(cells) == len(header))
         for number, cells in enumerate(lines[1:], 2)
         if any(cell.strip() for cell in cells)
     )
@@ -185,7 +185,7 @@ def _holdings(where: str, name: Any, folder: Path) -> tuple[Held, ...]:
     return positions
 
 
-def _line(where: str, cells: Mapping[str, str], complete: bool) -> Held:  # noqa: FBT001  private, one caller
+def _line(where: str, cells: Mapping[str, str], *, complete: bool) -> Held:
     if not complete:
         raise ValueError(f"{where} has another number of cells than the first line.")
     text, since = cells["quantity"].strip(), None
