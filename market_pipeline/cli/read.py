@@ -66,12 +66,7 @@ def verdicts(*, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
 
     mart = published().newest()
     rows = narrowed(read_rows(mart, "leaderboard"), VERDICT_ORDERS, **wanted)
-    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
-    if json_wanted:
-        print_json(rows.to_pylist())
-    elif csv_wanted:
-        print_csv(rows)
-    else:
+    if not printed_for_script(mart, rows, csv_wanted=csv_wanted, json_wanted=json_wanted):
         print_verdicts(console_on(), rows)
 
 
@@ -106,6 +101,16 @@ def agents() -> None:
     from market_pipeline.mart.agent_server import serve_agents
 
     serve_agents()
+
+
+def printed_for_script(mart: Path, rows: "pa.Table", *, csv_wanted: bool, json_wanted: bool) -> bool:
+    """Print rows as JSON or CSV, where either is wanted; False where a person reads them. Old prices are warned of."""
+    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    if json_wanted:
+        print_json(rows.to_pylist())
+    elif csv_wanted:
+        print_csv(rows)
+    return json_wanted or csv_wanted
 
 
 def warn_of_old_prices(mart: Path, rows: "pa.Table", *, for_script: bool) -> "dict[str, Freshness]":

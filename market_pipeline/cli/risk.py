@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from market_pipeline.cli.completion import symbol_names
-from market_pipeline.cli.read import warn_of_old_prices
-from market_pipeline.cli.rows import PORTFOLIO_ORDERS, RISK_ORDERS, narrowed, print_csv, row_options
+from market_pipeline.cli.read import printed_for_script
+from market_pipeline.cli.rows import PORTFOLIO_ORDERS, RISK_ORDERS, narrowed, row_options
 from market_pipeline.cli.tables import LABELS, SHORT, Cell, Row, print_fitting, table_of
-from market_pipeline.cli.terminal import command, console_on, print_json
+from market_pipeline.cli.terminal import command, console_on
 from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import TAILS_AT
 
@@ -54,12 +54,7 @@ def risk(name: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any
         _risk_of_portfolio(mart, name, csv_wanted=csv_wanted, json_wanted=json_wanted, **wanted)
         return
     rows = narrowed(read_risk(mart, name), RISK_ORDERS, **wanted)
-    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
-    if json_wanted:
-        print_json(rows.to_pylist())
-    elif csv_wanted:
-        print_csv(rows)
-    else:
+    if not printed_for_script(mart, rows, csv_wanted=csv_wanted, json_wanted=json_wanted):
         print_risk(console_on(), rows)
         if name is None and portfolios:
             console_on().print(f"\nPortfolios, with market-pipeline risk NAME: {', '.join(portfolios)}", markup=False)
@@ -71,12 +66,7 @@ def _risk_of_portfolio(mart: "Path", name: str, *, csv_wanted: bool, json_wanted
     from market_pipeline.mart.portfolios import read_parts, read_portfolios
 
     rows = narrowed(read_portfolios(mart, name), PORTFOLIO_ORDERS, **wanted)
-    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
-    if json_wanted:
-        print_json(rows.to_pylist())
-    elif csv_wanted:
-        print_csv(rows)
-    else:
+    if not printed_for_script(mart, rows, csv_wanted=csv_wanted, json_wanted=json_wanted):
         print_portfolio(console_on(), rows, read_parts(mart, name))
 
 
