@@ -26,6 +26,7 @@ from market_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
+    from market_pipeline.orchestration.backfill import PlannedRun
 
 DEMO_SESSIONS = {"24/7": 120}
 """Origins of the demo per calendar; 90 for any other."""
@@ -37,18 +38,21 @@ DEMO_HORIZON, DEMO_ROWS = 5, 10
 @command(
     "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28",
     "market-pipeline backfill --market crypto --start 2024-01-01 --end 2024-01-31 --assets prices,indicators",
+    "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28 --dry-run",
     "market-pipeline backfill --market stocks --start 2024-01-02 --end 2024-06-28 --json | jq .runs",
 )
 @click.option("--market", "name", required=True, help="A market of the markets file.", shell_complete=market_names)
 @click.option("--start", type=DATE, required=True, help="First session, such as 2024-01-02.")
 @click.option("--end", type=DATE, required=True, help="Last session.")
 @click.option("--assets", default="", help="Only these, such as prices,indicators. Default: all.")
+@click.option("--dry-run", is_flag=True, help="Only print the runs, and the time, memory and disk they need.")
 @as_json
-def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, json_wanted: bool) -> None:
+def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, dry_run: bool, json_wanted: bool) -> None:
     """Materialise a range of sessions through Dagster, with the models it needs.
 
     A range is one run for each partitioning. Running it again replaces the same rows and changes nothing else.
     """
+    from market_pipeline.cli.plans import print_plan
     from market_pipeline.orchestration.chain import ASSETS
 
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
@@ -56,8 +60,10 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, js
     if unknown := [asset for asset in names if asset not in ASSETS]:
         raise ConfigurationError(f"There is no asset {unknown[0]!r}. The assets are {', '.join(ASSETS)}.")
     market = market_of(settings, name)
-    runs = materialise(console, settings, market, start.date(), end.date(), names, from_start=not assets)
-    _report(console, settings, [market], runs, json_wanted=json_wanted)
+    planned = planned_runs(settings, market, start.date(), end.date(), names, from_start=not assets)
+    print_plan(console, market, planned, dry_run=dry_run, json_wanted=json_wanted)
+    if not dry_run:
+        _report(console, settings, [market], materialise(console, settings, planned), json_wanted=json_wanted)
 
 
 @command("market-pipeline run", "market-pipeline run --market stocks", "market-pipeline run --json")
@@ -82,7 +88,8 @@ def run(name: str | None, *, json_wanted: bool) -> None:
             continue
         untrained = untrained_month(open_warehouse(settings), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
-        runs += materialise(console, settings, market, newest, newest, assets, from_start=False)
+        planned = planned_runs(settings, market, newest, newest, assets, from_start=False)
+        runs += materialise(console, settings, planned)
     if runs or not ended:
         _report(console, settings, markets, runs, json_wanted=json_wanted)
     if ended:
@@ -112,7 +119,8 @@ def demo() -> None:
         newest = newest_closed(market)
         origins = market.sessions_between(market.start, newest)[-DEMO_SESSIONS.get(market.calendar_name, 90) :]
         assets = [asset for asset in ASSETS if asset != "mart" or market is markets[-1]]
-        materialise(console, settings, market, origins[0].item(), newest, assets, from_start=True)
+        planned = planned_runs(settings, market, origins[0].item(), newest, assets, from_start=True)
+        materialise(console, settings, planned)
     publication = open_publication(settings)
     mart = publication.newest()
     signals = read_rows(mart, "signals")
@@ -135,27 +143,15 @@ def newest_closed(market: "Market") -> dt.date:
     return newest
 
 
-def materialise(
-    console: Console,
-    settings: Settings,
-    market: "Market",
-    first: dt.date,
-    last: dt.date,
-    assets: Collection[str],
-    *,
-    from_start: bool,
-) -> list[dict[str, Any]]:
-    """Run what a range needs, one Dagster run after the other, and show the progress; the runs with their seconds.
+def planned_runs(
+    settings: Settings, market: "Market", first: dt.date, last: dt.date, assets: Collection[str], *, from_start: bool
+) -> "list[PlannedRun]":
+    """What a range needs, one Dagster run after the other. Starts and writes nothing.
 
     `from_start` includes the missing bars and indicators before the range, from the market's start.
     """
-    from market_pipeline.cli.progress import followed
     from market_pipeline.compute.selection import on_several_hosts
-    from market_pipeline.definitions import build_definitions
     from market_pipeline.orchestration.backfill import check_end, check_range, plan
-    from market_pipeline.orchestration.instance import open_instance
-    from market_pipeline.orchestration.runs import execute
-    from market_pipeline.orchestration.submission import submit
     from market_pipeline.sources.selection import open_source
     from market_pipeline.storage.selection import open_warehouse
 
@@ -163,12 +159,24 @@ def materialise(
     if "prices" in assets:
         check_end(open_source(settings), market, first, last)
     warehouse, apart = open_warehouse(settings), on_several_hosts(settings)
-    planned = plan(market, warehouse, first, last, tuple(assets), from_start=from_start, cut=apart)
+    return plan(market, warehouse, first, last, tuple(assets), from_start=from_start, cut=apart)
+
+
+def materialise(console: Console, settings: Settings, planned: "Sequence[PlannedRun]") -> list[dict[str, Any]]:
+    """Execute planned runs one after the other, and show the progress; the runs with their seconds."""
+    from market_pipeline.cli.progress import followed
+    from market_pipeline.compute.selection import on_several_hosts
+    from market_pipeline.definitions import build_definitions
+    from market_pipeline.orchestration.instance import open_instance
+    from market_pipeline.orchestration.runs import execute
+    from market_pipeline.orchestration.submission import submit
+
     instance, done = open_instance(settings), []
+    start = submit if on_several_hosts(settings) else execute
     with followed(console, planned) as steps:
         for step, show in steps:
             began = time.monotonic()
-            (submit if apart else execute)(step, build_definitions(settings), instance, show)
+            start(step, build_definitions(settings), instance, show)
             done.append(asdict(step) | {"seconds": round(time.monotonic() - began, 1)})
     return done
 

@@ -81,8 +81,12 @@ def apart(run: PlannedRun) -> list[PlannedRun]:
 
 
 def oldest_absent(market: Market, warehouse: Warehouse, first: dt.date) -> dt.date:
-    """The oldest session before `first` that was never requested or has no indicators; `first` if there is none."""
-    computed = set(warehouse.read(COMPUTED, {"market": market.name})["session"].to_pylist())
+    """The oldest session before `first` that was never requested or has no indicators; `first` if there is none.
+
+    Creates no warehouse.
+    """
+    there = warehouse.exists()
+    computed = set(warehouse.read(COMPUTED, {"market": market.name})["session"].to_pylist()) if there else set()
     past = market.sessions_between(market.start, first - dt.timedelta(days=1)).tolist()
     return min((session for session in past if session not in computed), default=first)
 
