@@ -1,6 +1,7 @@
 """The documentation site: strict build, no broken link, no request to another host, complete reference."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -103,6 +104,38 @@ def test_a_search_finds_errors_and_terms(site: Path) -> None:
     index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
     for text in ("did not become free within", "hysteresis", "bollinger_position_20"):
         assert text in index
+
+
+def test_a_search_finds_a_section_titled_as_the_question(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    titles = [section["title"].lower() for section in index["docs"]]
+    for question in (
+        "docker",
+        "how long",
+        "memory",
+        "disk",
+        "upgrade",
+        "yahoo",
+        "portfolios",
+        "all errors",
+        "random walk",
+    ):
+        assert any(question in title for title in titles), question
+
+
+def test_the_first_tabs_are_the_start_and_the_how_tos() -> None:
+    nav = yaml.safe_load((TOP / ".ci" / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    tabs = [tab for section in nav for tab in section]
+    assert tabs[:2] == ["Start", "How to"]
+    assert {"Report", "Decisions"} < {*tabs}
+
+
+@pytest.mark.parametrize("page", sorted((TOP / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(TOP)))
+def test_the_first_sentence_of_a_page_names_its_readers(page: Path) -> None:
+    """Except decisions, which are for those who change what they decide."""
+    _, text = page.read_text(encoding="utf-8").split("\n\n", 1)
+    readers = ("Pour qui ",) if page.stem == "rapport-technique" else ("For those ", "For everybody ", "For anyone ")
+    assert text.startswith(readers) or page.parent.name == "decisions"
 
 
 def test_the_reference_has_every_command_setting_table_indicator_and_model(site: Path) -> None:

@@ -20,6 +20,8 @@ from market_pipeline_tests.cluster.share import share
 PAGE = Path(__file__).parents[2] / "docs" / "runs" / "cluster.md"
 HEAD = """# Faults of several hosts
 
+For those who run several hosts, and ask what happens when one of them fails.
+
 `make faults-cluster` wrote this page on {day}, version {version}. Network namespaces of one machine are the hosts.
 After each fault the tables are compared with those of one host, to the bit.
 
