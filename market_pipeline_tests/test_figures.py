@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.range_skill import FILES, figure
 from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline_tests.pages import TOP
 
@@ -30,14 +31,30 @@ def skills() -> dict[str, list[tuple[str, float, str]]]:
     return found
 
 
-@pytest.mark.parametrize("question", ["return", "direction", "range", "rank"])
-def test_the_first_page_counts_the_comparisons_of_the_five_years(question: str) -> None:
-    [(_, comparisons, won, by)] = [row for row in rows("README.md") if row[0].startswith(f"{question}: ")]
-    results = skills()[question]
+LABELS = {
+    "README.md": ("return: ", "direction: ", "range: ", "rank: "),
+    "docs/report.md": ("return: ", "direction: ", "range: ", "rank: "),
+    "docs/rapport-technique.md": ("rendement : ", "direction : ", "intervalle : ", "rang : "),
+}
+"""How the pages name the questions that the five years answer."""
+
+
+@pytest.mark.parametrize("page", LABELS)
+@pytest.mark.parametrize("place", range(4), ids=("return", "direction", "range", "rank"))
+def test_a_page_counts_the_comparisons_of_the_five_years(page: str, place: int) -> None:
+    [(_, comparisons, won, by)] = [row for row in rows(page) if row[0].startswith(LABELS[page][place])]
+    results = skills()[("return", "direction", "range", "rank")[place]]
     winners = [skill for _, skill, verdict in results if verdict == "beats baseline"]
     assert (int(comparisons), int(won)) == (len(results), len(winners))
     if winners:
-        assert f"by {min(winners):.1f} to {max(winners):.1f} %" in by
+        least, most = f"{min(winners):.1f}", f"{max(winners):.1f}"
+        french = f"de {least} à {most} %".replace(".", ",")
+        assert f"by {least} to {most} %" in by or french in by
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_a_figure_shows_the_five_years(language: str) -> None:
+    assert (TOP / "docs" / "images" / FILES[language]).read_text(encoding="utf-8") == figure(language)
 
 
 def test_the_first_page_has_the_error_of_prophet_in_the_five_years() -> None:
