@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from market_pipeline.models.calibration.conformal import effective_errors, tracked_quantiles
+from market_pipeline.models.calibration.conformal import TRACKED, effective_errors, tracked_quantiles
+from market_pipeline.models.calibration.reversion import UNCHANGED, fitted_reversion, reverted
 from market_pipeline.models.features.returns import forward_returns
 from market_pipeline.prices.history import History
+from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
 
 
@@ -15,12 +17,26 @@ def tracked_residuals(
 ) -> dict[str, Grid]:
     """For each horizon, tracked quantiles of (return - drift x horizon) / scale at the origins at `positions`.
 
-    `scales` (symbols, positions) are the volatilities that were forecast for the return over each horizon. Beside each,
+    `scales` (symbols, positions) are the volatilities that were forecast for the return over each horizon. How far they
+    revert is learned first, as `reversion`, and the quantiles are in units of the reverted scale. Beside them,
     `errors` is the number of independent errors they come from.
     """
     learned = dict[str, Grid]()
     for horizon, scale in scales.items():
-        errors = (forward_returns(history, horizon)[:, positions] - drift * horizon) / scale
+        returns = forward_returns(history, horizon)[:, positions] - drift * horizon
+        reversion = fitted_reversion(returns[:, -TRACKED:], scale[:, -TRACKED:], horizon)
+        errors = returns / reverted(scale, reversion)
+        learned[f"reversion_{horizon}"] = reversion
         learned[f"residuals_{horizon}"] = tracked_quantiles(errors, horizon)
         learned[f"errors_{horizon}"] = np.array(effective_errors(errors, horizon))
     return learned
+
+
+def reverted_scales(scales: Mapping[int, Grid], parameters: Parameters) -> dict[int, Grid]:
+    """The scales of forecasts, in whose units the residuals of `parameters` are.
+
+    Parameters of before 0.2.0 have no reversion.
+    """
+    return {
+        horizon: reverted(scale, parameters.get(f"reversion_{horizon}", UNCHANGED)) for horizon, scale in scales.items()
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_pipeline.models.calibration.distribution import Distribution, location_scale
-from market_pipeline.models.calibration.residuals import tracked_residuals
+from market_pipeline.models.calibration.residuals import reverted_scales, tracked_residuals
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import session_returns
 from market_pipeline.models.features.volatility import ewma_volatility, over_horizons
@@ -30,13 +30,14 @@ class Drift:
         return {"drift": np.array(drift)} | tracked_residuals(past.history, scales, drift=drift)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
+        scales = over_horizons(ewma_volatility(known.history)[:, origins.position])
         return {
             horizon: location_scale(
                 np.where(np.isfinite(scale), parameters["drift"] * horizon, np.nan),
                 scale,
                 parameters[f"residuals_{horizon}"],
             )
-            for horizon, scale in over_horizons(ewma_volatility(known.history)[:, origins.position]).items()
+            for horizon, scale in reverted_scales(scales, parameters).items()
         }
 
 

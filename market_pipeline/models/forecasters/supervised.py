@@ -10,6 +10,7 @@ import numpy as np
 from market_pipeline.models.calibration.conformal import conformal_quantiles
 from market_pipeline.models.calibration.direction import chance_of_rise, fitted_slope
 from market_pipeline.models.calibration.distribution import Distribution, by_chance, standard_mean, zero_mean
+from market_pipeline.models.calibration.residuals import reverted_scales
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate
 from market_pipeline.models.features.samples import features_at, purged_split, training_samples
@@ -65,8 +66,8 @@ class Supervised(ABC):
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
         forecasts = {}
-        volatility = ewma_volatility(known.history)[:, origins.position]
-        for horizon, scale in over_horizons(volatility).items():
+        scales = over_horizons(ewma_volatility(known.history)[:, origins.position])
+        for horizon, scale in reverted_scales(scales, parameters).items():
             ending = f"_{horizon}"
             learned = {key.removesuffix(ending): value for key, value in parameters.items() if key.endswith(ending)}
             score, rate = self.score(learned, features), base_rate(known.history, horizon)[:, origins.position]

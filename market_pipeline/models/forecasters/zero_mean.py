@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from market_pipeline.models.calibration.distribution import Distribution, zero_mean
+from market_pipeline.models.calibration.residuals import reverted_scales
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate
 from market_pipeline.models.forecasters.protocol import Origins
@@ -32,6 +33,7 @@ class ZeroMean(ABC):
 
         Parameters of before schema version 4 have no number of errors, so they give no tails.
         """
+        scales = reverted_scales(self.scales(parameters, known.history, origins.position), parameters)
         return {
             horizon: zero_mean(
                 scale,
@@ -39,5 +41,5 @@ class ZeroMean(ABC):
                 base_rate(known.history, horizon)[:, origins.position],
                 float(parameters.get(f"errors_{horizon}", 0.0)),
             )
-            for horizon, scale in self.scales(parameters, known.history, origins.position).items()
+            for horizon, scale in scales.items()
         }
