@@ -15,7 +15,7 @@ PER_BAR = 9e-6
 TRAINING, FORECASTING = (1.8, 0.018), (0.7, 0.0145)
 """Seconds per month, and per month and symbol: of its models, and of all that follows them."""
 
-MEMORY, MEMORY_PER_BAR = 1e9, 400
+MEMORY, MEMORY_PER_BAR = 1e9, 240
 """Bytes of the largest process: of an empty one, and per bar from the market's start on."""
 
 DISK_PER_MONTH = 192_000

@@ -1,4 +1,4 @@
-"""Scales that say more than they know are drawn to their mean; those that are right stay as they are."""
+"""Scales that are too sure are drawn to their mean; those that are right stay as they are."""
 
 import numpy as np
 import pytest
