@@ -243,7 +243,7 @@ def test_a_tail_that_looks_at_the_end_of_its_panel_is_caught(
 
 
 @pytest.mark.parametrize("leaky", [False, True])
-def test_a_joint_model_that_looks_at_the_next_session_is_caught(
+def test_a_joint_model_that_looks_beyond_the_month_before_is_caught(
     bars: dict[str, Grid],
     wide: Panel,
     parameters: dict[str, Parameters],
@@ -251,11 +251,8 @@ def test_a_joint_model_that_looks_at_the_next_session_is_caught(
     *,
     leaky: bool,
 ) -> None:
-    def next_returns(history: History) -> Grid:
-        return np.roll(np.diff(np.log(history.close), axis=1, prepend=np.nan), -1, axis=1)
-
     if leaky:
-        monkeypatch.setattr("market_pipeline.models.joint.simulation.session_returns", next_returns)
+        monkeypatch.setattr(History, "until", lambda history, _: history)
     origin, days = SESSIONS[ORIGIN].astype("datetime64[D]").item(), SESSIONS[ORIGIN : ORIGIN + 1]
     issued = issued_again(wide, MARKET, origin, parameters)
     held = [[Holding("pair", {MARKET.symbols[0]: 0.5, MARKET.symbols[1]: -0.5}, {})]]

@@ -1,7 +1,8 @@
 """Portfolio forecasts at a range of origins, as rows of three tables."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +10,21 @@ import pyarrow as pa
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.holdings import Holding
 from market_pipeline.models.calibration.distribution import Distribution
+from market_pipeline.models.joint.held import Wanted
 from market_pipeline.models.joint.portfolio_risk import Outlook
-from market_pipeline.models.joint.simulation import Found, Wanted, forecast_portfolios
+from market_pipeline.models.joint.simulation import Found, forecast_portfolios
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.forecasts import HORIZONS, QUANTILES, TAILS_AT
 from market_pipeline.storage.tables.portfolios import PORTFOLIO_PARTS, PORTFOLIO_WEIGHTS, PORTFOLIOS
+
+KEY = ("portfolio", "origin", "horizon", "target_session", "model")
+
+Key: TypeAlias = tuple[str, dt.date, int, dt.date, str]
+"""The values of KEY."""
+
+Day: TypeAlias = tuple[dt.date, Mapping[int, dt.date]]
+"""An origin, and its target session by horizon."""
 
 
 class PortfolioRows(NamedTuple):
@@ -50,39 +60,33 @@ def portfolio_rows(
     """
     wanted = [[Wanted(one.name, one.weights) for one in at_origin] for at_origin in held]
     found = forecast_portfolios(known, known.position_of(origins), distributions, wanted, unchosen=unchosen)
-    targets = {horizon: market.session_after(origins, horizon) for horizon in HORIZONS}
-    portfolios, parts, weights, missing = [], [], [], dict[str, set[str]]()
-    for place, one in enumerate(found):
-        days = {horizon: target[place] for horizon, target in targets.items()}
-        portfolios += [_outlooks(one, origins[place], days)] if one.outlooks else []
-        parts += _parts(one, origins[place], days)
-        weights += _weights(one, origins[place], {holding.name: holding.values for holding in held[place]})
+    targets = {horizon: market.session_after(origins, horizon).tolist() for horizon in HORIZONS}
+    days = [(day, {horizon: ends[at] for horizon, ends in targets.items()}) for at, day in enumerate(origins.tolist())]
+    missing = dict[str, set[str]]()
+    for one in found:
         for name, symbols in one.missing.items():
             missing.setdefault(name, set()).update(symbols)
-    empty = PORTFOLIOS.schema.empty_table()
     return PortfolioRows(
-        pa.concat_tables([empty, *portfolios]),
-        pa.concat_tables([PORTFOLIO_PARTS.schema.empty_table(), *parts]),
-        pa.Table.from_pylist(weights, PORTFOLIO_WEIGHTS.schema),
+        _outlooks(found, days),
+        _parts(found, days),
+        _weights(found, days, [{one.name: one.values for one in at_origin} for at_origin in held]),
         {name: tuple(sorted(symbols)) for name, symbols in missing.items()},
     )
 
 
-def _outlooks(found: Found, origin: np.datetime64, targets: Mapping[int, np.datetime64]) -> pa.Table:
-    """Every portfolio, model and horizon of an origin that has numbers."""
-    names, keys, numbers = [*found.weights], list[dict[str, object]](), []
-    for (model, horizon), outlook in found.outlooks.items():
-        known = np.isfinite(outlook.mean)
-        key = {"origin": origin.item(), "horizon": horizon, "target_session": targets[horizon].item(), "model": model}
-        keys += [{"portfolio": name, **key} for name, there in zip(names, known, strict=True) if there]
-        numbers.append(_numbers(outlook)[known])
-    values = np.concatenate(numbers)
-    columns = {name: [key[name] for key in keys] for name in keys[0]} if keys else {}
-    arrays = {name: pa.array(column, PORTFOLIOS.schema.field(name).type) for name, column in columns.items()}
-    named = zip(PORTFOLIOS.schema.names[len(columns) :], values.T, strict=True)
-    return pa.table(
-        {**arrays, **{name: pa.array(column, from_pandas=True) for name, column in named}}, PORTFOLIOS.schema
-    )
+def _outlooks(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
+    """Every portfolio, model and horizon of each origin that has numbers."""
+    keys, numbers = list[Key](), [np.empty((0, len(PORTFOLIOS.schema) - len(KEY)))]
+    for one, (origin, targets) in zip(found, days, strict=True):
+        for (model, horizon), outlook in one.outlooks.items():
+            known = np.isfinite(outlook.mean)
+            names = (name for name, there in zip(one.weights, known.tolist(), strict=True) if there)
+            keys += [(name, origin, horizon, targets[horizon], model) for name in names]
+            numbers.append(_numbers(outlook)[known])
+    schema, values = PORTFOLIOS.schema, np.concatenate(numbers)
+    named = zip(schema.names[len(KEY) :], values.T, strict=True)
+    columns = {name: pa.array(column, from_pandas=True) for name, column in named}
+    return pa.table({**_keyed(keys, np.arange(len(keys))), **columns}, schema)
 
 
 def _numbers(outlook: Outlook) -> np.ndarray:
@@ -93,34 +97,44 @@ def _numbers(outlook: Outlook) -> np.ndarray:
     return found
 
 
-def _parts(found: Found, origin: np.datetime64, targets: Mapping[int, np.datetime64]) -> list[pa.Table]:
-    """What each symbol adds, of the configured portfolios of an origin."""
-    tables = []
-    for (model, horizon, name), (added, single) in found.parts.items():
-        if not np.isfinite(added).all():
-            continue
-        same = {
-            "portfolio": name, "origin": origin.item(), "horizon": horizon, "target_session": targets[horizon].item(),
-            "model": model,
-        }  # fmt: skip
-        count = len(added)
-        schema = PORTFOLIO_PARTS.schema
-        columns = {key: pa.repeat(pa.scalar(value, schema.field(key).type), count) for key, value in same.items()}
-        columns |= {"symbol": pa.array([*found.weights[name]], pa.string())}
-        columns |= {"es_025": pa.array(added), "single_es_025": pa.array(single)}
-        tables.append(pa.table(columns, schema))
-    return tables
+def _parts(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
+    """What each symbol adds, of the configured portfolios."""
+    keys, symbols, added, single = list[Key](), list[pa.Array](), [np.empty(0)], [np.empty(0)]
+    for one, (origin, targets) in zip(found, days, strict=True):
+        held = {name: pa.array([*one.weights[name]], pa.string()) for name in {name for *_, name in one.parts}}
+        for (model, horizon, name), (parts, losses) in one.parts.items():
+            keys.append((name, origin, horizon, targets[horizon], model))
+            symbols.append(held[name])
+            added.append(parts)
+            single.append(losses)
+    columns = {
+        "symbol": pa.chunked_array(symbols, pa.string()),
+        "es_025": np.concatenate(added),
+        "single_es_025": np.concatenate(single),
+    }
+    rows = np.repeat(np.arange(len(keys)), [len(part) for part in symbols])
+    return pa.table({**_keyed(keys, rows), **columns}, PORTFOLIO_PARTS.schema)
 
 
-def _weights(found: Found, origin: np.datetime64, values: Mapping[str, Mapping[str, float]]) -> list[dict[str, object]]:
-    return [
-        {
-            "portfolio": name,
-            "origin": origin.item(),
-            "symbol": symbol,
-            "weight": weight,
-            "value": values.get(name, {}).get(symbol),
-        }
-        for name, weights in found.weights.items()
-        for symbol, weight in weights.items()
-    ]
+def _keyed(keys: Sequence[Key], rows: np.ndarray) -> dict[str, pa.Array]:
+    """The columns of KEY, the key of each row being that at a position in `keys`."""
+    columns = zip(*keys, strict=True) if keys else ((),) * len(KEY)
+    types = PORTFOLIOS.schema
+    return {
+        name: pa.array(column, types.field(name).type).take(pa.array(rows))
+        for name, column in zip(KEY, columns, strict=True)
+    }
+
+
+def _weights(
+    found: Sequence[Found], days: Sequence[Day], values: Sequence[Mapping[str, Mapping[str, float]]]
+) -> pa.Table:
+    columns: dict[str, list[object]] = {name: [] for name in PORTFOLIO_WEIGHTS.schema.names}
+    for one, (origin, _), in_money in zip(found, days, values, strict=True):
+        for name, weights in one.weights.items():
+            columns["portfolio"] += [name] * len(weights)
+            columns["origin"] += [origin] * len(weights)
+            columns["symbol"] += weights.keys()
+            columns["weight"] += weights.values()
+            columns["value"] += map(in_money.get(name, {}).get, weights)
+    return pa.table(columns, PORTFOLIO_WEIGHTS.schema)

@@ -43,6 +43,14 @@ where not starts_with(p.portfolio, $reserved) and p.model = coalesce(c.model, $b
 NAMES = "select distinct portfolio from portfolios where not starts_with(portfolio, $reserved) order by portfolio"
 ALL = f"{NEWEST} order by p.market, p.portfolio, p.horizon"
 ONE = f"{NEWEST} and upper(p.portfolio) = upper($portfolio) order by p.market, p.portfolio, p.horizon"
+LARGEST = f"""
+with newest as ({NEWEST})
+select a.market, a.portfolio, a.horizon, a.symbol, w.weight, w.value, a.es_025 from portfolio_parts a
+join newest using (market, portfolio, origin, horizon, model)
+join portfolio_weights w using (market, portfolio, origin, symbol)
+qualify row_number() over (partition by a.market, a.portfolio, a.horizon order by a.es_025, a.symbol) <= $count
+order by a.market, a.portfolio, a.horizon, a.es_025, a.symbol
+"""
 PARTS = """
 select a.market, a.portfolio, a.symbol, w.weight, w.value, a.origin, a.horizon, a.model, a.es_025, a.single_es_025
 from portfolio_parts a
@@ -69,6 +77,11 @@ def read_portfolios(mart: Path, portfolio: str | None = None) -> pa.Table:
         )
         raise MarketPipelineError(f"The mart has no portfolio {portfolio!r}. It has {known}.")
     return rows
+
+
+def read_largest_parts(mart: Path, count: int) -> pa.Table:
+    """The symbols that add most to the shortfall of each row of `read_portfolios`, up to `count`, the largest first."""
+    return query(mart, LARGEST, {"reserved": RESERVED, "baseline": CONSTANT, "count": count})
 
 
 def read_parts(mart: Path, portfolio: str) -> pa.Table:

@@ -63,6 +63,11 @@ class History:
         end = int(np.searchsorted(self.sessions, np.datetime64(session), side="right"))
         return replace(self._with(lambda grid: grid[:, :end]), sessions=self.sessions[:end])
 
+    def last(self, count: int) -> "History":
+        """The last `count` sessions of the same history, or all of a shorter one."""
+        start = max(0, len(self.sessions) - count)
+        return replace(self._with(lambda grid: grid[:, start:]), sessions=self.sessions[start:])
+
     def with_future_noise(self, session: np.datetime64, seed: int) -> "History":
         """The same history with every bar after a session replaced by noise."""
         draw = np.random.default_rng(seed)

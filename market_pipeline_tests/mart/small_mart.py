@@ -90,6 +90,26 @@ insert into quarantine (market, symbol, session, rule, open, high, low, close, v
 insert into restatements (market, symbol, session, field, old, new, cause, known_at) values
     ('stocks', 'AAA', '2024-02-01', 'close', 101.5, 102.25, 'vendor fix', timestamp '2024-03-06 21:00:00')
 """
+PORTFOLIOS = """
+insert into portfolios by name select 'stocks' as market, n as portfolio, date '2024-03-06' as origin, h as horizon,
+    date '2024-03-06' + h as target_session, model, 0 as mean, -0.02 * h as q10, 0.03 * h as q90, 0.55 as p_up,
+    -0.06 * h as var_01, -0.08 * h as es_01, -0.04 * h as var_025, -0.05 * h as es_025, -0.03 * h as var_05,
+    -0.04 * h as es_05
+from unnest([$hostile, 'weights', 'test_equal']) as t(n), unnest([1, 5]) as u(h),
+    unnest(['constant', 'shrunk']) as m(model);
+insert into portfolio_weights by name select 'stocks' as market, n as portfolio, date '2024-03-06' as origin, symbol,
+    0.75 * sign as weight, if(n = 'weights', null, 6000 * sign) as value
+from unnest([$hostile, 'weights']) as t(n), (values ('AAA', 1), ($hostile, -1)) as s(symbol, sign);
+insert into portfolio_parts by name select market, portfolio, origin, horizon, model, symbol, part * es_025 as es_025,
+    0.8 * es_025 as single_es_025
+from portfolios join portfolio_weights using (market, portfolio, origin)
+join (values ('AAA', 1.25), ($hostile, -0.25)) as s(symbol, part) using (symbol);
+insert into champions by name select 'stocks' as market, 5 as horizon, 'portfolio' as question,
+    date '2024-02-29' as since, 'shrunk' as model;
+insert into leaderboard by name select 'stocks' as market, 5 as horizon, 'shrunk' as model, 'portfolio' as question,
+    500 as n_origins, 0.001 as loss, 0.0011 as baseline_loss, 0.09 as skill, 0.001 as p_value, 0.002 as p_adjusted,
+    'beats_baseline' as verdict
+""".replace("$hostile", f"'{HOSTILE}'")
 CHANGES = """
 insert into changes values
     ('stocks', 'session', null, '2024-03-05', null, null, null, null, null, null),

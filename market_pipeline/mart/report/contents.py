@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_pipeline.mart.changes import KINDS
+from market_pipeline.mart.portfolios import read_largest_parts, read_portfolios
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.embedded import data_of
 from market_pipeline.mart.report.forecasts import RankForecast, SelectedModel, rank_forecasts, selected_models
 from market_pipeline.mart.report.queries import CLOSES, PAST, QUERIES
 from market_pipeline.mart.report.rows import Row, Rows, grouped
 from market_pipeline.mart.report.verdicts import VerdictMatrix, verdict_matrix
+
+LARGEST_PARTS = 5
+"""Symbols of a portfolio whose part of its loss is listed, at each horizon."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,14 @@ class MarketPage:
     changes: Mapping[str, Rows]
     """By each of KINDS."""
     rows: Mapping[str, Rows]
-    """Of each of QUERIES, as the mart has them."""
+    """Of each of QUERIES, as the mart has them; and of portfolios with their largest parts."""
 
 
 def read_markets(mart: Path) -> tuple[MarketPage, ...]:
     """A page for every market that has prices, verdicts, signals or coverage, in order of name."""
     found = {name: grouped(query(mart, text).to_pylist(), "market") for name, text in QUERIES.items()}
+    found["portfolios"] = grouped(read_portfolios(mart).to_pylist(), "market")
+    found["portfolio_parts"] = grouped(read_largest_parts(mart, LARGEST_PARTS).to_pylist(), "market")
     grids = (query(mart, CLOSES), query(mart, PAST))
     names = {name for table in ("symbols", "leaderboard", "signals", "coverage") for name in found[table]}
     return tuple(

@@ -17,13 +17,14 @@ from market_pipeline.mart.report.rows import Rows
 from market_pipeline.mart.report.summary import summary_of
 from market_pipeline.scores.calibration import EXPECTED_SHARES
 from market_pipeline.scores.verdicts import SURVIVORSHIP
-from market_pipeline.storage.tables.forecasts import HORIZONS, RANGES
+from market_pipeline.storage.tables.forecasts import HORIZONS, RANGES, TAILS_AT
 from market_pipeline.storage.tables.scores import QUESTIONS, VERDICTS
 from market_pipeline.storage.whole_files import write_whole
 
 FILTERS = {
     "percent": sentences.percent,
     "price": sentences.price,
+    "amount": sentences.amount,
     "selected_sentence": sentences.of_selected,
     "strategy_sentence": sentences.of_strategy,
     "pieces": marks.pieces,
@@ -39,6 +40,7 @@ GLOBALS = {
     "ranges": tuple(RANGES),
     "nominal_coverage": [percent / 100 for percent in RANGES],
     "nominal_pieces": EXPECTED_SHARES.tolist(),
+    "tail_levels": TAILS_AT,
     "recorded_sessions": RECORDED_SESSIONS,
     "survivorship": SURVIVORSHIP,
 }

@@ -58,6 +58,16 @@ def price(value: float | None) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def amount(share: float | None, capital: float | None) -> str:
+    r"""A gain or loss as a share of the capital, and in money where the capital is known; a dash for none.
+
+    >>> amount(-0.031, 12_000.0), amount(0.031, None)
+    ('−3.1\u202f% (−372)', '+3.1\u202f%')
+    """
+    money = "" if share is None or not capital else f" ({share * capital:+,.0f})".replace("-", "−")
+    return percent(share, 1, sign=True) + money
+
+
 def probability(p_value: float) -> str:
     r"""A p-value or probability as per cent, never rounded to 0 or 100.
 

@@ -100,9 +100,10 @@ def zero_mean(scale: Grid, residuals: Grid, p_up: Grid, errors: float = 0.0) -> 
     fall, rise = 1 - p_up[..., None], p_up[..., None]
 
     def quantiles(levels: Grid) -> Grid:
-        falls = _residuals_at(levels / (2 * fall), residuals) / (2 * fall)
-        rises = _residuals_at(1 - (1 - levels) / (2 * rise), residuals) / (2 * rise)
-        stretched: Grid = scale[..., None] * np.where(levels < fall, falls, rises)
+        below = levels < fall
+        stretch = 2 * np.where(below, fall, rise)
+        inside = np.where(below, levels / stretch, 1 - (1 - levels) / stretch)
+        stretched: Grid = scale[..., None] * (_residuals_at(inside, residuals) / stretch)
         return stretched
 
     known = np.isfinite(scale) & np.isfinite(p_up)

@@ -3,9 +3,15 @@
 The quantile function through them is linear, as that of a symbol's forecast is between its levels.
 """
 
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from market_pipeline.storage.grids import Grid
+
+Scenarios: TypeAlias = npt.NDArray[np.float32]
+"""Simple returns (symbols, scenarios) or (portfolios, scenarios); NaN in a scenario that one does not have."""
 
 
 def levels_of(count: int) -> Grid:
@@ -14,7 +20,7 @@ def levels_of(count: int) -> Grid:
     return levels
 
 
-def quantiles_at(ascending: Grid, levels: Grid) -> Grid:
+def quantiles_at(ascending: Grid | Scenarios, levels: Grid) -> Grid:
     """Quantiles at `levels` (n,) of scenarios in ascending order (portfolios, count); (portfolios, n).
 
     >>> quantiles_at(np.arange(1.0, 100.0)[None], np.array([0.025, 0.5]))
@@ -25,14 +31,22 @@ def quantiles_at(ascending: Grid, levels: Grid) -> Grid:
     below = np.minimum(place.astype(np.int64), count - 2)
     share = np.where(place - below < 1e-9, 0.0, place - below)  # exact where a scenario has the level
     share = np.where(share > 1 - 1e-9, 1.0, share)
-    found: Grid = ascending[:, below] * (1 - share) + ascending[:, below + 1] * share
+    low, high = (ascending[:, at].astype(np.float64) for at in (below, below + 1))
+    found: Grid = low * (1 - share) + high * share
     return found
 
 
-def chance_above_zero(ascending: Grid) -> Grid:
+def chance_above_zero(ascending: Grid | Scenarios) -> Grid:
     """One less the level at which the quantile function through ascending scenarios (portfolios, count) is 0."""
     levels = levels_of(ascending.shape[1])
-    return np.array([1 - np.interp(0.0, row, levels, left=0.0, right=1.0) for row in ascending])
+    below = np.clip((ascending <= 0).sum(axis=1) - 1, 0, len(levels) - 2)
+    rows = np.arange(len(ascending))
+    low, high = (ascending[rows, at].astype(np.float64) for at in (below, below + 1))
+    with np.errstate(divide="ignore", invalid="ignore"):  # equal values: 0 is at neither or beyond both
+        falls = levels[below] - low * (levels[1] - levels[0]) / (high - low)
+    falls = np.where(ascending[:, -1] <= 0, np.where(ascending[:, -1] < 0, 1.0, levels[-1]), falls)
+    chances: Grid = 1 - np.where(ascending[:, 0] > 0, 0.0, falls)
+    return chances
 
 
 def tail_weights(count: int, level: float) -> Grid:

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from market_pipeline_tests.mart.report.browsing import Session
-from market_pipeline_tests.mart.small_mart import CHANGES, FULL, HOSTILE, report_of
+from market_pipeline_tests.mart.small_mart import CHANGES, FULL, HOSTILE, PORTFOLIOS, report_of
 
 SCHEMES = ("light", "dark")
-PARTS = ("forecasts", "skill", "verdicts", "ranks", "calibration", "backtest", "coverage", "changes")
+PARTS = ("forecasts", "skill", "verdicts", "ranks", "portfolios", "calibration", "backtest", "coverage", "changes")
 SYMBOL = "#symbol/stocks/AAA"
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return report_of(tmp_path_factory.mktemp("report"), *FULL, source="simulated", afterwards=CHANGES).as_uri()
+    return report_of(
+        tmp_path_factory.mktemp("report"), *FULL, PORTFOLIOS, source="simulated", afterwards=CHANGES
+    ).as_uri()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -23,7 +25,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_page_opens_whole_without_a_network_or_an_error(browser: Any, report: str, width: int, scheme: str) -> None:
     session = Session(browser, report + SYMBOL, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = session.page
-    for seen in (*(f"h2#{part}" for part in PARTS), "#table", "#chart .close", "svg.histogram >> nth=0"):
+    others = ("#table", "#chart .close", ".portfolio >> nth=3", "svg.histogram >> nth=0")
+    for seen in (*(f"h2#{part}" for part in PARTS), *others):
         assert page.locator(seen).is_visible(), seen
     assert session.symbols == [HOSTILE, "AAA"]
     assert "days ago" in session.text("header")

@@ -17,6 +17,7 @@ from market_pipeline_tests.mart.small_mart import (
     FORECASTS,
     FULL,
     HOSTILE,
+    PORTFOLIOS,
     PRICES,
     SIGNALS,
     SYMMETRIC,
@@ -170,6 +171,28 @@ def test_equal_probabilities_at_both_ends_are_no_direction(page: Page, tmp_path:
     assert symmetric.table("Rank forecast of stocks")[:2] == [
         ["Symbol", "Lowest or highest quintile", "All quintiles, plotted"], ["S0", "60 %", ""]
     ]  # fmt: skip
+
+
+def test_a_portfolio_has_its_losses_in_money_and_its_largest_parts(tmp_path: Path) -> None:
+    page = page_of(tmp_path, *FULL, PORTFOLIOS)
+    assert page.table(f"Gains and losses of {HOSTILE}")[1:] == [
+        ["1", "55 %", "−2.0 % (−240) to +3.0 % (+360)", "−6.0 % (−720)", "−8.0 % (−960)", "−4.0 % (−480)",
+         "−5.0 % (−600)", "−3.0 % (−360)", "−4.0 % (−480)", "−8.0 % (−960)", "constant",
+         "… portfolio: insufficient data"],
+        ["5", "55 %", "−10.0 % (−1,200) to +15.0 % (+1,800)", "−30.0 % (−3,600)", "−40.0 % (−4,800)",
+         "−20.0 % (−2,400)", "−25.0 % (−3,000)", "−15.0 % (−1,800)", "−20.0 % (−2,400)", "−40.0 % (−4,800)", "shrunk",
+         "✓ portfolio: beats baseline"],
+    ]  # fmt: skip
+    assert page.table("of weights")[1][2:4] == ["−2.0 % to +3.0 %", "−6.0 %"]
+    assert page.table(f"shortfall at 2.5\xa0% of {HOSTILE}")[1:] == [
+        ["1", "AAA", "+75.0 %", "−6.2 % (−750)"], ["1", HOSTILE, "−75.0 %", "+1.2 % (+150)"],
+        ["5", "AAA", "+75.0 %", "−31.2 % (−3,750)"], ["5", HOSTILE, "−75.0 %", "+6.2 % (+750)"],
+    ]  # fmt: skip
+    assert "test_equal" not in page.text
+
+
+def test_without_a_portfolio_the_report_names_where_to_write_one(page: Page) -> None:
+    assert "No portfolio of stocks has a forecast. Name one in the markets file, below [stocks.portfolios]" in page.text
 
 
 def test_the_backtest_stands_beside_buy_and_hold(page: Page) -> None:
@@ -351,7 +374,7 @@ def test_headers_have_a_scope_plots_a_title_and_links_a_target(page: Page) -> No
 
 
 def test_the_parts_come_in_order(page: Page) -> None:
-    parts = "summary forecasts symbol-name skill verdicts ranks calibration backtest coverage changes query"
+    parts = "summary forecasts symbol-name skill verdicts ranks portfolios calibration backtest coverage changes query"
     assert [given["id"] for tag, given in page.elements if tag == "h2"] == parts.split()
 
 

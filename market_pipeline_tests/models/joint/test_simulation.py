@@ -15,7 +15,8 @@ from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.har import HAR
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.forecasters.random_walk import RANDOM_WALK
-from market_pipeline.models.joint.simulation import RANGES_OF, Found, Wanted, forecast_portfolios
+from market_pipeline.models.joint.held import Wanted
+from market_pipeline.models.joint.simulation import RANGES_OF, Found, forecast_portfolios
 from market_pipeline.models.joint.unchosen import LONG_SHORT, MINIMUM_VARIANCE
 from market_pipeline.prices.history import History
 from market_pipeline.storage.tables.forecasts import HORIZONS, LEVELS
@@ -163,12 +164,9 @@ def test_neither_the_future_nor_other_origins_change_a_bit(seed: int, origin: in
         np.testing.assert_array_equal(values, numbers(among)[key])
 
 
-def test_a_look_at_the_next_session_is_seen() -> None:
-    def next_returns(history: History) -> np.ndarray:
-        return np.roll(np.diff(np.log(history.close), axis=1, prepend=np.nan), -1, axis=1)
-
+def test_estimates_that_see_the_days_after_an_origin_are_seen() -> None:
     panel = walk_panel(1, symbols=6, sessions=SESSIONS)
-    with mock.patch("market_pipeline.models.joint.simulation.session_returns", next_returns):
+    with mock.patch.object(History, "until", lambda history, _: history):
         whole, noisy = (numbers(found_at(one, {"S0": 1.0, "S1": 1.0}, end=350)) for one in (
             panel, with_noise_after(panel, 350)))  # fmt: skip
     assert not np.array_equal(whole["constant", 1], noisy["constant", 1])
