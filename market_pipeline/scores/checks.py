@@ -6,6 +6,11 @@ from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.conditions import Condition, conditions_hold
 from market_pipeline.storage.tables.forecasts import BASELINE
 
+FAR_OFF = 0.1
+"""How far the coverage of 80 % ranges may be from 0.8 in a third of their width."""
+APART = 50
+"""Origins, none of which share a session of their horizon, before that is looked at."""
+
 IMPOSSIBLE = """
 select symbol, origin, horizon, model, realised, abs_error, squared_error, crps, brier from scores
 where market = $market and target_session between $first and $last and not (
@@ -46,6 +51,18 @@ LOSING_CHAMPION = """
 select horizon, question, model, value as e_value, n_origins from tests
 where market = $market and test = 'e_value' and value >= 20
 """
+RANGES_OFF = f"""
+with held as (
+    select horizon, model, origin, symbol, covered_80::integer as held,
+        ntile(3) over (partition by horizon, model order by q90 - q10, symbol, origin) as third
+    from scores join forecasts using (market, symbol, origin, horizon, model)
+    join (select distinct market, horizon, model from signals) using (market, horizon, model)
+    where market = $market
+)
+select horizon, model, ['narrow', 'middle', 'wide'][third] as width, avg(held) as share
+from held group by all having abs(share - 0.8) > {FAR_OFF} and count(distinct origin) >= {APART} * horizon
+order by all
+"""
 
 CONDITIONS = {
     "scores": (
@@ -78,6 +95,11 @@ CONDITIONS = {
         Condition(
             "only_champions_selected", NO_CHAMPION,
             "A model other than the random walk is champion of a question at its horizon.",
+        ),
+        Condition(
+            "ranges_hold_by_width", RANGES_OFF,
+            "The 80 % ranges of each selected model held 70 to 90 % of the time where they were narrow, of middle width"
+            f" and wide; looked at after {APART} origins that do not overlap.", blocking=False,
         ),
     ),
 }  # fmt: skip

@@ -76,13 +76,14 @@ join prices t on t.market = f.market and t.symbol = f.symbol and t.session = f.t
 """
 """The 80 % range of the selected model for each of the newest sessions, beside the close that came: 0 is that close."""
 
+_RECORDED = f"""
+select market, min(session) as first from (
+    select market, session from prices group by market, session
+    qualify row_number() over (partition by market order by session desc) <= {RECORDED_SESSIONS}
+) group by market
+"""
 RECORDS = f"""
-with since as (
-    select market, min(session) as first from (
-        select market, session from prices group by market, session
-        qualify row_number() over (partition by market order by session desc) <= {RECORDED_SESSIONS}
-    ) group by market
-), chosen as ({_SELECTED})
+with since as ({_RECORDED}), chosen as ({_SELECTED})
 select market, symbol, horizon, count(*)::integer as scored, sum(s.covered_80::integer)::integer as held,
     1 - sum(s.crps) / nullif(sum(b.crps), 0) as skill
 from scores s join chosen using (market, horizon, model) join since using (market)
@@ -91,6 +92,30 @@ where s.target_session >= first and b.target_session >= first and b.model = '{BA
 group by market, symbol, horizon
 """
 """How the selected models did on each symbol: forecasts scored, inside the 80 % range, skill on the range."""
+
+WHERE_HELD = f"""
+with since as ({_RECORDED}), chosen as ({_SELECTED}), newest as (
+    select market, horizon, model, symbol, s.covered_80::integer as held,
+        ntile(3) over (partition by market, horizon, model order by {_HIGH} - {_LOW}, symbol, s.origin) as third
+    from scores s join chosen using (market, horizon, model) join since using (market)
+    join forecasts using (market, symbol, origin, horizon, model) where s.target_session >= first
+), thirds as (
+    select market, horizon, model, count(*) as scored,
+        [{", ".join(f"avg(held) filter (third = {place})" for place in (1, 2, 3))}] as by_width from newest group by all
+), symbols as (
+    select market, horizon, model, [min(share), max(share)] as by_symbol
+    from (select market, horizon, model, symbol, avg(held) as share from newest group by all) group by all
+), years as (
+    select market, horizon, model, year(target_session) as year, sum(symbols * covered_80) / sum(symbols) as share
+    from daily_scores join chosen using (market, horizon, model) group by all
+)
+select *, (
+    select list([year, share] order by year) from years y
+    where (y.market, y.horizon, y.model) = (t.market, t.horizon, t.model)
+) as by_year
+from thirds t join symbols using (market, horizon, model) order by market, horizon, model
+"""
+"""How often the 80 % ranges of the selected models held: by third of their width, by symbol, by year."""
 
 COVERAGE = """
 select market, year(session) as year, count(*) as sessions, sum(expected)::bigint as expected,
@@ -124,6 +149,7 @@ QUERIES = {
     "ranks": RANKS,
     "strategies": "from strategies order by market, horizon",
     "calibration": CALIBRATION,
+    "where_held": WHERE_HELD,
     "coverage": COVERAGE,
     "recent_coverage": RECENT_COVERAGE,
     "gaps": GAPS,

@@ -322,6 +322,19 @@ def test_calibration_is_the_observed_coverage_of_the_ranges(page: Page) -> None:
     assert dots == [96.0, 166.0, 194.0]
 
 
+def test_ranges_are_counted_by_their_width_by_symbol_and_by_year(tmp_path: Path) -> None:
+    wider = """
+insert into forecasts by name select market, symbol, origin, horizon, target_session, model, -0.01 * (100 - n) as q10,
+    0.01 * (100 - n) as q90 from (select *, origin - date '2024-01-01' as n from scores);
+update scores set target_session = origin + 1, covered_80 = origin > date '2024-01-20';
+update daily_scores set target_session = origin + 1
+"""
+    page = page_of(tmp_path, *FULL, wider, sessions=300)
+    [row] = page.table("How often the 80 % ranges of the selected models held in stocks")[1:]
+    # The widest 34 are those of the first origins, of which the last 14 held.
+    assert row == ["1 session", "linear", "100 %", "100 %", "41 %", "80 % to 80 %", "2024: 83 %"]
+
+
 def test_coverage_adds_up_by_year_and_lists_incomplete_sessions(page: Page) -> None:
     assert page.table("Bars of stocks by year")[1:] == [
         ["2023", "1", "12", "12", "0", "0", "100.00 %"],
