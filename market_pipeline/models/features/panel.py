@@ -1,9 +1,10 @@
 """What a model may know at a session: every bar up to it, and the indicators of recent sessions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Features
 
@@ -20,6 +21,8 @@ class Panel:
     `indicators_at`.
     """
     feature_names: tuple[str, ...]
+    shared: SharedResults = field(default_factory=SharedResults, repr=False, compare=False)
+    """What fits have computed from this panel, or from the part of it up to an earlier session."""
 
     def indicators_at(self, positions: np.ndarray) -> Features:
         """The indicators at positions among the sessions; (features, symbols, positions), NaN where none were read."""
@@ -32,7 +35,9 @@ class Panel:
         """What was known at the close of an earlier session."""
         history = self.history.until(session.astype("datetime64[D]").item())
         later = len(self.history.sessions) - len(history.sessions)
-        return Panel(history, self.recent[:, :, : max(0, self.recent.shape[2] - later)], self.feature_names)
+        return Panel(
+            history, self.recent[:, :, : max(0, self.recent.shape[2] - later)], self.feature_names, self.shared
+        )
 
     def with_future_noise(self, session: np.datetime64, seed: int) -> "Panel":
         """The same panel with noise in everything after a session: no forecast at or before it may change."""

@@ -10,6 +10,7 @@ from market_pipeline.models.calibration.conformal import conformal_quantiles
 from market_pipeline.models.calibration.distribution import Distribution, location_scale
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import forward_returns
+from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.prices.history import History
 from market_pipeline.storage.artifacts import Parameters
@@ -27,7 +28,11 @@ class Refitted(ABC):
 
     # These two keep their names because the table `tried` stores the settings of a model with the names of its fields.
     trials: int
-    """Past origins, the longest horizon apart, whose errors give the widths of ranges."""
+    """Past origins, the longest horizon apart, whose errors give the widths of ranges.
+
+    They are sessions whose number in the history is a multiple of the longest horizon, so that successive months have
+    most of them in common and share the fits there.
+    """
     tried: int
     """Symbols whose errors are taken there, spread evenly."""
     least: int
@@ -35,7 +40,10 @@ class Refitted(ABC):
 
     @abstractmethod
     def predict(self, history: History, origins: Origins) -> MeansAndWidths:
-        """Fit and forecast at each origin, with what was known there; NaN where there is no forecast."""
+        """Fit and forecast at each origin, with what was known there; NaN where there is no forecast.
+
+        Reads the symbols, the sessions and the closes alone: trials are remembered by these.
+        """
 
     def forecasts_at(self, sessions: Days) -> Mask:
         """Whether there are forecasts at each session; (sessions,)."""
@@ -46,15 +54,28 @@ class Refitted(ABC):
         history = past.history
         some = history.some(np.arange(len(history.symbols))[:: -(-len(history.symbols) // self.tried)])
         apart, last = max(HORIZONS), len(history.sessions) - 1
-        position = np.arange(last - apart, self.least, -apart)[: self.trials][::-1]
-        targets = {horizon: history.sessions[position + horizon] for horizon in HORIZONS}
-        mean, width = self.predict(some, Origins(position, targets))
+        position = np.arange((last - apart) // apart * apart, self.least, -apart)[: self.trials][::-1]
+        mean, width = np.full((2, len(some.symbols), len(position), len(HORIZONS)), np.nan)
+        for place, trial in enumerate(position.tolist()):
+            mean[:, place], width[:, place] = self._at_trial(past.shared, some, trial)
         return {
             f"residuals_{horizon}": conformal_quantiles(
                 (forward_returns(some, horizon)[:, position] - mean[..., place]) / width[..., place], 1, symmetric=True
             )
             for place, horizon in enumerate(HORIZONS)
         }
+
+    def _at_trial(self, shared: SharedResults, some: History, position: int) -> MeansAndWidths:
+        """What is forecast at one session from a history that ends there; (symbols, horizons) each."""
+        known = some.until(some.sessions[position].item())
+        targets = {horizon: some.sessions[[position + horizon]] for horizon in HORIZONS}
+
+        def compute() -> MeansAndWidths:
+            mean, width = self.predict(known, Origins(np.array([position]), targets))
+            return mean[:, 0], width[:, 0]
+
+        ahead = np.concatenate(list(targets.values()))
+        return shared.result(compute, repr(self), "\n".join(some.symbols), known.sessions, known.close, ahead)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         chosen = self.forecasts_at(known.history.sessions)[origins.position]

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from market_pipeline.compute.threads import THREADS
 from market_pipeline.errors import PluginError
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.samples import LookAheadError
+from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.plugin import Plugin
 from market_pipeline.models.forecasters.protocol import Forecaster
@@ -69,8 +70,10 @@ def train(
 
     Yields the registry rows of each month in turn. `compute` runs the fits at once, and each saves nothing. If one
     fails, its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that
-    fails has no row, and its fault goes to `report`.
+    fails has no row, and its fault goes to `report`. Months share what they have in common, unless other processes
+    compute them.
     """
+    panel = replace(panel, shared=SharedResults())
     items = [(forecaster, month) for month in months for forecaster in forecasters]
     modules = sorted({one.module for one in forecasters if isinstance(one, Plugin) and one.module})
     with closing(compute.each(fit_month, panel, items, modules=modules)) as fits:
