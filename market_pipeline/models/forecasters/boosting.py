@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from market_pipeline.models.forecasters.supervised import Supervised
+from market_pipeline.models.forecasters.trees import arrays_of, score_of
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Features, Grid
 
@@ -22,11 +23,12 @@ class Boosting(Supervised):
     at_most: int = 40_000
 
     def learn(self, features: Features, target: Grid) -> dict[str, Any]:
-        return {"trees": fitted_trees(features, target)}
+        return arrays_of(fitted_trees(features, target))
 
     def score(self, learned: Parameters, features: Features) -> Grid:
-        score: Grid = learned["trees"].predict(features.reshape(-1, features.shape[-1]))
-        return score.reshape(features.shape[:-1])
+        """Files of version 0.2.0 and before have the estimator itself."""
+        trees = arrays_of(learned["trees"]) if "trees" in learned else learned
+        return score_of(trees, features.reshape(-1, features.shape[-1])).reshape(features.shape[:-1])
 
 
 def fitted_trees(features: Features, target: Grid) -> Any:
