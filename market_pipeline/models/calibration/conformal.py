@@ -77,14 +77,15 @@ def tracked_quantiles(errors: Grid, overlap: int) -> Grid:
     upper = CENTRAL_LEVELS > 0.5
     beyond = 2 * (1 - CENTRAL_LEVELS[upper])
     level = np.log(np.maximum(start[1:-1][upper], 1e-12))
-    ratios = [np.empty(0)]
-    for session in seen[WARM_UP:]:
-        sizes = np.sort(np.abs(errors[known[:, session], session]))
+    tracked, ratios = seen[WARM_UP:], [np.empty(0)]
+    # Each session's errors by size, the unknown ones last.
+    ascending = np.sort(np.where(known, np.abs(errors), np.nan)[:, tracked], axis=0).T.copy()
+    for sizes, count in zip(ascending, known[:, tracked].sum(axis=0).tolist(), strict=True):
         quantiles = np.exp(level)
-        inside = np.searchsorted(sizes, quantiles, side="right")
-        ratios.append(np.minimum(sizes[inside[-1] :] / quantiles[-1], FURTHEST))
-        level = np.maximum.accumulate(level + RATE * (1 - inside / len(sizes) - beyond))
-    half, ratio = np.exp(level), np.concatenate(ratios)
+        inside = sizes[:count].searchsorted(quantiles, side="right")
+        ratios.append(sizes[inside[-1] : count] / quantiles[-1])
+        level = np.maximum.accumulate(level + RATE * (1 - inside / count - beyond))
+    half, ratio = np.exp(level), np.minimum(np.concatenate(ratios), FURTHEST)
     end = half[-1] * (2 * ratio.mean() - 1 if len(ratio) else 1.0)
     return np.concatenate([[-end], -half[::-1], [0.0], half, [end]])
 

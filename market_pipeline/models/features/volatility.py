@@ -33,19 +33,23 @@ def ewma_volatility(history: History) -> Grid:
     s²_t = DECAY s²_{t-1} + (1 - DECAY) r²_t (RiskMetrics 1996, eq. 5.3), divided by the sum of the weights so far, so
     that the start has no bias. A session without a bar does not change it. NaN before WARM_UP returns or without a bar.
     """
+    from scipy.signal import lfilter
+
     returns = session_returns(history)
     seen = np.isfinite(returns)
-    squares = np.where(seen, returns, 0.0) ** 2
-    keep = np.where(seen, DECAY, 1.0)
-    gain = np.where(seen, 1 - DECAY, 0.0)
-    variance, weight = np.zeros_like(squares), np.zeros_like(squares)
-    newest, mass = np.zeros(len(squares)), np.zeros(len(squares))
-    for session in range(squares.shape[1]):
-        newest = keep[:, session] * newest + gain[:, session] * squares[:, session]
-        mass = keep[:, session] * mass + gain[:, session]
-        variance[:, session], weight[:, session] = newest, mass
-    enough = (np.cumsum(seen, axis=1) >= WARM_UP) & history.present
-    return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)
+    count = np.cumsum(seen, axis=1)
+    # The returns of each symbol without the holes, after a zero for the sessions before the first.
+    squares = np.zeros((len(returns), returns.shape[1] + 1))
+    row, session = np.nonzero(seen)
+    squares[row, count[row, session]] = returns[row, session] ** 2
+    variance, weight = (
+        lfilter([1 - DECAY], [1.0, -DECAY], values)
+        for values in (squares, np.minimum(np.arange(squares.shape[1]), 1.0))
+    )
+    enough = (count >= WARM_UP) & history.present
+    return _positive(
+        np.sqrt(np.take_along_axis(variance, count, axis=1) / np.maximum(weight[count], 1e-12)), where=enough
+    )
 
 
 def over_horizons(volatility: Grid) -> dict[int, Grid]:

@@ -29,7 +29,12 @@ class RandomWalk(ZeroMean):
     volatility: Callable[[History], Grid] = field(repr=False)
 
     def fit(self, past: Panel) -> Parameters:
-        return tracked_residuals(past.history, over_horizons(self.volatility(past.history)))
+        history = past.history
+
+        def learn() -> Parameters:
+            return tracked_residuals(history, over_horizons(self.volatility(history)))
+
+        return past.shared.result(learn, repr(self), history.close)
 
     def scales(self, _: Parameters, /, history: History, positions: np.ndarray) -> Mapping[int, Grid]:
         return over_horizons(self.volatility(history)[:, positions])
