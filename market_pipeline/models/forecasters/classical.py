@@ -5,7 +5,7 @@ only. The leaderboard compares each with the random walk at the origins that bot
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Classical(Refitted):
     monthly, from errors at past origins.
     """
 
+    common_trials: ClassVar[bool] = True
     name: Literal["ets", "theta"]
     window: int = 250
     """Bars to fit."""

@@ -25,14 +25,16 @@ class Refitted(ABC):
     """A forecaster with a mean and a range of its own, which learns monthly how wide the range has to be."""
 
     refitted: ClassVar[bool] = True
+    common_trials: ClassVar[bool] = False
+    """Whether the past origins are sessions whose number in the history is a multiple of the longest horizon.
+
+    Successive months then have most of them in common, and share the fits there. Otherwise the newest of them has just
+    become known.
+    """
 
     # These two keep their names because the table `tried` stores the settings of a model with the names of its fields.
     trials: int
-    """Past origins, the longest horizon apart, whose errors give the widths of ranges.
-
-    They are sessions whose number in the history is a multiple of the longest horizon, so that successive months have
-    most of them in common and share the fits there.
-    """
+    """Past origins, the longest horizon apart, whose errors give the widths of ranges."""
     tried: int
     """Symbols whose errors are taken there, spread evenly."""
     least: int
@@ -54,7 +56,8 @@ class Refitted(ABC):
         history = past.history
         some = history.some(np.arange(len(history.symbols))[:: -(-len(history.symbols) // self.tried)])
         apart, last = max(HORIZONS), len(history.sessions) - 1
-        position = np.arange((last - apart) // apart * apart, self.least, -apart)[: self.trials][::-1]
+        newest = (last - apart) // apart * apart if self.common_trials else last - apart
+        position = np.arange(newest, self.least, -apart)[: self.trials][::-1]
         mean, width = np.full((2, len(some.symbols), len(position), len(HORIZONS)), np.nan)
         for place, trial in enumerate(position.tolist()):
             mean[:, place], width[:, place] = self._at_trial(past.shared, some, trial)

@@ -1,6 +1,7 @@
 """Trials of the refitted models: successive months share them, and each knows nothing after its origin."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ ENDS = (330, 351, 372)
 class Counted(Refitted):
     """Forecasts the last return, and notes what it was asked for."""
 
+    common_trials: ClassVar[bool] = True
     least: int = 120
     trials: int = 25
     tried: int = 2
