@@ -1,4 +1,4 @@
-"""A pipeline for simulated months and years: what is read again and again is read once."""
+"""A pipeline for simulated weeks and months: what is read again and again is read once, by one process."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 
 from market_pipeline.config.markets import Market
@@ -16,7 +17,11 @@ from market_pipeline_tests.pipeline import Pipeline
 
 
 class CachedWarehouse(DuckDBFile):
-    """A warehouse that runs the same query only once between two writes: a year has thousands of evaluations."""
+    """A warehouse that runs the same query only once between two writes, and opens its file once.
+
+    Six weeks have hundreds of evaluations, and an open takes DuckDB twenty times as long as a query. No other process
+    can use the file meanwhile.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline.settings.warehouse_file, pipeline.settings.source)
@@ -28,6 +33,11 @@ class CachedWarehouse(DuckDBFile):
         if query not in self.answers:
             self.answers[query] = super().read(sql, parameters)
         return self.answers[query]
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if "opened" not in self.__dict__:
+            object.__setattr__(self, "opened", super()._open(read_only=False))
+        return self.__dict__["opened"].cursor()  # type: ignore[no-any-return]
 
     @contextmanager
     def transaction(self, market: str) -> Iterator[Transaction]:

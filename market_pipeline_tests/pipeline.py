@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import load_markets
-from market_pipeline.config.settings import MART, Settings
+from market_pipeline.config.places import MART
+from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import assets_of, build_definitions
 from market_pipeline.orchestration.chain import ASSETS
 from market_pipeline.orchestration.partitions import range_tags

@@ -18,7 +18,8 @@ import pytest
 
 from market_pipeline.cli.main import main
 from market_pipeline.config.markets_file import load_markets
-from market_pipeline.config.settings import REPORT, variables
+from market_pipeline.config.places import REPORT
+from market_pipeline.config.settings import variables
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.read import query
 from market_pipeline.mart.report.render import write_report

@@ -11,19 +11,8 @@ from typing import Any
 from unittest import mock
 
 import dagster as dg
-import duckdb
 
-from market_pipeline_tests.cached_pipeline import CachedWarehouse
 from market_pipeline_tests.pipeline import clock_at
-
-
-class OneConnection(CachedWarehouse):
-    """A warehouse that stays open: opening it is a third of the time of a simulated day."""
-
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: ARG002  both share one database
-        if "held" not in self.__dict__:
-            object.__setattr__(self, "held", super()._open(read_only=False))
-        return self.__dict__["held"].cursor()
 
 
 class Runs:

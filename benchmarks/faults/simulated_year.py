@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.faults.forked import answer
 from benchmarks.faults.protocol import Outcome
-from benchmarks.faults.quick import Clock, OneConnection, Runs, quick
+from benchmarks.faults.quick import Clock, Runs, quick
 from market_pipeline.config.markets import Market
 from market_pipeline.errors import SourceError
 from market_pipeline.orchestration.alerts import stale_markets
@@ -85,7 +85,7 @@ class Year:
         toml = f'[stocks]\ncalendar = "{calendar}"\nstart = {self.first - BEFORE}\nsymbols = ["WALK1", "AUTOREG"]\n'
         self.pipeline = CachedPipeline(folder, toml)
         self.market = self.pipeline.market
-        self.warehouse = self.pipeline.__dict__["warehouse"] = OneConnection(self.pipeline)
+        self.warehouse = self.pipeline.warehouse
         self.start = first_session(self.market)
         self.zone = ZoneInfo(self.market.timezone)
         self.clock = Clock(dt.datetime.combine(self.first, dt.time(12), dt.UTC))

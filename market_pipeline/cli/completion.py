@@ -6,13 +6,13 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from market_pipeline.cli.terminal import command
-from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 
 def market_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Configured markets that begin as typed; none if the configuration cannot be read: no error can be shown here."""
     from market_pipeline.config.markets_file import packaged_config, read_tables
+    from market_pipeline.config.settings import Settings
 
     try:
         settings = Settings.from_environment()

@@ -10,7 +10,6 @@ import click
 from market_pipeline.cli.completion import market_names, symbol_names, table_names
 from market_pipeline.cli.rows import FORECAST_ORDERS, VERDICT_ORDERS, narrowed, print_csv, row_options
 from market_pipeline.cli.terminal import DATE, command, console_on, market_of, print_behind, print_json
-from market_pipeline.config.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,6 +131,7 @@ def replay(name: str, origin: dt.datetime) -> None:
     Prints what has changed since they were made: code, libraries, own models, fitted models or bars. Ends with exit
     status 1 when they differ.
     """
+    from market_pipeline.config.settings import Settings
     from market_pipeline.forecasts.replay import replay as recompute
     from market_pipeline.storage.selection import open_warehouse
     from market_pipeline.storage.store import open_store

@@ -54,11 +54,12 @@ def narrowed(
     for column, value in only.items():
         if value is None:
             continue
-        there = sorted(set(rows[column].to_pylist()))
-        rows = rows.filter(pc.equal(rows[column], value))
-        if not rows.num_rows:
-            has = f"It has {', '.join(map(str, there))}." if there else "Nothing has been published yet."
+        # Arrow loads pandas for a value of Python, and not for one of its own.
+        there = {scalar.as_py(): scalar for scalar in rows[column].unique()}
+        if value not in there:
+            has = f"It has {', '.join(map(str, sorted(there)))}." if there else "Nothing has been published yet."
             raise ConfigurationError(f"The mart has nothing of the {column} {value!r}. {has}")
+        rows = rows.filter(pc.equal(rows[column], there[value]))
     if sort:
         column = orders[sort]
         order = "descending" if column in LARGEST_FIRST else "ascending"

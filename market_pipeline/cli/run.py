@@ -21,11 +21,11 @@ from market_pipeline.cli.terminal import (
     print_behind,
     print_json,
 )
-from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.backfill import PlannedRun
 
 DEMO_SESSIONS = {"24/7": 120}
@@ -53,6 +53,7 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, dr
     A range is one run for each partitioning. Running it again replaces the same rows and changes nothing else.
     """
     from market_pipeline.cli.plans import print_plan
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.chain import ASSETS
 
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
@@ -72,6 +73,7 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, dr
 def run(name: str | None, *, json_wanted: bool) -> None:
     """Materialise the newest closed session, as the schedule does, and train the month's models if there are none."""
     from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.backfill import untrained_month
     from market_pipeline.orchestration.chain import ASSETS
     from market_pipeline.sources.protocol import beyond_its_end
@@ -104,6 +106,7 @@ def demo() -> None:
     from market_pipeline.cli.rows import FORECAST_ORDERS, narrowed
     from market_pipeline.cli.tables import print_signals
     from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.config.settings import Settings
     from market_pipeline.mart.portfolios import read_portfolios
     from market_pipeline.mart.read import read_rows
     from market_pipeline.orchestration.chain import ASSETS
@@ -144,7 +147,7 @@ def newest_closed(market: "Market") -> dt.date:
 
 
 def planned_runs(
-    settings: Settings, market: "Market", first: dt.date, last: dt.date, assets: Collection[str], *, from_start: bool
+    settings: "Settings", market: "Market", first: dt.date, last: dt.date, assets: Collection[str], *, from_start: bool
 ) -> "list[PlannedRun]":
     """What a range needs, one Dagster run after the other. Starts and writes nothing.
 
@@ -162,7 +165,7 @@ def planned_runs(
     return plan(market, warehouse, first, last, tuple(assets), from_start=from_start, cut=apart)
 
 
-def materialise(console: Console, settings: Settings, planned: "Sequence[PlannedRun]") -> list[dict[str, Any]]:
+def materialise(console: Console, settings: "Settings", planned: "Sequence[PlannedRun]") -> list[dict[str, Any]]:
     """Execute planned runs one after the other, and show the progress; the runs with their seconds."""
     from market_pipeline.cli.progress import followed
     from market_pipeline.compute.selection import on_several_hosts
@@ -183,7 +186,7 @@ def materialise(console: Console, settings: Settings, planned: "Sequence[Planned
 
 def _report(
     console: Console,
-    settings: Settings,
+    settings: "Settings",
     markets: Sequence["Market"],
     runs: list[dict[str, Any]],
     *,

@@ -6,7 +6,6 @@ import sys
 import click
 
 from market_pipeline.cli.terminal import command, console_on
-from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError
 
 PORT = 3000
@@ -25,6 +24,7 @@ def ui(port: int) -> None:
     """Start the Dagster web server and daemon on 127.0.0.1, and keep them running; all stop with Ctrl-C or SIGTERM."""
     from market_pipeline.cli.doctor.environment import is_taken
     from market_pipeline.config.markets_file import configured_markets
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.server.process import prepared_instance
 
     settings, console = Settings.from_environment(), console_on()
@@ -71,6 +71,7 @@ def every(port: int) -> None:
 @child_option
 def web(address: str | None, host: str, port: int, *, child: bool) -> None:
     """The web server."""
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.server.process import run_process
     from market_pipeline.orchestration.server.web import serve_web
 
@@ -88,6 +89,7 @@ def web(address: str | None, host: str, port: int, *, child: bool) -> None:
 @child_option
 def daemon(address: str | None, *, child: bool) -> None:
     """The daemon: schedules, sensors, backfills and the queue of runs."""
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.server.daemon import serve_daemon
     from market_pipeline.orchestration.server.process import run_process
 
@@ -99,6 +101,7 @@ def daemon(address: str | None, *, child: bool) -> None:
 @child_option
 def code(address: str | None, *, child: bool) -> None:
     """The code process: it loads the definitions and starts the runs. Keep its address private."""
+    from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.server.process import run_process
     from market_pipeline.orchestration.server.user_code import serve_code
 

@@ -149,7 +149,7 @@ def _same_as_baseline(rows: Sequence[Row]) -> bool:
     from market_pipeline.models.forecasters.catalogue import claims_of
 
     return all(
-        row["question"] not in claims_of(row["model"]) and row["skill"] is not None and abs(row["skill"]) < SAME
+        row["skill"] is not None and abs(row["skill"]) < SAME and row["question"] not in claims_of(row["model"])
         for row in rows
     )
 

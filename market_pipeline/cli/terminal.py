@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
+    from market_pipeline.config.settings import Settings
     from market_pipeline.storage.freshness import Freshness
     from market_pipeline.storage.publication import Publication
 
@@ -100,7 +100,7 @@ def print_behind(console: Console, found: Iterable["Freshness"]) -> None:
             console.print(f"[bold yellow]Old prices:[/] {escape(str(one))}", soft_wrap=True)
 
 
-def market_of(settings: Settings, name: str) -> "Market":
+def market_of(settings: "Settings", name: str) -> "Market":
     """One market by its name; raises ConfigurationError with the names there are."""
     from market_pipeline.config.markets_file import configured_markets
 

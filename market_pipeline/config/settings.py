@@ -12,12 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, SecretStr, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from market_pipeline.config.places import PREFIX, SOURCES, data_directory, remembered_source, store_of
 from market_pipeline.errors import ConfigurationError
 
-PREFIX = "MARKET_PIPELINE_"
-SOURCES = ("yahoo", "files", "simulated", "exchange")
-MART = "mart.duckdb"
-REPORT = "report.html"
 LAKE = "ducklake:postgres:"
 LOCAL = "local"
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -111,11 +108,6 @@ def variables() -> dict[str, str]:
     return {PREFIX + name.upper(): meaning for name, meaning in meanings.items()}
 
 
-def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of MARKET_PIPELINE_HOME, or `data` below the working directory."""
-    return Path(environment.get("MARKET_PIPELINE_HOME") or "data").absolute()
-
-
 def public_url(environment: Mapping[str, str]) -> str | None:
     """The origin of MARKET_PIPELINE_PUBLIC_URL, as browsers write it; None when it is unset.
 
@@ -158,42 +150,3 @@ def lake_of(environment: Mapping[str, str]) -> tuple[SecretStr | None, str | Non
             "none of them. With the store alone, the published mart can be read, and nothing else."
         )
     return (SecretStr(lake), store) if lake else (None, None)
-
-
-def store_of(environment: Mapping[str, str]) -> str | None:
-    """MARKET_PIPELINE_STORE, a folder as an absolute path; raises ConfigurationError for another kind of address.
-
-    >>> store_of({"MARKET_PIPELINE_STORE": "s3://bucket/prefix"})
-    's3://bucket/prefix'
-    """
-    store = environment.get("MARKET_PIPELINE_STORE") or None
-    if store is None or (store.startswith("s3://") and urlsplit(store).netloc):
-        return store
-    if "://" in store:
-        raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")
-    return str(Path(store).absolute())
-
-
-def only_reads(environment: Mapping[str, str]) -> bool:
-    """Whether this machine is set up to read the mart of a store, and for nothing else."""
-    return bool(environment.get("MARKET_PIPELINE_STORE")) and not environment.get("MARKET_PIPELINE_WAREHOUSE")
-
-
-def source_marker(home: Path) -> Path:
-    """The file of a data directory that names the source of its data."""
-    return home / "source"
-
-
-def remembered_source(home: Path) -> str | None:
-    """The source a data directory was made with, None for a new one; raises ConfigurationError for a damaged note."""
-    marker = source_marker(home)
-    try:
-        content = marker.read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:
-        return None
-    if content and content not in SOURCES:
-        raise ConfigurationError(
-            f"{marker} is damaged: it names the source {content[:40]!r}, but the sources are {', '.join(SOURCES)}. "
-            "Write the one into it that the data directory was made with."
-        )
-    return content or None

@@ -6,21 +6,23 @@ A mart ages while nobody publishes, so a reader compares it with the calendar ag
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from market_pipeline.config.markets import Market
 from market_pipeline.mart.read import read_rows
 from market_pipeline.storage.freshness import Freshness, freshness_of
 from market_pipeline.storage.schema import ARROW
 from market_pipeline.storage.tables.mart import AGE, META
 
+if TYPE_CHECKING:
+    from market_pipeline.config.markets import Market
+
 AGES = pa.schema([(column.name, ARROW[column.type]) for column in META.columns if column.name in ("market", *AGE)])
 
 
-def ages_of(markets: Sequence[Market], newest: Mapping[str, dt.date], now: dt.datetime) -> pa.Table:
+def ages_of(markets: Sequence["Market"], newest: Mapping[str, dt.date], now: dt.datetime) -> pa.Table:
     """The columns AGE of `meta` for each market with a newest session; `now` in UTC."""
     rows = []
     for market in markets:
@@ -52,5 +54,7 @@ def sessions_behind(meta: Mapping[str, Any], now: dt.datetime) -> int | None:
     moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None), "s")
     if moment < until:
         return 0
+    from market_pipeline.config.markets import Market
+
     closes = Market(meta["market"], meta["calendar"], meta["newest_session"], ("any",)).closes[1:]
     return int((closes + (until - closes[0]) <= moment).sum())

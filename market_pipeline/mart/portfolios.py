@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from market_pipeline.config.portfolios import RESERVED
 from market_pipeline.errors import MarketPipelineError
-from market_pipeline.mart.read import query
+from market_pipeline.mart.read import look_up, query
 from market_pipeline.storage.tables.portfolios import CONSTANT
 
 NEWEST = """
@@ -70,7 +70,7 @@ def read_portfolios(mart: Path, portfolio: str | None = None) -> pa.Table:
     Raises MarketPipelineError for a portfolio that has none.
     """
     named = {"reserved": RESERVED, "baseline": CONSTANT}
-    rows = query(mart, ALL, named) if portfolio is None else query(mart, ONE, named | {"portfolio": portfolio})
+    rows = look_up(mart, ALL, named) if portfolio is None else look_up(mart, ONE, named | {"portfolio": portfolio})
     if portfolio is not None and not rows.num_rows:
         known = (
             ", ".join(read_portfolio_names(mart)) or "none: name them in the markets file, below [market.portfolios]"
@@ -86,12 +86,12 @@ def read_largest_parts(mart: Path, count: int) -> pa.Table:
 
 def read_parts(mart: Path, portfolio: str) -> pa.Table:
     """What each symbol adds to the shortfall of a portfolio at its newest origin, by horizon and joint model."""
-    return query(mart, PARTS, {"portfolio": portfolio})
+    return look_up(mart, PARTS, {"portfolio": portfolio})
 
 
 def read_portfolio_names(mart: Path) -> list[str]:
     """Every configured portfolio that has a forecast, in order; none in a mart that an earlier version published."""
     if not query(mart, "select 1 from duckdb_tables() where table_name = 'portfolios'").num_rows:
         return []
-    names: list[str] = query(mart, NAMES, {"reserved": RESERVED})["portfolio"].to_pylist()
+    names: list[str] = look_up(mart, NAMES, {"reserved": RESERVED})["portfolio"].to_pylist()
     return names

@@ -5,9 +5,11 @@ A rule on the last run's time would call a backfill of old sessions fresh, and a
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from market_pipeline.config.markets import Market
-from market_pipeline.storage.warehouse import Warehouse
+if TYPE_CHECKING:
+    from market_pipeline.config.markets import Market
+    from market_pipeline.storage.warehouse import Warehouse
 
 NEWEST = "select max(session) as newest from prices where market = $market and final"
 
@@ -28,14 +30,14 @@ class Freshness:
         return f"{self.market}: {sessions} behind; newest {self.newest or 'none'}"
 
 
-def freshness_of(market: Market, newest: dt.date | None, now: dt.datetime) -> Freshness:
+def freshness_of(market: "Market", newest: dt.date | None, now: dt.datetime) -> Freshness:
     """How many sessions after `newest` are due by `now`, which has a time zone; all of them if there is none."""
     due = market.newest_due(now)
     since = market.start if newest is None else newest + dt.timedelta(days=1)
     return Freshness(market.name, newest, 0 if due is None else len(market.sessions_between(since, due)))
 
 
-def stored_freshness(warehouse: Warehouse, market: Market, now: dt.datetime) -> Freshness:
+def stored_freshness(warehouse: "Warehouse", market: "Market", now: dt.datetime) -> Freshness:
     """The same of what a warehouse holds."""
     newest = warehouse.read(NEWEST, {"market": market.name})["newest"][0].as_py()
     return freshness_of(market, newest, now)

@@ -16,13 +16,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from market_pipeline.config.settings import MART, REPORT, Settings, data_directory, store_of
+from market_pipeline.config.places import MART, REPORT, data_directory, store_of
 from market_pipeline.errors import MarketPipelineError, StoreError
 from market_pipeline.storage.store import Store, Stored, store_at
 from market_pipeline.storage.whole_files import LEFT_AFTER, alone, beside, put_in_place, remove_unfinished
+
+if TYPE_CHECKING:
+    from market_pipeline.config.settings import Settings
 
 Name = TypeVar("Name")
 
@@ -98,7 +101,7 @@ class Publication(ABC):
         """The published mart as a file of this machine, to be read only."""
 
 
-def open_publication(settings: Settings) -> Publication:
+def open_publication(settings: "Settings") -> Publication:
     """What a process of the pipeline publishes."""
     return _publication(settings.store, settings.home)
 

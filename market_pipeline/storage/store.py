@@ -8,11 +8,13 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from market_pipeline.config.settings import Settings
 from market_pipeline.storage.whole_files import new_file, write_whole
+
+if TYPE_CHECKING:
+    from market_pipeline.config.settings import Settings
 
 S3 = "s3://"
 
@@ -56,7 +58,7 @@ class Store(Protocol):
         """Remove a file; nothing happens where there is none."""
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: "Settings") -> Store:
     """The store of the settings: MARKET_PIPELINE_STORE, or the data directory. Opens no connection."""
     return store_at(settings.store or str(settings.home))
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
-from market_pipeline.config.settings import remembered_source, source_marker
+from market_pipeline.config.places import remembered_source, source_marker
 from market_pipeline.errors import WarehouseError
 
 PATIENCE = 600.0
@@ -68,6 +66,8 @@ def alone(path: Path, doing: str) -> Iterator[None]:
 
     A thread that has it may ask for it again. Raises WarehouseError when another one has not ended within PATIENCE.
     """
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(beside(path, "lock"), timeout=PATIENCE, is_singleton=True):

@@ -59,13 +59,16 @@ class Cluster:
                 (self.folder / name / part).mkdir(parents=True)
             (self.folder / name / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
             (self.folder / name / "resolv.conf").write_text(NO_SERVER, encoding="utf-8")
-        for service in self.services.values():
-            if not service.profiles:
-                for other in service.after:
+        healthy = set[str]()  # asked once: each question to a Python service is another start of it
+        started = [service for service in self.services.values() if not service.profiles]
+        for service in started:
+            for other in service.after:
+                if other not in healthy:
                     self.wait_until_healthy(other)
-                self.start_service(service.name)
-        for service in self.services.values():
-            if service.health and not service.profiles:
+                    healthy.add(other)
+            self.start_service(service.name)
+        for service in started:
+            if service.health and service.name not in healthy:
                 self.wait_until_healthy(service.name)
 
     def supervise(self) -> None:

@@ -35,14 +35,15 @@ def test_several_hosts_compute_what_one_host_computes(tmp_path: Path) -> None:
     need(lacking())
     wanted, folder = share(), tmp_path / "share"
     wanted.write(folder)
-    with cluster(tmp_path / "hosts", variables_of(folder)) as made:
+    with ThreadPoolExecutor(1) as meanwhile, cluster(tmp_path / "hosts", variables_of(folder)) as made:
+        alone = meanwhile.submit(on_one_host, wanted, folder)
         with ThreadPoolExecutor(len(MARKETS)) as both:
             list(both.map(lambda market: made.run("code", wanted.command(market), seconds=HOUR), MARKETS))
         several = json.loads(made.run("code", ["python", "-c", DIGESTS], PYTHONPATH=str(TOP)))
         read = made.run("reader", ["python", "-c", READS])
         assert_workers_executed(made)
         assert_no_secret_is_written(made)
-    on_one_host(wanted, folder)
+        alone.result(HOUR)
     assert {table: tuple(found) for table, found in several.items()} == digests(folder / "one")
     assert read == python(folder, "-c", READS)
 

@@ -72,7 +72,7 @@ def test_around_every_change_of_the_clock_a_bar_is_final_exactly_from_its_settli
     zone = ZoneInfo(market.timezone)
     midnights = []
     for day in clock_changes(market):
-        near = market.sessions_between(day - dt.timedelta(days=4), day + dt.timedelta(days=4))
+        near = market.sessions_between(day - dt.timedelta(days=2), day + dt.timedelta(days=2))
         bars = pd.DataFrame({"symbol": "A", "session": near.astype("datetime64[s]"), "volume": 1.0, "dividend": 0.0,
                              "split_ratio": 1.0, **dict.fromkeys(["open", "high", "low", "close"], 7.0)})  # fmt: skip
         fetched = Fetched(bars[list(BAR_COLUMNS)], (Outcome("A", "ok", ""),))

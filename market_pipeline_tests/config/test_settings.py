@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from market_pipeline.config.settings import Settings, data_directory, remembered_source, variables
+from market_pipeline.config.places import data_directory, remembered_source
+from market_pipeline.config.settings import Settings, variables
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.storage.whole_files import remember_source
 

@@ -1,4 +1,4 @@
-"""What the sensors request, at chosen moments and over a year."""
+"""What the sensors request, at chosen moments and over six weeks; over a year in the campaign of faults."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -296,8 +296,8 @@ def test_nothing_is_requested_while_a_run_of_the_market_is_under_way(
     assert all(evaluated(one, pipeline, SATURDAY).run_requests for one in sensors)
 
 
-class Year:
-    """A year of a market: the schedule and the sensor are evaluated at their hours, and their requests run at once."""
+class Weeks:
+    """Weeks of a market: the schedule and the sensor are evaluated at their hours, and their requests run at once."""
 
     def __init__(self, pipeline: Pipeline, vendor: Vendor) -> None:
         self.pipeline, self.vendor = pipeline, vendor
@@ -334,30 +334,32 @@ class Year:
                 assert self.vendor.down
 
 
-def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> None:
-    pipeline = CachedPipeline(tmp_path, STOCKS)
+def test_six_weeks_with_outages_late_bars_a_holiday_and_a_change_of_the_clock(tmp_path: Path) -> None:
+    """From the week before the clocks go back to the week after Thanksgiving's, whose Friday closes early."""
+    opened = dt.date(2024, 10, 1)
+    pipeline = CachedPipeline(tmp_path, STOCKS.replace(str(FIRST), str(opened)))
     zone = ZoneInfo(pipeline.market.timezone)
-    vendor = pipeline.source = Vendor(pipeline.market, dt.date(2025, 3, 1))
-    start, end = dt.datetime(2024, 2, 1, 4, tzinfo=zone), dt.datetime(2025, 2, 1, tzinfo=zone)
+    vendor = pipeline.source = Vendor(pipeline.market, dt.date(2024, 12, 31))
+    start, end = dt.datetime(2024, 11, 1, 4, tzinfo=zone), dt.datetime(2024, 12, 16, tzinfo=zone)
     session = vendor.bars["session"].to_numpy().astype("datetime64[D]")
     closes = pipeline.market.close_of(session)
-    lag = np.where(np.random.default_rng(5).random(len(session)) < 0.05, 40, 0).astype("timedelta64[h]")
-    outages = [(dt.datetime(2024, 4, 29, tzinfo=zone), dt.datetime(2024, 5, 2, 12, tzinfo=zone)),
+    lag = np.where(np.random.default_rng(21).random(len(session)) < 0.1, 40, 0).astype("timedelta64[h]")
+    outages = [(dt.datetime(2024, 11, 12, tzinfo=zone), dt.datetime(2024, 11, 15, 12, tzinfo=zone)),
                (dt.datetime(2024, 11, 26, tzinfo=zone), dt.datetime(2024, 12, 9, 12, tzinfo=zone))]  # fmt: skip
     with mock.patch("market_pipeline.prices.assets.dt", clock_at(start.astimezone(dt.UTC))):
-        pipeline.compute(("prices",), FIRST, dt.date(2024, 1, 31))
-    year, alarms, stale, moment = Year(pipeline, vendor), [], [], start
+        pipeline.compute(("prices",), opened, dt.date(2024, 10, 31))
+    weeks, alarms, stale, moment = Weeks(pipeline, vendor), [], [], start
     while moment < end:
         utc = np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "s")
         vendor.missing = closes + lag > utc
         vendor.down = any(since <= moment < until for since, until in outages)
-        year.tick(moment)
+        weeks.tick(moment)
         alarms += [moment for _ in stale_markets(pipeline.warehouse, [pipeline.market], moment.astimezone(dt.UTC))]
         newest = pipeline.warehouse.read("select max(session) as newest from prices where final")["newest"][0].as_py()
         stale += [moment] if newest < newest_expected_by_hand(pipeline, moment) else []
         moment += dt.timedelta(hours=8)  # local time, as the schedule's hours
     coverage = stored_of(pipeline.market, pipeline.warehouse).covered
-    sessions = pipeline.market.sessions_between(FIRST, dt.date(2025, 1, 30)).tolist()
+    sessions = pipeline.market.sessions_between(opened, dt.date(2024, 12, 13)).tolist()
     assert sorted(coverage) == sessions
     assert not [day for day, found in coverage.items() if found.missing]
     assert pipeline.warehouse.read("from prices where final").num_rows == 2 * len(sessions)
@@ -367,7 +369,9 @@ def test_a_year_of_days_with_outages_late_bars_and_holidays(tmp_path: Path) -> N
         assert down or late_at(at, closes, lag)
     for since, until in outages:
         assert any(since <= at < until for at in alarms)
-    assert len(year.runs) == len(set(year.runs))
+    assert len(weeks.runs) == len(set(weeks.runs))
+    started, ended = (np.datetime64(day.date()) for day in (start, end))
+    assert lag[(session >= started) & (session < ended)].any()
 
 
 def newest_expected_by_hand(pipeline: Pipeline, moment: dt.datetime) -> dt.date:

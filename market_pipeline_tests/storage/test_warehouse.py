@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from market_pipeline.config.settings import remembered_source
+from market_pipeline.config.places import remembered_source
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.transaction import Transaction, repeated

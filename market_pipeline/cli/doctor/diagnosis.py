@@ -11,7 +11,8 @@ from market_pipeline.cli.doctor.published import published_mart
 from market_pipeline.cli.doctor.spelling import misspelt_settings, suspect_symbols
 from market_pipeline.cli.doctor.stored_data import stored_data
 from market_pipeline.config.markets_file import configured_markets
-from market_pipeline.config.settings import Settings, only_reads
+from market_pipeline.config.places import only_reads
+from market_pipeline.config.settings import Settings
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.publication import published

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.config.markets import Market
-from market_pipeline.config.settings import PREFIX, variables
+from market_pipeline.config.places import PREFIX
+from market_pipeline.config.settings import variables
 
 COIN = re.compile(r"([A-Z0-9]{2,6})[/_]?(USDT?|EUR|GBP|JPY|BTC)")
 """A pair without Yahoo's hyphen."""

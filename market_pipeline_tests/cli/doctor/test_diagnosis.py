@@ -12,7 +12,7 @@ import pytest
 from market_pipeline import __version__
 from market_pipeline.cli.doctor import diagnosis, environment, published, stored_data
 from market_pipeline.cli.doctor.finding import Finding
-from market_pipeline.config.settings import REPORT
+from market_pipeline.config.places import REPORT
 from market_pipeline.errors import WarehouseError
 from market_pipeline.mart.publish import publish
 from market_pipeline.mart.report.render import write_report
