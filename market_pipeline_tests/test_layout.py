@@ -1,8 +1,6 @@
-"""The layout: what lies on the top level, who imports whom, names of files, what loads with the definitions."""
+"""The layout: what lies on the top level, who imports whom, names of files."""
 
 import ast
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,6 +36,9 @@ PLACES = ("warehouse", "store", "compute")
 
 VARIABLES = tuple(f"MARKET_PIPELINE_{name.upper()}" for name in PLACES)
 
+SETTINGS = {Path("config", "settings.py"), Path("config", "places.py")}
+"""What reads the variables that name these places."""
+
 ENGINES = ("ray", "dagster_ray", "dagster_postgres", "obstore", "psycopg", "psycopg2", "psycopg_pool")
 """Libraries of places."""
 
@@ -46,11 +47,6 @@ KINDS = (
     "market_pipeline.compute.launcher", "market_pipeline.compute.instance_storage",
 )  # fmt: skip
 """What an object from a factory may be; nobody asks."""
-
-HEAVY = (
-    "prophet", "sklearn", "arch", "statsmodels", "cmdstanpy", "yfinance", "matplotlib", "scipy.stats",
-    "statsforecast", "numba", "ccxt",
-)  # fmt: skip
 
 
 def imports_of(path: Path, *, within_functions: bool = True) -> set[str]:
@@ -129,7 +125,7 @@ def knows_where_it_runs(source: str) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_storage_and_compute_know_where_they_run(path: Path) -> None:
     here = path.relative_to(PACKAGE)
-    if here.parts[0] not in ("storage", "compute") and here != Path("config", "settings.py"):
+    if here.parts[0] not in ("storage", "compute") and here not in SETTINGS:
         assert not knows_where_it_runs(path.read_text(encoding="utf-8"))
 
 
@@ -153,14 +149,3 @@ def test_file_names_are_specific_and_nothing_is_re_exported(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "base", "misc", "constants", "types", "manager"}
     if path.name == "__init__.py":  # within a function an import exports nothing
         assert not {name for name in imports_of(path, within_functions=False) if name.startswith("market_pipeline")}
-
-
-def test_the_heavy_libraries_load_only_where_they_are_used() -> None:
-    code = (
-        "import sys, market_pipeline.definitions as d; d.defs(); "
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert found.stdout.strip() == "[]"

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from market_pipeline.config.markets import Market, Sessions
 from market_pipeline.sources.protocol import BAR_COLUMNS, Fetched, Outcome, outcome_of
@@ -119,6 +118,8 @@ def _generator(seed: int, name: str) -> np.random.Generator:
 
 def _returns(draw: dict[str, np.random.Generator], symbol: str, sessions: int, usual: float) -> tuple[Grid, Grid]:
     """Volatility and own log return of each session."""
+    from scipy.signal import lfilter
+
     constant = np.full(sessions, usual)
     if symbol.startswith("WALK"):
         return constant, usual * draw["shock"].standard_normal(sessions)

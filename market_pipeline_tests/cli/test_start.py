@@ -25,6 +25,13 @@ NOT_TO_READ = {
 """What has no part in reading: pandas alone takes as long as all that a forecast loads."""
 
 
+COMPUTES = {
+    "arch", "ccxt", "cmdstanpy", "joblib", "matplotlib", "numba", "prophet", "scipy", "sklearn", "statsforecast",
+    "statsmodels", "yfinance",
+}  # fmt: skip
+"""What the code location loads where it is used."""
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with a mart that is not behind: no calendar is needed."""
@@ -54,6 +61,17 @@ def test_a_forecast_loads_what_it_needs_to_read_and_to_print(home: Path, argumen
 @pytest.mark.parametrize("command", ["verdicts", "risk"])
 def test_verdicts_and_risk_load_neither_dagster_nor_pandas(home: Path, command: str) -> None:
     assert sorted(packages_of(home, command) & NOT_TO_READ - {"pydantic", "scipy"}) == []
+
+
+def test_the_definitions_load_no_library_that_only_computing_needs(tmp_path: Path) -> None:
+    """Dagster and pandas, which calendars need, are most of their time."""
+    code = "import sys, market_pipeline.definitions as d; d.defs(); print(*sys.modules)"
+    line = [sys.executable, "-W", "ignore", "-c", code]
+    environment = os.environ | {"MARKET_PIPELINE_SOURCE": "yahoo", "MARKET_PIPELINE_HOME": str(tmp_path)}
+    found = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    loaded = {name.split(".")[0] for name in found.split()}
+    assert loaded >= {"dagster", "duckdb", "exchange_calendars", "numpy", "pandas", "pyarrow", "pydantic"}
+    assert sorted(loaded & COMPUTES) == []
 
 
 def test_the_help_names_the_settings_all_the_same() -> None:

@@ -100,14 +100,16 @@ def test_colour_is_for_terminals_and_not_with_no_color(tmp_path: Path, no_color:
         "MARKET_PIPELINE_HOME": str(tmp_path), "MARKET_PIPELINE_SOURCE": "simulated", "TERM": "xterm-256color",
         "NO_COLOR": no_color,
     }  # fmt: skip
-    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", "doctor", "--port", "1"]
+    line = [sys.executable, "-c", "from market_pipeline.cli.main import main; main()", "forecast"]
     ours, theirs = pty.openpty()
-    subprocess.run(line, env=environment, stdout=theirs, stderr=theirs, check=True, timeout=120)
+    subprocess.run(line, env=environment, stdout=theirs, stderr=theirs, check=False, timeout=120)
     os.close(theirs)
-    coloured = b"\x1b[32m" in os.read(ours, 100_000)
+    shown = os.read(ours, 100_000)
     os.close(ours)
-    assert coloured is (not no_color)
-    piped = subprocess.run(line, env=environment, capture_output=True, check=True, timeout=120).stdout
+    assert b"No mart is published" in shown
+    assert (b"\x1b[1;31mError:" in shown) is (not no_color)
+    piped = subprocess.run(line, env=environment, capture_output=True, check=False, timeout=120).stderr
+    assert piped.startswith(b"Error: No mart")
     assert b"\x1b[" not in piped
 
 

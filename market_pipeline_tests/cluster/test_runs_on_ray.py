@@ -30,7 +30,7 @@ from market_pipeline_tests.cluster.ray_cluster import ray_cluster
 from market_pipeline_tests.pipeline import CONTENT, SMALL
 
 FIRST, LAST = dt.date(2024, 1, 16), dt.date(2024, 2, 14)
-"""21 sessions of two months: the first ones' forecasts of 20 sessions are scored."""
+"""22 sessions of two months: the first ones' forecasts of 20 sessions are scored."""
 
 PATIENCE = 300.0
 """Seconds for what takes a few on an idle machine."""

@@ -29,7 +29,9 @@ def model_files(settings: Settings, warehouse: Warehouse, market: str) -> Iterat
 
 
 def dagster_files(settings: Settings) -> Iterator[Finding]:
-    """Dagster's databases that cannot be read, or its configuration."""
+    """Dagster's databases that cannot be read, or its configuration; nothing where it has no folder yet."""
+    if not settings.dagster_home.exists():
+        return
     from market_pipeline.orchestration.history_files import damaged_databases
     from market_pipeline.orchestration.instance import last_beat
 
