@@ -17,7 +17,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from market_pipeline.cli.run import materialise
+from market_pipeline.cli.run import materialise, planned_runs
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import configured_markets
 from market_pipeline.config.settings import Settings
@@ -29,9 +29,7 @@ from market_pipeline_tests.cluster import services
 from market_pipeline_tests.cluster.ray_cluster import ray_cluster
 from market_pipeline_tests.pipeline import CONTENT, SMALL
 
-FIRST, LAST = dt.date(2024, 1, 16), dt.date(2024, 2, 14)
-"""22 sessions of two months: the first ones' forecasts of 20 sessions are scored."""
-
+FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 2, 29)
 PATIENCE = 300.0
 """Seconds for what takes a few on an idle machine."""
 
@@ -49,7 +47,8 @@ class Site:
 
     def compute(self, *assets: str, first: dt.date = FIRST, last: dt.date = LAST) -> list[dict[str, object]]:
         """What the command does, and what it shows."""
-        return materialise(Console(file=StringIO()), self.settings, self.market, first, last, assets, from_start=True)
+        planned = planned_runs(self.settings, self.market, first, last, assets, from_start=True)
+        return materialise(Console(file=StringIO()), self.settings, planned)
 
     def digests(self) -> dict[str, object]:
         warehouse = open_warehouse(self.settings)
@@ -109,7 +108,7 @@ def test_a_backfill_in_pieces_on_the_cluster_has_the_tables_of_one_host(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ASSETS, "models", replace(ASSETS["models"], at_most=1))
-    monkeypatch.setitem(ASSETS, "forecasts", replace(ASSETS["forecasts"], at_most=11))
+    monkeypatch.setitem(ASSETS, "forecasts", replace(ASSETS["forecasts"], at_most=21))
     wait_until(site.instance.get_daemon_heartbeats)
     done = site.compute(*ASSETS)
     assert [run["assets"] for run in done] == [
@@ -138,7 +137,7 @@ def newest_process(site: Site, earlier: set[str]) -> psutil.Process | None:
 def test_a_run_that_is_killed_is_repeated_and_the_command_follows_it(site: Site) -> None:
     earlier, before = {run.run_id for run in site.instance.get_runs()}, site.digests()
     with ThreadPoolExecutor(1) as pool:
-        computing = pool.submit(site.compute, "models", first=dt.date(2024, 2, 1))
+        computing = pool.submit(site.compute, "models")
         wait_until(lambda: newest_process(site, earlier))
         found = newest_process(site, earlier)
         assert found
