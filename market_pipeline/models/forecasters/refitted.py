@@ -58,9 +58,13 @@ class Refitted(ABC):
         apart, last = max(HORIZONS), len(history.sessions) - 1
         newest = (last - apart) // apart * apart if self.common_trials else last - apart
         position = np.arange(newest, self.least, -apart)[: self.trials][::-1]
-        mean, width = np.full((2, len(some.symbols), len(position), len(HORIZONS)), np.nan)
-        for place, trial in enumerate(position.tolist()):
-            mean[:, place], width[:, place] = self._at_trial(past.shared, some, trial)
+        if self.common_trials:
+            mean, width = np.full((2, len(some.symbols), len(position), len(HORIZONS)), np.nan)
+            for place, trial in enumerate(position.tolist()):
+                mean[:, place], width[:, place] = self._at_trial(past.shared, some, trial)
+        else:
+            targets = {horizon: history.sessions[position + horizon] for horizon in HORIZONS}
+            mean, width = self.predict(some, Origins(position, targets))
         return {
             f"residuals_{horizon}": conformal_quantiles(
                 (forward_returns(some, horizon)[:, position] - mean[..., place]) / width[..., place], 1, symmetric=True
