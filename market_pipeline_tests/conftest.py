@@ -1,4 +1,4 @@
-"""What every test shares: one thread for each worker, for two workers with two threads each only wait for another."""
+"""What every test shares: one thread for each worker, no limit of time for an example, Dagster's migrations."""
 
 import signal
 from collections.abc import Iterator
@@ -6,8 +6,14 @@ from collections.abc import Iterator
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from hypothesis import settings
 
+# Two workers with two threads each would only wait for each other.
 import market_pipeline.config.threads  # noqa: F401
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("without a limit of time", deadline=None)
+settings.load_profile("without a limit of time")
 
 # A background job of a shell ignores SIGINT. Dagster then ignores SIGTERM as well, and so do processes of tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)

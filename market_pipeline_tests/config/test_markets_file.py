@@ -148,7 +148,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(key=st.sampled_from(sorted(keys())), value=VALUES)
 def test_any_value_of_any_key_makes_a_market_or_an_error_that_names_the_key(key: str, value: Any) -> None:
     kept = {"calendar": '"24/7"', "start": "2018-01-02", "symbols": '["AAPL"]'} | {key: spelled(value)}

@@ -192,7 +192,7 @@ def test_an_indicator_equals_its_definition(name: str, computed: dict[str, Grid]
 
 
 @given(origin=st.integers(0, BARS - 2), seed=st.integers(0, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     noise = {
@@ -210,7 +210,7 @@ def test_the_future_changes_no_indicator(origin: int, seed: int) -> None:
 
 
 @given(price=st.floats(1e-6, 1e6), shares=st.floats(1e-3, 1e6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_indicators_do_not_depend_on_the_scale(price: float, shares: float) -> None:
     prices = {name: getattr(HISTORY, name) * price for name in PRICES}
     scaled = compute_indicators(History(HISTORY.symbols, HISTORY.sessions, volume=HISTORY.volume * shares, **prices))

@@ -180,7 +180,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> CachedPipeline:
     failing=st.frozensets(HOUR),
     restated=st.dictionaries(HOUR, RECENT, max_size=2),
 )
-@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=2, derandomize=True, phases=[Phase.generate])
 def test_every_gap_closes_and_nothing_is_repeated_without_a_reason(
     pipeline: CachedPipeline,
     absent: dict[tuple[str, dt.date], int],

@@ -62,14 +62,14 @@ def market(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @given(seed=st.integers(0, 50), cut=st.integers(1, 199))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_later_action_changes_no_earlier_factor_in_any_bit(seed: int, cut: int) -> None:
     whole = market(seed)
     np.testing.assert_array_equal(forward_factors(*whole)[:, :cut], forward_factors(*(g[:, :cut] for g in whole)))
 
 
 @given(seed=st.integers(0, 50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_returns_are_those_of_backward_adjustment(seed: int) -> None:
     """As vendors do it: the past times (1 - dividend / last close) / split, walking back from the newest bar."""
     close, dividend, split = market(seed)

@@ -58,7 +58,7 @@ def test_a_changed_value_is_a_restatement_with_its_cause(values: dict[str, float
 
 
 @given(st.lists(st.floats(-NOISE / 2, NOISE / 2), min_size=5, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_noise_changes_nothing_at_all(noise: list[float]) -> None:
     usual = [10.0, 11.0, 9.0, 10.5, 1e6]
     values = {name: value * (1 + n) for name, value, n in zip(FIELDS, usual, noise, strict=False)}

@@ -81,7 +81,7 @@ def test_a_split_is_not_absurd_and_a_forgotten_one_of_ten_is() -> None:
 
 
 @given(position=st.integers(0, 480))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_batch_changes_no_result(position: int) -> None:
     sent = SimulatedSource().fetch(MARKET, MARKET.symbols[1:], MARKET.start, dt.date(2025, 12, 31)).bars
     day = MARKET.sessions[position]
@@ -134,7 +134,7 @@ def odd_bars(seed: int, count: int = 400) -> pd.DataFrame:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_declared_rules_equal_the_plain_ones_in_the_same_order(seed: int) -> None:
     bars = odd_bars(seed)
     found = broken_rule(bars, MARKET, NOW)
@@ -144,7 +144,7 @@ def test_declared_rules_equal_the_plain_ones_in_the_same_order(seed: int) -> Non
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_the_check_finds_and_the_table_refuses_what_the_rules_find(seed: int) -> None:
     bars = odd_bars(seed)
     bars = bars[bars.drop(columns="volume").notna().all(axis=1)]  # in SQL an unknown number is NULL, not NaN

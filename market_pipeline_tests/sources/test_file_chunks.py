@@ -77,7 +77,7 @@ def test_pieces_of_days_are_the_bars_and_outcomes_of_these_days(tmp_path: Path, 
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_files_in_any_pieces_are_the_same_bars(data: st.DataObject) -> None:
     draw = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     late = {name: data.draw(st.integers(0, len(DAYS))) for name in NAMES}

@@ -49,7 +49,7 @@ CONTENT = st.builds(
 )
 
 
-SHARE = settings(max_examples=30, deadline=None, derandomize=True)
+SHARE = settings(max_examples=30, derandomize=True)
 
 
 def impossible(content: bytes, name: str) -> list[str]:

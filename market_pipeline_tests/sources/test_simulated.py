@@ -34,7 +34,7 @@ def bars() -> pd.DataFrame:
     length=st.integers(0, 900),
     symbols=st.lists(st.sampled_from(SYMBOLS), min_size=1, unique=True),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_symbols_are_the_same_in_whatever_range_or_company(
     bars: pd.DataFrame, first: dt.date, length: int, symbols: list[str]
 ) -> None:

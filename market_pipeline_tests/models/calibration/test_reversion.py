@@ -61,7 +61,7 @@ def test_without_errors_or_moves_the_scale_stays() -> None:
         np.testing.assert_allclose(reverted(scale, fitted_reversion(returns, scale, 1)), scale)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(1e-3, 1e3), st.integers(0, 99))
 def test_units_do_not_matter_and_the_order_of_scales_is_kept(unit: float, seed: int) -> None:
     returns, scale = market(seed, 0.3)

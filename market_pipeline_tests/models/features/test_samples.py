@@ -37,7 +37,7 @@ def test_no_training_target_lies_past_the_last_session(horizon: int) -> None:
 
 
 @given(position=st.integers(200, 400), horizon=st.sampled_from([1, 5, 20]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_samples_of_the_past_do_not_move_with_the_future(position: int, horizon: int) -> None:
     panel = walk_panel()
     cut = panel.history.sessions[position]

@@ -41,7 +41,7 @@ def test_a_price_that_never_moves_has_no_volatility() -> None:
 
 
 @given(position=st.integers(30, 400))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_future_does_not_move_a_volatility(position: int) -> None:
     panel = walk_panel()
     with_future_noise = with_noise_after(panel, position)

@@ -28,7 +28,7 @@ def of_spreads(spreads: np.ndarray, seed: int = 0) -> History:
     return history_of(100 * np.exp(np.cumsum(moves, axis=1)), DAYS)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), symbols=st.integers(5, 12))
 def test_chances_sum_to_one_and_all_are_positive(seed: int, symbols: int) -> None:
     history = walk_panel(seed, symbols=symbols, sessions=160).history
@@ -39,7 +39,7 @@ def test_chances_sum_to_one_and_all_are_positive(seed: int, symbols: int) -> Non
         assert (chances[known] > 0).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), origin=st.integers(100, 150))
 def test_neither_the_future_nor_other_origins_change_the_chances(seed: int, origin: int) -> None:
     panel = walk_panel(seed, symbols=7, sessions=160)

@@ -23,7 +23,7 @@ VALUES = st.lists(
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_row_has_the_score_of_the_estimator(rows: list[list[float]]) -> None:
     features = np.array(rows, np.float32)
     with np.errstate(invalid="ignore"):

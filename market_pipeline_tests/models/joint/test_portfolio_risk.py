@@ -30,7 +30,7 @@ def weights_of(seed: int, portfolios: int = 37) -> np.ndarray:
 
 
 @ways
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000), holes=st.sampled_from([0, 20]))
 def test_returns_and_parts_are_those_of_the_plain_formula(few: int, seed: int, holes: int) -> None:
     symbols, weights = returns_of(seed, holes), weights_of(seed)

@@ -69,7 +69,7 @@ def numbers(found: Found) -> dict[tuple[str, int], np.ndarray]:
 weights = st.dictionaries(
     st.sampled_from(["S0", "S1", "S2", "S3", "S4"]), st.sampled_from([-0.7, -0.2, 0.1, 0.5, 1.5]), min_size=1
 )
-few = settings(max_examples=6, deadline=None)
+few = settings(max_examples=6)
 
 
 @few

@@ -8,7 +8,7 @@ from market_pipeline.models.prophet_exact.lasso import solution
 
 
 @given(seed=st.integers(0, 10_000), penalty=st.floats(1e-4, 10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_solution_meets_the_conditions_of_optimality(seed: int, penalty: float) -> None:
     draw = np.random.default_rng(seed)
     wide = draw.normal(size=(40, 12))
