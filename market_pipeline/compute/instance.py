@@ -24,8 +24,11 @@ ON_A_CLUSTER: dict[str, Any] = {
 UNLIMITED = -1
 """Runs at once: Ray decides how many its hosts execute."""
 
-WAITING = {"start_timeout_seconds": 0}
-"""Of the monitoring: a run may wait in Ray's own queue as long as there is no host for it."""
+FOR_EVER = 10**9
+"""Seconds that a run may take to start: it waits in Ray's own queue as long as there is no host for it.
+
+With 0, which switches the limit off, Dagster's monitoring takes each run that waits for an error of its own.
+"""
 
 
 def configuration_of(settings: Settings, packaged: bytes) -> bytes:
@@ -40,7 +43,7 @@ def configuration_of(settings: Settings, packaged: bytes) -> bytes:
     if on_several_hosts(settings):
         content |= ON_A_CLUSTER
         content["concurrency"]["runs"]["max_concurrent_runs"] = UNLIMITED
-        content["run_monitoring"] |= WAITING
+        content["run_monitoring"]["start_timeout_seconds"] = FOR_EVER
     made: bytes = yaml.safe_dump(content, sort_keys=False, encoding="utf-8")
     return DERIVED + made
 

@@ -1,11 +1,14 @@
 """The Dagster instance of several hosts: in Postgres, without a password in a file, and no trace of it on a laptop."""
 
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import dagster as dg
 import psycopg2
 import pytest
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from market_pipeline.compute.instance_storage import url_of
 from market_pipeline.config.settings import Settings
@@ -63,6 +66,17 @@ def test_old_runs_go_and_the_history_of_assets_and_checks_stays(environment: str
         history = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
         assert [(one.run_id, one.status.value) for one in history] == [(one, "SUCCEEDED") for one in runs[::-1]]
         assert old_runs(instance, kept=1) == []
+
+
+def test_a_run_that_waits_for_a_host_is_no_error_and_no_failure(environment: str, tmp_path: Path) -> None:
+    with open_instance(settings_of(tmp_path, environment, CLUSTER)) as instance:
+        run_id = instance.create_run_for_job(dg.job(name="empty")(lambda: None)).run_id
+        server = SimpleNamespace(instance=instance, create_request_context=lambda: None)
+        errors = list(execute_run_monitoring_iteration(server, logging.getLogger(__name__)))  # type: ignore[arg-type]
+        assert errors == [None]
+        waiting = instance.get_run_by_id(run_id)
+        assert waiting
+        assert waiting.status == dg.DagsterRunStatus.NOT_STARTED
 
 
 def size(connection: str) -> int:

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._daemon.controller import daemon_controller_from_instance
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
+from market_pipeline.compute.instance import FOR_EVER
 from market_pipeline.orchestration.processes import end_lost_starts
 from market_pipeline.orchestration.server.workspace import CodeAddress
 
@@ -21,7 +22,7 @@ def serve_daemon(instance: dg.DagsterInstance, address: CodeAddress) -> None:
     """Run the daemon of this instance until SIGTERM or SIGINT."""
     setup_interrupt_handlers()
     address.wait()
-    if instance.run_monitoring_start_timeout_seconds == 0:
+    if instance.run_monitoring_start_timeout_seconds == FOR_EVER:
         threading.Thread(target=watch_starts, args=(instance,), daemon=True).start()
     with capture_interrupts(), daemon_controller_from_instance(instance, address.target) as controller:
         controller.check_daemon_loop()
