@@ -1,6 +1,7 @@
 """Eight leaks of the future, each planted and each caught by the checks of every run; and no false alarm."""
 
 import datetime as dt
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ from market_pipeline.prices.history import History, adjusted
 from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import HORIZONS
+from market_pipeline_tests.cluster.share import FULL
 
 SYMBOLS = tuple(f"S{number}" for number in range(20))
 MARKET = Market("stocks", "XNYS", dt.date(2020, 1, 2), SYMBOLS)
@@ -262,19 +264,20 @@ def test_a_joint_model_that_looks_beyond_the_month_before_is_caught(
     assert (forecasts_look_ahead.saw_their_future(*again) > 0) == leaky
 
 
-def test_in_ten_thousand_clean_checks_there_is_no_false_alarm(
+def test_in_clean_checks_there_is_no_false_alarm(
     bars: dict[str, Grid], wide: Panel, parameters: dict[str, Parameters]
 ) -> None:
-    """A check is one symbol at one session: 445 sessions of indicators and 55 origins of forecasts, 20 symbols each."""
-    alarms = checks = 0
+    """A check is one symbol at one session: 445 sessions of indicators and 55 origins of forecasts, 20 symbols each.
+
+    In full they are ten thousand, and a quarter of them unless MARKET_PIPELINE_TEST_FULL is set.
+    """
+    every = 1 if os.environ.get(FULL) else 4
+    alarms = 0
     computed = compute_indicators(wide.history)
-    for end in range(12, 457):
+    for end in range(12, 457)[::every]:
         stored = {name: grid[:, end] for name, grid in computed.items()}
         alarms += len(indicators_look_ahead.saw_their_future(stored, history_until(bars, end), wide.history))
-        checks += len(SYMBOLS)
-    for end in range(401, 456):
+    for end in range(401, 456)[::every]:
         rows = reissued(wide, MARKET, SESSIONS[end].astype("datetime64[D]").item(), parameters)
         alarms += forecasts_look_ahead.saw_their_future(rows, wide.until(SESSIONS[end]), wide, MARKET, parameters)
-        checks += len(SYMBOLS)
-    assert checks == 10_000
     assert alarms == 0
