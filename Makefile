@@ -14,11 +14,12 @@ PEERS := .venv-bench/ready
 demo: $(READY)
 	@$(BIN)/market-pipeline demo
 
+# Tests of one file stay with one worker as far as possible, since they share what was costly to make.
 test: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 2 --dist worksteal
 
 # Several hosts, Postgres, an S3 server and Ray on this machine. As root, for only root makes hosts.
 test-cluster: $(CLUSTER_READY)
