@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from importlib import import_module
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +28,22 @@ LOG = logging.getLogger(__name__)
 
 LEAST_SESSIONS = 250
 """Sessions of history that a month needs before it gets models: a year, as the longest indicators need."""
+
+
+LIBRARIES = (
+    "arch", "scipy.optimize", "scipy.signal", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
+    "sklearn.preprocessing", "statsforecast.models",
+)  # fmt: skip
+"""What forecasters import when they are first used."""
+
+_LOADING = Lock()
+
+
+def load_libraries() -> None:
+    """Import them one after the other: threads that do so at once would find modules that are only half loaded."""
+    with _LOADING:
+        for name in LIBRARIES:
+            import_module(name)
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,7 @@ def fit_month(panel: Panel, item: tuple[Forecaster, Month]) -> Fit | PluginError
     panel does not end at the month's cutoff.
     """
     forecaster, month = item
+    load_libraries()
     began = time.perf_counter()
     past = panel.until(np.datetime64(month.cutoff))
     if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):

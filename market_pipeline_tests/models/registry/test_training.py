@@ -1,6 +1,9 @@
 """Months fitted in parallel: the same models as one after the other, and an error stops the fits that wait."""
 
+import ast
 import datetime as dt
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +17,11 @@ from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Origins
-from market_pipeline.models.registry.training import Month, months_between, train
+from market_pipeline.models.registry.training import LIBRARIES, Month, months_between, train
 from market_pipeline.storage.artifacts import Parameters, load
 from market_pipeline.storage.store import FolderStore, Store
 from market_pipeline.storage.tables.forecasts import HORIZONS
+from market_pipeline_tests.pages import TOP
 from market_pipeline_tests.panels import walk_panel
 
 NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
@@ -74,6 +78,47 @@ def test_fits_before_an_error_are_kept_and_later_ones_do_not_begin(
     with pytest.raises(ValueError, match="no good"):
         next(rows)
     assert 1 <= len(list(tmp_path.rglob("*.skops"))) <= 2 < len(MONTHS) - 1  # the one that had begun may end
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from market_pipeline.models.registry import training
+from market_pipeline_tests.models.registry.test_training import MONTHS, NOW, PANEL
+from market_pipeline.storage.store import FolderStore
+
+class Looking:
+    name = "looking"
+
+    def fit(self, past):
+        assert {*training.LIBRARIES} <= {*sys.modules}
+        return {}
+
+list(training.train(PANEL, MONTHS[:2], FolderStore(Path(sys.argv[1])), "m", NOW, [Looking()]))
+"""
+
+
+def test_libraries_are_loaded_before_threads_can_load_parts_of_them_at_once(tmp_path: Path) -> None:
+    line = [sys.executable, "-W", "ignore", "-c", LOADED, str(tmp_path)]
+    ended = subprocess.run(line, cwd=TOP, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert imported_by_fits() - {*LIBRARIES} == set()
+
+
+def imported_by_fits() -> set[str]:
+    """The modules of libraries that functions of forecasters import, but those that no other library is a part of."""
+    alone = {"joblib", "threadpoolctl", "pandas", "prophet"}
+    found = set[str]()
+    for folder in ("forecasters", "calibration", "features"):
+        for file in (TOP / "market_pipeline" / "models" / folder).glob("*.py"):
+            functions = [one for one in ast.walk(ast.parse(file.read_text())) if isinstance(one, ast.FunctionDef)]
+            found |= {
+                one.module
+                for function in functions
+                for one in ast.walk(function)
+                if isinstance(one, ast.ImportFrom) and one.module and not one.module.startswith("market_pipeline")
+            }
+    return found - alone
 
 
 def test_no_month_is_trained_past_its_cutoff(tmp_path: Path) -> None:
