@@ -6,22 +6,17 @@ FOLDER has the two files of `tails.py`, whose choice of symbols and models this 
 compares two ways to calibrate.
 """
 
-import datetime as dt
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tails import CALENDARS, MODELS, market_and_history
+from tails import CALENDARS, forecasts_at, last_origins, market_and_history
 
-from market_pipeline.forecasts.issue import issue
-from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import session_returns
 from market_pipeline.models.features.volatility import expanding_volatility
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import score
-from market_pipeline.scores.outcomes import with_outcomes
-from market_pipeline.storage.tables.forecasts import HORIZONS
 
 BREAK = 3.0
 """A break is a session whose return, over all symbols on average, has this many times its usual size."""
@@ -33,15 +28,9 @@ YEARS = 12
 def scored(folder: Path, name: str, count: int, origins: int) -> pd.DataFrame:
     """One row for each forecast with its width, outcome and losses."""
     market, history = market_and_history(folder / f"{name}.parquet", name, count, YEARS)
-    panel = Panel(history, np.zeros((0, *history.close.shape), np.float32), ())
-    asked = history.sessions[-origins - max(HORIZONS) : -max(HORIZONS)]  # whose targets are all known
+    asked = last_origins(history, origins)
     found = []
-    for month in np.unique(asked.astype("datetime64[M]")):
-        some = asked[asked.astype("datetime64[M]") == month]
-        cutoff = history.sessions[history.sessions < month.astype("datetime64[D]")][-1]
-        fitted = {one.name: one.fit(panel.until(cutoff)) for one in MODELS}
-        rows = issue(panel.until(some[-1]), market, some, fitted, cutoff, dt.datetime.now(dt.UTC), MODELS).with_tails
-        forecasts = with_outcomes(rows, history)
+    for forecasts in forecasts_at(market, history, asked):
         losses = score(forecasts).to_pandas()
         key = ["symbol", "origin", "horizon", "model"]
         width = forecasts.to_pandas().assign(width=lambda table: table["q90"] - table["q10"])

@@ -9,6 +9,7 @@ of each month, through the pipeline's own functions from bars to leaderboard.
 
 import datetime as dt
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from market_pipeline.scores.daily_means import daily_means, losses_by_question
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.outcomes import with_outcomes
 from market_pipeline.scores.verdicts import comparisons_of, leaderboard
+from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.forecasts import HORIZONS, TAILS_AT
 from market_pipeline.storage.tables.scores import RANK_SCORES
 
@@ -54,22 +56,28 @@ def market_and_history(file: Path, name: str, count: int, years: int = 6) -> tup
     return market, History(symbols, sessions, *grids)
 
 
+def last_origins(history: History, count: int) -> Days:
+    """The last sessions whose targets are all known."""
+    return history.sessions[-count - max(HORIZONS) : -max(HORIZONS)]
+
+
+def forecasts_at(market: Market, history: History, origins: Days) -> Iterator[pa.Table]:
+    """A month's forecasts with tails and outcomes, by models that are fitted on what was known before the month."""
+    panel = Panel(history, np.zeros((0, *history.close.shape), np.float32), ())
+    for month in np.unique(origins.astype("datetime64[M]")):
+        some = origins[origins.astype("datetime64[M]") == month]
+        cutoff = history.sessions[history.sessions < month.astype("datetime64[D]")][-1]
+        fitted = {one.name: one.fit(panel.until(cutoff)) for one in MODELS}
+        rows = issue(panel.until(some[-1]), market, some, fitted, cutoff, dt.datetime.now(dt.UTC), MODELS).with_tails
+        yield with_outcomes(rows, history)
+
+
 def main(folder: Path, stocks: int, coins: int, origins: int) -> None:
     """Print the tables of both markets."""
     for name, count in (("stocks", stocks), ("crypto", coins)):
         market, history = market_and_history(folder / f"{name}.parquet", name, count)
-        panel = Panel(history, np.zeros((0, *history.close.shape), np.float32), ())
-        asked = history.sessions[-origins - max(HORIZONS) : -max(HORIZONS)]  # whose targets are all known
-        daily = []
-        for month in np.unique(asked.astype("datetime64[M]")):
-            some = asked[asked.astype("datetime64[M]") == month]
-            cutoff = history.sessions[history.sessions < month.astype("datetime64[D]")][-1]
-            fitted = {one.name: one.fit(panel.until(cutoff)) for one in MODELS}
-            known = panel.until(some[-1])
-            rows = issue(known, market, some, fitted, cutoff, dt.datetime.now(dt.UTC), MODELS).with_tails
-            forecasts = with_outcomes(rows, history)
-            daily.append(daily_means(forecasts, score(forecasts)))
-        means = pa.concat_tables(daily)
+        asked = last_origins(history, origins)
+        means = pa.concat_tables(daily_means(rows, score(rows)) for rows in forecasts_at(market, history, asked))
         print(f"### {name}: {len(market.symbols)} symbols, {asked[0]} to {asked[-1]}\n")
         exceedances(means.to_pandas())
         skills(means, history.sessions)

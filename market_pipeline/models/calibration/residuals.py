@@ -35,7 +35,7 @@ def tracked_residuals(
 def reverted_scales(scales: Mapping[int, Grid], parameters: Parameters) -> dict[int, Grid]:
     """The scales of forecasts, in whose units the residuals of `parameters` are.
 
-    Parameters of before 0.2.0 have no reversion.
+    Parameters that were fitted before there was a reversion have none.
     """
     return {
         horizon: reverted(scale, parameters.get(f"reversion_{horizon}", UNCHANGED)) for horizon, scale in scales.items()
