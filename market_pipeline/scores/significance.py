@@ -63,14 +63,21 @@ def confidence_set(losses: Grid, horizon: int) -> Grid:
     """P-value of each model (models,) for being among the best, from losses (origins, models) without gaps.
 
     Hansen, Lunde & Nason (2011), "The Model Confidence Set", by `arch`: block bootstrap with blocks of at least the
-    horizon, the same draws every time.
+    horizon, the same draws every time. Models with equal losses, as one that forecasts as the random walk does, are one
+    model of the set, because the variance of their difference is 0.
     """
     from arch.bootstrap import MCS
 
+    _, first, equal = np.unique(losses, axis=1, return_index=True, return_inverse=True)
+    kept = np.sort(first)
+    if len(kept) == 1:
+        return np.ones(losses.shape[1])
     blocks = max(horizon, round(len(losses) ** (1 / 3)))
-    found = MCS(losses, size=0.1, reps=200, block_size=blocks, method="R", seed=np.random.default_rng(20110331))
+    seed = np.random.default_rng(20110331)
+    found = MCS(losses[:, kept], size=0.1, reps=200, block_size=blocks, method="R", seed=seed)
     found.compute()
-    return np.asarray(found.pvalues["Pvalue"].sort_index().to_numpy(), np.float64)
+    values = np.asarray(found.pvalues["Pvalue"].sort_index().to_numpy(), np.float64)
+    return values[np.searchsorted(kept, first[equal.ravel()])]
 
 
 def e_value(differences: Grid) -> float:

@@ -41,6 +41,15 @@ def test_the_confidence_set_keeps_the_best_and_drops_the_worse() -> None:
     np.testing.assert_array_equal(found, confidence_set(every, 5))
 
 
+def test_models_with_equal_losses_are_one_in_the_confidence_set() -> None:
+    """As where a model forecasts as the random walk does."""
+    losses = np.random.default_rng(2).gamma(2, 1, (200, 3)) + np.array([0, 0.1, 0.8])
+    np.testing.assert_array_equal(
+        confidence_set(losses[:, [2, 0, 1, 0]], 5), confidence_set(losses[:, [2, 0, 1]], 5)[[0, 1, 2, 1]]
+    )
+    assert confidence_set(losses[:, [1, 1]], 5).tolist() == [1, 1]
+
+
 def test_the_e_value_seldom_alarms_without_a_loss_and_soon_with_one() -> None:
     draw = np.random.default_rng(3)
     alarms = sum(e_value(draw.normal(0, 1, 1000)) >= 20 for _ in range(400))
