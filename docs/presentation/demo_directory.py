@@ -23,7 +23,13 @@ COLUMNS = 124
 """Characters in a line of the terminal."""
 
 BACKFILLS = """
-{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results { id status runs { id } } } } }
+{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills {
+  results { id status runs { id status tags { key value } } } } } }
+"""
+LAUNCH = """
+mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) { __typename ... on LaunchBackfillSuccess { backfillId } }
+}
 """
 READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 
@@ -62,8 +68,8 @@ class Server:
 
     url: str
 
-    def ask(self, query: str) -> dict[str, Any]:
-        body = json.dumps({"query": query}).encode()
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             data: dict[str, Any] = json.load(answer)["data"]
@@ -78,6 +84,13 @@ class Server:
     def newest_backfill(self) -> dict[str, Any]:
         found: dict[str, Any] = self.ask(BACKFILLS)["partitionBackfillsOrError"]["results"][0]
         return found
+
+    def launch(self, market: str, asset: str, first: str, last: str) -> None:
+        """Launch a backfill of a range; raises RuntimeError if it is refused."""
+        chosen = {"assetKey": {"path": [market, asset]}, "partitions": {"range": {"start": first, "end": last}}}
+        answer = self.ask(LAUNCH, params={"partitionsByAssets": [chosen]})["launchPartitionBackfill"]
+        if "backfillId" not in answer:
+            raise RuntimeError(f"The server refused the backfill of {asset}: {answer}")
 
 
 @contextmanager
