@@ -72,11 +72,13 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
         span = span_of(context)
         sessions = market.sessions_between(span.first, span.last)
         months = months_between(market.sessions, span.first, span.last)
-        registry = registry_of(warehouse, market, months)
-        panel = read_panel(warehouse, market, span.last, since=span.first)
+        with warehouse.snapshot():
+            registry = registry_of(warehouse, market, months)
+            traded = traded_bars(warehouse, market, span.first, span.last)
+            panel = read_panel(warehouse, market, span.last, since=span.first)
         models = open_store(settings)
         written, numbers, faults = 0, dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
-        traded, without = traded_bars(warehouse, market, span.first, span.last), set[str]()
+        without = set[str]()
         for fault in untrained_plugins(registry):
             faults.report(fault)
         for month in months:

@@ -165,8 +165,9 @@ def portfolios_check(market: Market) -> dg.AssetChecksDefinition:
         description="Each configured portfolio has a forecast at the newest origin, as every symbol that it holds has.",
     )
     def check(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-        [newest] = warehouse.read(FORECAST_AT_NEWEST, {"market": market.name}).to_pylist()
-        there = {*warehouse.read(HELD_AT_NEWEST, {"market": market.name})["portfolio"].to_pylist()}
+        with warehouse.snapshot():
+            [newest] = warehouse.read(FORECAST_AT_NEWEST, {"market": market.name}).to_pylist()
+            there = {*warehouse.read(HELD_AT_NEWEST, {"market": market.name})["portfolio"].to_pylist()}
         lacking = [
             f"{one.name}: {', '.join(sorted({held.symbol for held in positions} - {*newest['symbols']})) or 'not made'}"
             for one in market.portfolios
@@ -203,19 +204,21 @@ def look_ahead_check(market: Market) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(passed=True, metadata={"compared": "nothing: the run made no forecast"})
         row = rows[np.random.default_rng(int(context.run.run_id[:8], 16)).integers(len(rows))]
         origin, newest = row["origin"], rows[-1]["origin"]
-        [provenance] = warehouse.read(PROVENANCE, {"market": market.name, **row}).to_pylist()
-        registry = warehouse.read(REGISTRY, {"market": market.name, "month": origin.replace(day=1)}).to_pylist()
-        past = past_of(warehouse, market, provenance)
+        with warehouse.snapshot():
+            [provenance] = warehouse.read(PROVENANCE, {"market": market.name, **row}).to_pylist()
+            registry = warehouse.read(REGISTRY, {"market": market.name, "month": origin.replace(day=1)}).to_pylist()
+            past = past_of(warehouse, market, provenance)
         changed = [*changes_of(provenance, registry), *([] if past else [LOST])]
         if past is None or changed:
             why = f"nothing: since the forecasts of {origin} there changed {'; '.join(changed)}"
             return dg.AssetCheckResult(passed=True, metadata={"compared": why})
-        cut, wide = panels_of(warehouse, past, origin, newest)
+        with warehouse.snapshot():
+            cut, wide = panels_of(warehouse, past, origin, newest)
+            stored, others = stored_rows(warehouse, market, origin, row["made_at"])
+            # Where several runs made forecasts, a later one may have added portfolios, from later bars.
+            portfolios = {} if others.num_rows else stored_portfolios(warehouse, market, origin)
         models = open_store(settings)
         parameters = {fit["model"]: load(models, fit["path"], fit["sha256"]) for fit in registry}
-        stored, others = stored_rows(warehouse, market, origin, row["made_at"])
-        # Where several runs made forecasts, a later one may have added portfolios, from later bars.
-        portfolios = {} if others.num_rows else stored_portfolios(warehouse, market, origin)
         differing = saw_their_future(stored, cut, wide, past.market, parameters, others, portfolios)
         return dg.AssetCheckResult(
             passed=not differing,

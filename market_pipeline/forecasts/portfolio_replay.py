@@ -30,7 +30,8 @@ STORED = {
 
 def stored_portfolios(warehouse: Warehouse, market: Market, origin: dt.date) -> Tables:
     """What is stored of the portfolios of an origin."""
-    return {name: warehouse.read(sql, {"market": market.name, "origin": origin}) for name, sql in STORED.items()}
+    with warehouse.snapshot():
+        return {name: warehouse.read(sql, {"market": market.name, "origin": origin}) for name, sql in STORED.items()}
 
 
 def portfolios_again(

@@ -107,11 +107,12 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
         written, numbers = 0, dict[str, Mapping[str, float]]()
         for month in months_of(market, span):
             days = {"market": market.name, "first": month.first, "last": month.last}
-            forecasts = with_outcomes(warehouse.read(FORECASTS_FOR, days), history)
-            ranks = warehouse.read(RANKS_FOR, days)
+            with warehouse.snapshot():
+                forecasts, ranks = warehouse.read(FORECASTS_FOR, days), warehouse.read(RANKS_FOR, days)
+                of_portfolios = warehouse.read(PORTFOLIOS_FOR, days), warehouse.read(WEIGHTS_OF, days)
+            forecasts = with_outcomes(forecasts, history)
             rows, rank_rows = score(forecasts), score_ranks(with_outcomes(ranks, history))
             tables = {"scores": rows, "daily_scores": daily_means(forecasts, rows), "pit": pit_counts(forecasts)}
-            of_portfolios = warehouse.read(PORTFOLIOS_FOR, days), warehouse.read(WEIGHTS_OF, days)
             tables["portfolio_scores"] = score_portfolios(*of_portfolios, history)
             put = partial(replace_scores, tables=tables, month=month, ranks=ranks, rank_rows=rank_rows)
             warehouse.write(market.name, put)

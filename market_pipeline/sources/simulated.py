@@ -9,6 +9,7 @@ import datetime as dt
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -116,18 +117,21 @@ def _generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode())])))
 
 
+def _autoregressive(shocks: Grid, coefficient: float) -> Grid:
+    """Each value is its shock plus the coefficient times the value before it, which is 0 before the first."""
+    return np.fromiter(accumulate(shocks.tolist(), lambda before, shock: coefficient * before + shock), float)
+
+
 def _returns(draw: dict[str, np.random.Generator], symbol: str, sessions: int, usual: float) -> tuple[Grid, Grid]:
     """Volatility and own log return of each session."""
-    from scipy.signal import lfilter
-
     constant = np.full(sessions, usual)
     if symbol.startswith("WALK"):
         return constant, usual * draw["shock"].standard_normal(sessions)
     if symbol.startswith("AUTOREG"):
         shocks = usual * draw["shock"].standard_normal(sessions)
-        return constant, lfilter([1.0], [1.0, -PLANTED_AUTOCORRELATION], shocks)
+        return constant, _autoregressive(shocks, PLANTED_AUTOCORRELATION)
     # Stochastic volatility (Taylor 1986): its logarithm is autoregressive; a regime of two levels on top.
-    mood = lfilter([1.0], [1.0, -0.97], 0.1 * draw["mood"].standard_normal(sessions))
+    mood = _autoregressive(0.1 * draw["mood"].standard_normal(sessions), 0.97)
     stressed = np.cumsum(draw["regime"].random(sessions) < 1 / 120) % 2
     spread = usual * np.exp(mood) * np.where(stressed, 1.8, 0.9)
     # Student's t with 5 degrees has variance 5/3.

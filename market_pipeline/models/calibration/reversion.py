@@ -37,7 +37,7 @@ def fitted_reversion(returns: Grid, scale: Grid, overlap: int) -> Grid:
         return UNCHANGED
     centre = float(logs.mean())
     logs -= centre
-    prior = PRIOR * overlap / (len(logs) * EVERY)
+    prior = PRIOR * overlap / (len(logs) * step)
 
     def slope(exponent: float) -> float:
         weights = sizes * np.exp(-exponent * logs)

@@ -24,15 +24,16 @@ order by session
 
 def read_panel(warehouse: Warehouse, market: Market, until: dt.date, *, since: dt.date) -> Panel:
     """Every bar up to `until`, and the indicators from `since` to `until`, both ends included."""
-    history = read_history(warehouse, market, until)
-    sessions = history.sessions[history.sessions >= np.datetime64(since)]
-    recent = np.full((len(NAMES), len(market.symbols), len(sessions)), np.nan, np.float32)
-    chunks = warehouse.stream(
-        "select * from indicators where market = $market and session between $since and $until",
-        {"market": market.name, "since": since, "until": until},
-    )
-    for rows in chunks:
-        fill_grids(dict(zip(NAMES, recent, strict=True)), rows, market.symbols, sessions)
+    with warehouse.snapshot():
+        history = read_history(warehouse, market, until)
+        sessions = history.sessions[history.sessions >= np.datetime64(since)]
+        recent = np.full((len(NAMES), len(market.symbols), len(sessions)), np.nan, np.float32)
+        chunks = warehouse.stream(
+            "select * from indicators where market = $market and session between $since and $until",
+            {"market": market.name, "since": since, "until": until},
+        )
+        for rows in chunks:
+            fill_grids(dict(zip(NAMES, recent, strict=True)), rows, market.symbols, sessions)
     return Panel(history, recent, NAMES)
 
 

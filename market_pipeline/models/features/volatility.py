@@ -1,5 +1,7 @@
 """Volatility of a symbol for one session, as known at each close."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from market_pipeline.models.features.returns import session_returns
@@ -33,23 +35,20 @@ def ewma_volatility(history: History) -> Grid:
     s²_t = DECAY s²_{t-1} + (1 - DECAY) r²_t (RiskMetrics 1996, eq. 5.3), divided by the sum of the weights so far, so
     that the start has no bias. A session without a bar does not change it. NaN before WARM_UP returns or without a bar.
     """
-    from scipy.signal import lfilter
-
     returns = session_returns(history)
     seen = np.isfinite(returns)
     count = np.cumsum(seen, axis=1)
-    # The returns of each symbol without the holes, after a zero for the sessions before the first.
-    squares = np.zeros((len(returns), returns.shape[1] + 1))
+    # A column for each symbol, without the holes, after a zero for the sessions before its first; then one of weights.
+    means = np.zeros((returns.shape[1] + 1, len(returns) + 1))
     row, session = np.nonzero(seen)
-    squares[row, count[row, session]] = returns[row, session] ** 2
-    variance, weight = (
-        lfilter([1 - DECAY], [1.0, -DECAY], values)
-        for values in (squares, np.minimum(np.arange(squares.shape[1]), 1.0))
-    )
+    means[count[row, session], row] = returns[row, session] ** 2
+    means[1:, -1] = 1.0
+    means *= 1 - DECAY
+    for before, mean in pairwise(means):
+        mean += DECAY * before  # noqa: PLW2901  in place
+    variance, weight = np.take_along_axis(means[:, :-1], count.T, axis=0).T, means[count, -1]
     enough = (count >= WARM_UP) & history.present
-    return _positive(
-        np.sqrt(np.take_along_axis(variance, count, axis=1) / np.maximum(weight[count], 1e-12)), where=enough
-    )
+    return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)
 
 
 def over_horizons(volatility: Grid) -> dict[int, Grid]:
