@@ -1,6 +1,7 @@
 """Dagster's runs, events and schedules in the database of the lake's catalogue, in a schema of their own."""
 
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -8,10 +9,12 @@ import dagster as dg
 import psycopg2
 import sqlalchemy
 from dagster._config.config_schema import UserConfigSchema  # no public names; the version is pinned below 1.14
+from dagster._core.events import DagsterEventType
 from dagster._core.storage.config import PostgresStorageConfig
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres.utils import create_pg_engine
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import URL
 
@@ -22,12 +25,31 @@ from market_pipeline.storage.lake.catalogue import Catalogue
 
 SCHEMA = "dagster"
 
+PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+
+KEPT = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
+"""A process keeps one connection, where Dagster makes one for each question; a lost one is replaced."""
+
 MADE_ONCE = 4_817_223
 """The number of the lock under which the schema is made: processes of several hosts start at once."""
 
 
 class CatalogueEventLog(PostgresEventLogStorage):  # type: ignore[misc]  # of the cluster extra
     """Dagster's event log in Postgres, from which a run can go without the history of assets and checks."""
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store planned materialisations in one transaction, where Dagster has two connections for each partition."""
+        planned = [event for event in events if event.dagster_event_type is PLANNED]
+        others = [event for event in events if event.dagster_event_type is not PLANNED]
+        if planned:
+            insert = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
+            with self.index_transaction() as connection:
+                numbers = [number for (number,) in connection.execute(insert)]
+                # Only the newest event of an asset counts.
+                newest = {event.get_dagster_event().asset_key: place for place, event in enumerate(planned)}
+                for place in newest.values():
+                    self._store_asset_event(connection, planned[place], numbers[place])
+        super().store_event_batch(others)
 
     def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
         super()._store_asset_check_evaluation_planned(planned_once(event), event_id)
@@ -59,8 +81,12 @@ class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the 
             )
         connection = Catalogue.of(lake).dsn
         make_schema(connection)
-        made = cls(postgres_url=url_of(connection), inst_data=inst_data)
-        made._event_log_storage = CatalogueEventLog(url_of(connection), made.should_autocreate_tables)
+        url = url_of(connection)
+        made = cls(postgres_url=url, inst_data=inst_data)
+        made._event_log_storage = CatalogueEventLog(url, made.should_autocreate_tables)
+        engine = create_pg_engine(url, isolation_level="AUTOCOMMIT", **KEPT)
+        for storage in (made._run_storage, made._event_log_storage, made._schedule_storage):
+            storage._engine = engine  # noqa: SLF001  there is no public way
         return made
 
 

@@ -1,5 +1,6 @@
 """The Dagster instance of several hosts: in Postgres, without a password in a file, and no trace of it on a laptop."""
 
+import datetime as dt
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,8 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.errors import ComputeError
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.maintenance import old_runs
-from market_pipeline_tests.orchestration.test_maintenance import numbers, run
+from market_pipeline.orchestration.partitions import range_tags
+from market_pipeline_tests.orchestration.test_maintenance import numbers, numbers_are_numbers, run
 
 CLUSTER = "127.0.0.1:6379"
 
@@ -77,6 +79,33 @@ def test_a_run_that_waits_for_a_host_is_no_error_and_no_failure(environment: str
         waiting = instance.get_run_by_id(run_id)
         assert waiting
         assert waiting.status == dg.DagsterRunStatus.NOT_STARTED
+
+
+def sessions(connection: str) -> int:
+    """The number of connections that the database has had."""
+    with psycopg2.connect(connection).cursor() as cursor:
+        cursor.execute("select pg_stat_force_next_flush()")
+        cursor.execute("select sessions from pg_stat_database where datname = current_database()")
+        [(count,)] = cursor.fetchall()
+        return int(count)
+
+
+def test_the_partitions_of_a_range_are_planned_on_few_connections(environment: str, tmp_path: Path) -> None:
+    definitions = dg.Definitions(assets=[numbers], asset_checks=[numbers_are_numbers])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    first, last = dt.date(2024, 1, 1), dt.date(2024, 1, 31)
+    with open_instance(settings_of(tmp_path, environment)) as instance:
+        before = sessions(environment)
+        run_id = instance.create_run_for_job(job, tags=range_tags(first, last)).run_id
+        assert sessions(environment) - before < 10
+        planned = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+        days = [entry.get_dagster_event().partition for entry in planned]
+        assert sorted(filter(None, days)) == [str(first + dt.timedelta(days=place)) for place in range(31)]
+        [record] = instance.get_asset_records([numbers.key])
+        assert record.asset_entry.last_run_id == run_id
+        check = dg.AssetCheckKey(numbers.key, "numbers_are_numbers")
+        [waiting] = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
+        assert (waiting.run_id, waiting.status.value) == (run_id, "PLANNED")
 
 
 def size(connection: str) -> int:
