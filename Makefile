@@ -21,9 +21,10 @@ test: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q -n 2 --dist worksteal
 
-# Several hosts, Postgres, an S3 server and Ray on this machine. As root, for only root makes hosts.
+# Several hosts, Postgres, an S3 server and Ray on this machine: their tests wait more than they compute. As root, for
+# only root makes hosts.
 test-cluster: $(CLUSTER_READY)
-	@.venv-cluster/bin/pytest -q -n 2 --dist loadfile market_pipeline_tests/cluster
+	@.venv-cluster/bin/pytest -q -n 3 --dist loadfile market_pipeline_tests/cluster
 
 ui: $(READY)
 	@$(BIN)/market-pipeline ui
@@ -50,11 +51,12 @@ $(PEERS): benchmarks/peers.lock $(READY)
 	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
 	@touch $@
 
+# The locks name every package, so nothing is resolved; what is imported is compiled then, which is a part of all.
 define environment
 @test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or set its path: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 @echo "Creating the environment in $(@D) (once, about two minutes) ..."
 @$(PYTHON) -m venv --clear $(@D)
-@$(@D)/bin/pip install --disable-pip-version-check -q --require-hashes -r $<
+@$(@D)/bin/pip install --disable-pip-version-check -q --no-deps --no-compile --require-hashes -r $<
 @$(@D)/bin/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 @touch $@
 endef
