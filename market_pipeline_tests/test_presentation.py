@@ -72,7 +72,7 @@ def test_subtitles_follow_one_another_to_the_end_of_the_film() -> None:
     assert SHORTEST <= times[-1] <= LONGEST
     assert times[-1] == pytest.approx(seconds_of(FILM), abs=1)
     minutes = {4: "four", 5: "five"}[round(times[-1] / 60)]
-    for page in (TOP / "README.md", FOLDER / "index.md"):
+    for page in (TOP / "README.md", FOLDER / "tour.md"):
         assert f"ilm of {minutes} minutes" in page.read_text(encoding="utf-8")
 
 
@@ -92,7 +92,7 @@ def seconds_of(path: Path) -> float:
 
 
 def test_the_page_shows_every_still_and_no_other(film: Any) -> None:
-    page = (FOLDER / "index.md").read_text(encoding="utf-8")
+    page = (FOLDER / "tour.md").read_text(encoding="utf-8")
     stills = {path.name: path.stat().st_size for path in FOLDER.glob("*.png")}
     assert set(re.findall(r"\]\(([^)/]+\.png)\)", page)) == set(stills)
     assert max(stills.values()) < film.STILL_LIMIT

@@ -1,4 +1,4 @@
-"""Record the presentation: the screenshots of index.md, and market-pipeline.mp4 with its French subtitles.
+"""Record the presentation: the screenshots of tour.md, and market-pipeline.mp4 with its French subtitles.
 
     python docs/presentation/record.py [folder]
 
