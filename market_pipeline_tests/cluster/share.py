@@ -1,5 +1,6 @@
 """The same work for one host and for several: files of random walks, two markets, a range of sessions."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -35,6 +36,9 @@ with open_warehouse(Settings.from_environment()).snapshot() as connection:
 """
 """A program that prints the digests of the tables of its host's warehouse."""
 
+PAST = dt.timedelta(days=395)
+"""Of prices before the first session: models are trained on a year at least."""
+
 FULL = "MARKET_PIPELINE_TEST_FULL"
 """Set, tests take their full size: on several hosts a year of 40 stocks and 10 coins, of look-ahead 10,000 checks."""
 
@@ -57,8 +61,9 @@ class Share:
         calendars = {"stocks": "XNYS", "coins": "24/7"}
         for part in ("config", "files"):
             (folder / part).mkdir(parents=True)
+        start = dt.date.fromisoformat(self.first) - PAST
         tables = [
-            f'[{name}]\ncalendar = "{calendars[name]}"\nstart = 2023-01-03\nsymbols = {json.dumps(symbols)}\n'
+            f'[{name}]\ncalendar = "{calendars[name]}"\nstart = {start}\nsymbols = {json.dumps(symbols)}\n'
             for name, symbols in names.items()
         ]
         (folder / "config" / "markets.toml").write_text("\n".join(tables), encoding="utf-8")
