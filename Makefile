@@ -51,7 +51,7 @@ $(PEERS): benchmarks/peers.lock $(READY)
 	@.venv-bench/bin/pip install --disable-pip-version-check -q --require-hashes -r benchmarks/peers.lock
 	@touch $@
 
-# The locks name every package, so nothing is resolved; what is imported is compiled then, which is a part of all.
+# The locks name every package, so pip resolves nothing. It compiles nothing either: Python compiles what it imports.
 define environment
 @test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or set its path: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 @echo "Creating the environment in $(@D) (once, about two minutes) ..."

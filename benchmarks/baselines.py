@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import scipy.optimize
-import scipy.signal  # noqa: F401  every run has loaded both; B8 counts the time of all that a process loads
+import scipy.optimize  # noqa: F401  every run has loaded it; B8 counts the time of all that a process loads
 from generated import TEN_YEARS, history_of, many, market_of
 from stopwatch import Stopwatch
 

@@ -85,8 +85,9 @@ class CatalogueStorage(DagsterPostgresStorage):  # type: ignore[misc]  # of the 
         made = cls(postgres_url=url, inst_data=inst_data)
         made._event_log_storage = CatalogueEventLog(url, made.should_autocreate_tables)
         engine = create_pg_engine(url, isolation_level="AUTOCOMMIT", **KEPT)
+        # Their public optimize_for_webserver keeps a connection as well, but uses a lost one.
         for storage in (made._run_storage, made._event_log_storage, made._schedule_storage):
-            storage._engine = engine  # noqa: SLF001  there is no public way
+            storage._engine = engine  # noqa: SLF001  see above
         return made
 
 

@@ -45,7 +45,7 @@ def ewma_volatility(history: History) -> Grid:
     means[1:, -1] = 1.0
     means *= 1 - DECAY
     for before, mean in pairwise(means):
-        mean += DECAY * before  # noqa: PLW2901  in place
+        np.add(mean, DECAY * before, out=mean)
     variance, weight = np.take_along_axis(means[:, :-1], count.T, axis=0).T, means[count, -1]
     enough = (count >= WARM_UP) & history.present
     return _positive(np.sqrt(variance / np.maximum(weight, 1e-12)), where=enough)

@@ -31,7 +31,7 @@ LEAST_SESSIONS = 250
 
 
 LIBRARIES = (
-    "arch", "scipy.optimize", "scipy.signal", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
+    "arch", "scipy.optimize", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.preprocessing", "statsforecast.models",
 )  # fmt: skip
 """What forecasters import when they are first used."""
