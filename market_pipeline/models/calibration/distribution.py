@@ -100,9 +100,13 @@ def zero_mean(scale: Grid, residuals: Grid, p_up: Grid, errors: float = 0.0) -> 
     fall, rise = 1 - p_up[..., None], p_up[..., None]
 
     def quantiles(levels: Grid) -> Grid:
-        below = levels < fall
-        stretch = 2 * np.where(below, fall, rise)
-        inside = np.where(below, levels / stretch, 1 - (1 - levels) / stretch)
+        if levels.max() < np.fmin.reduce(fall, axis=None, initial=1.0):  # as all levels of a tail are, almost always
+            stretch = 2 * fall
+            inside = levels / stretch
+        else:
+            below = levels < fall
+            stretch = 2 * np.where(below, fall, rise)
+            inside = np.where(below, levels / stretch, 1 - (1 - levels) / stretch)
         stretched: Grid = scale[..., None] * (_residuals_at(inside, residuals) / stretch)
         return stretched
 

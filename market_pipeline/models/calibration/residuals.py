@@ -23,9 +23,10 @@ def tracked_residuals(
     """
     learned = dict[str, Grid]()
     for horizon, scale in scales.items():
-        returns = forward_returns(history, horizon)[:, positions] - drift * horizon
-        reversion = fitted_reversion(returns[:, -TRACKED:], scale[:, -TRACKED:], horizon)
-        errors = returns / reverted(scale, reversion)
+        recent = scale[:, -TRACKED:]
+        returns = forward_returns(history, horizon)[:, positions][:, -TRACKED:] - drift * horizon
+        reversion = fitted_reversion(returns, recent, horizon)
+        errors = returns / reverted(recent, reversion)
         learned[f"reversion_{horizon}"] = reversion
         learned[f"residuals_{horizon}"] = tracked_quantiles(errors, horizon)
         learned[f"errors_{horizon}"] = np.array(effective_errors(errors, horizon))

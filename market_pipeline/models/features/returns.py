@@ -32,17 +32,18 @@ def realised_returns(history: History, symbol: np.ndarray, origin: Days, target:
     return realised
 
 
-def base_rate(history: History, horizon: int) -> Grid:
-    """Each symbol's chance of a rise over `horizon`, from the returns known at each session; (symbols, sessions).
+def base_rate(history: History, horizon: int, positions: slice | np.ndarray = slice(None)) -> Grid:
+    """Each symbol's chance of a rise over `horizon`, from the returns known at the sessions at `positions`.
 
-    Its own share of rises, shrunk towards the market's: see `shrunk_rates`. NaN without a bar.
+    Its own share of rises, shrunk towards the market's: see `shrunk_rates`. (symbols, positions), NaN without a bar.
     """
     forward = forward_returns(history, horizon)
-    known = np.cumsum(np.isfinite(forward), axis=1, dtype=np.float64)
-    rises = np.cumsum(forward > 0, axis=1, dtype=np.float64)
     # A return is known `horizon` sessions after its origin.
-    known, rises = (np.pad(count, ((0, 0), (horizon, 0)))[:, :-horizon] for count in (known, rises))
-    return np.where(history.present, shrunk_rates(rises, known, horizon), np.nan)
+    counts = (np.cumsum(counted, axis=1, dtype=np.int32) for counted in (np.isfinite(forward), forward > 0))
+    known, rises = (
+        np.pad(count, ((0, 0), (horizon, 0)))[:, :-horizon][:, positions].astype(np.float64) for count in counts
+    )
+    return np.where(history.present[:, positions], shrunk_rates(rises, known, horizon), np.nan)
 
 
 def shrunk_rates(rises: Grid, known: Grid, overlap: int) -> Grid:
@@ -54,13 +55,19 @@ def shrunk_rates(rises: Grid, known: Grid, overlap: int) -> Grid:
     counts as 1 / `overlap`, because it shares most of its sessions with its neighbours. The share of all symbols starts
     at one half, by Laplace's rule of succession.
     """
-    returns, risen = known.sum(axis=0), rises.sum(axis=0)
+    returns, risen = _total(known), _total(rises)
     share = (risen + 1) / (returns + 2)
     noise = share * (1 - share) * overlap  # sampling variance of a symbol's share, times its number of returns
     with np.errstate(divide="ignore", invalid="ignore"):
-        square = np.where(known > 0, rises * rises / known, 0.0).sum(axis=0) - risen * risen / returns
+        square = _total(np.where(known > 0, rises * rises / known, 0.0)) - risen * risen / returns
         others = (known > 0).sum(axis=0) - 1
-        spread = (square - others * noise) / (returns - (known * known).sum(axis=0) / returns)
+        spread = (square - others * noise) / (returns - _total(known * known) / returns)
     variance = np.where(np.isfinite(spread), np.maximum(spread, 0.0), 0.0)
     shrunk: Grid = share + variance * (rises - known * share) / (known * variance + noise)
     return shrunk
+
+
+def _total(grid: Grid) -> Grid:
+    """Over symbols, one after the other: numpy adds one session's values in another order than those of many."""
+    total: Grid = np.add.accumulate(grid, axis=0)[-1]
+    return total

@@ -74,7 +74,7 @@ def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -
         target=target[row, origins[column]],
         origin=origins[column],
         realised=origins[column] + horizon,
-        base_rate=base_rate(history, horizon)[row, origins[column]],
+        base_rate=base_rate(history, horizon, origins)[row, column],
     )
     if (samples.realised >= len(history.sessions)).any():
         raise LookAheadError("A training target lies after the last session that may be known.")

@@ -70,7 +70,7 @@ class Supervised(ABC):
         for horizon, scale in reverted_scales(scales, parameters).items():
             ending = f"_{horizon}"
             learned = {key.removesuffix(ending): value for key, value in parameters.items() if key.endswith(ending)}
-            score, rate = self.score(learned, features), base_rate(known.history, horizon)[:, origins.position]
+            score, rate = self.score(learned, features), base_rate(known.history, horizon, origins.position)
             chance = chance_of_rise(rate, score, learned["slope"])
             if self.predicts_mean:
                 forecasts[horizon] = by_chance(chance, scale, learned["residuals"])

@@ -38,7 +38,7 @@ class ZeroMean(ABC):
             horizon: zero_mean(
                 scale,
                 parameters[f"residuals_{horizon}"],
-                base_rate(known.history, horizon)[:, origins.position],
+                base_rate(known.history, horizon, origins.position),
                 float(parameters.get(f"errors_{horizon}", 0.0)),
             )
             for horizon, scale in scales.items()

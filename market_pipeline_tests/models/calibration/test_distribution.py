@@ -57,3 +57,12 @@ def test_nothing_is_known_without_a_scale_or_a_chance() -> None:
         assert np.isnan(one.mean).all()
         assert np.isnan(one.quantiles).all()
         assert np.isnan(one.p_up).all()
+
+
+@given(chances=st.lists(st.floats(0.02, 0.98) | st.just(np.nan), min_size=1, max_size=4))
+def test_a_level_has_the_same_quantile_whatever_is_asked_beside_it(chances: list[float]) -> None:
+    residuals = np.sinh(3 * (FINE_LEVELS - 0.5))
+    found = zero_mean(np.full(len(chances), 0.02), residuals, np.array(chances)).quantile_function
+    assert found is not None
+    tail = np.linspace(0.0, 0.05, 11)
+    np.testing.assert_array_equal(found(np.array([*tail, 0.5, 0.99]))[..., : len(tail)], found(tail))

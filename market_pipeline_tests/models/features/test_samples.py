@@ -93,6 +93,15 @@ def test_a_symbol_that_really_differs_keeps_its_own_chance() -> None:
     assert abs(found[1:].mean() - 0.55) < 0.01
 
 
+@given(position=st.integers(0, 999))
+def test_the_base_rate_of_some_sessions_is_that_of_all_of_them_to_the_bit(position: int) -> None:
+    history = rises(np.linspace(0.2, 0.8, 40))
+    history.close[3, 200:300] = np.nan
+    every = base_rate(history, 5)
+    np.testing.assert_array_equal(base_rate(history, 5, np.array([position])), every[:, [position]])
+    np.testing.assert_array_equal(base_rate(history, 5, np.arange(position, 1000)), every[:, position:])
+
+
 def test_a_new_symbol_has_the_base_rate_of_all() -> None:
     history = rises(np.full(10, 0.7))
     history.close[0, :-1] = np.nan
