@@ -26,14 +26,15 @@ def mart(folder: Path, size: float) -> None:
     """A mart of generated rows in the shape, order and format of a published one, and the same as Parquet."""
     import duckdb
 
-    from market_pipeline.mart.publish import STORAGE_VERSION, order_of
+    from market_pipeline.mart.publish import ATTACHED, order_of
+    from market_pipeline.storage.schema import quoted
     from market_pipeline.storage.tables.forecasts import QUANTILES
     from market_pipeline.storage.tables.scores import SCORES
 
     models = ", ".join(f"'{name}'" for name in MODELS)
     quantiles = ", ".join(f"random() as {name}" for name in (*QUANTILES, "p_up"))
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{folder}/mart.duckdb' as mart (storage_version '{STORAGE_VERSION}')")
+        connection.execute(ATTACHED.format(quoted(f"{folder}/mart.duckdb")))
         connection.execute(f"""
             create temp table keys as
             select 'bench' as market, format('S{{:05d}}', s) as symbol, date '2019-01-02' + o::integer as origin,

@@ -102,7 +102,8 @@ def skills(means: pa.Table, sessions: np.ndarray) -> None:
     print("| model | sessions | origins | FZ0 less the walk's | skill | t | verdict |\n|---|---|---|---|---|---|---|")
     for row in board:
         if row["question"] == "tail":
-            difference, value = row["loss"] - row["baseline_loss"], norm.isf(row["p_value"])
+            difference = row["loss"] - row["baseline_loss"]
+            value = norm.isf(row["p_value"]) if row["p_value"] is not None else np.nan  # too few origins
             print(
                 f"| {row['model']} | {row['horizon']} | {row['n_origins']} | {difference:+.3f} | {row['skill']:+.1%} | "
                 f"{value:+.1f} | {row['verdict']} |"

@@ -28,7 +28,7 @@ from market_pipeline.prices.history import History
 from market_pipeline.scores.daily_means import daily_means, losses_by_question
 from market_pipeline.scores.losses import score
 from market_pipeline.scores.outcomes import with_outcomes
-from market_pipeline.scores.verdicts import comparisons_of, leaderboard
+from market_pipeline.scores.verdicts import BEATS_BASELINE, Comparison, comparisons_of, leaderboard
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.scores import RANK_SCORES
 
@@ -84,20 +84,27 @@ def verdicts(
     returns_of: Callable[[np.random.Generator, int], Grid], seed: int, origins_in_all: int
 ) -> list[tuple[int, str, str, str]]:
     """Horizon, model, question and verdict of every comparison of one market."""
+    board = leaderboard(comparisons_in(returns_of, seed, origins_in_all, REFIT[origins_in_all]))
+    return [(row["horizon"], row["model"], row["question"], row["verdict"]) for row in board.to_pylist()]
+
+
+def comparisons_in(
+    returns_of: Callable[[np.random.Generator, int], Grid], seed: int, origins_in_all: int, refit: int
+) -> list[Comparison]:
+    """Every comparison of one market, whose models are fitted again every `refit` sessions."""
     draw = np.random.default_rng([seed, 20261124])
     panel = panel_of(returns_of(draw, HISTORY + origins_in_all + 21), draw)
     sessions, daily = panel.history.sessions, []
-    for start in range(HISTORY, HISTORY + origins_in_all, REFIT[origins_in_all]):
+    for start in range(HISTORY, HISTORY + origins_in_all, refit):
         past = panel.until(sessions[start - 1])
         fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
-        origins = sessions[start : start + REFIT[origins_in_all]]
+        origins = sessions[start : start + refit]
         known = panel.until(origins[-1])
         rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS).with_tails
         forecasts = with_outcomes(rows, panel.history)
         daily.append(daily_means(forecasts, score(forecasts)))
     losses = losses_by_question(pa.concat_tables(daily), RANK_SCORES.schema.empty_table())
-    board = leaderboard(comparisons_of(losses, sessions))
-    return [(row["horizon"], row["model"], row["question"], row["verdict"]) for row in board.to_pylist()]
+    return comparisons_of(losses, sessions)
 
 
 def main(walks: int, others: int) -> None:
@@ -117,7 +124,7 @@ def main(walks: int, others: int) -> None:
         found = Parallel(n_jobs=-1)(delayed(verdicts)(maker, seed, origins) for seed in range(count))
         passed = Counter[str]()
         for market in found:
-            won = {q for _, model, q, verdict in market if verdict == "beats_baseline" and q in claims_of(model)}
+            won = {q for _, model, q, verdict in market if verdict == BEATS_BASELINE and q in claims_of(model)}
             passed.update(dict.fromkeys(won, 1) | ({"return or direction": 1} if won & {"return", "direction"} else {}))
         for question in ("return or direction", "return", "direction", "range", "tail"):
             share = passed[question] / count
