@@ -98,7 +98,7 @@ def comparisons_in(
     for start in range(HISTORY, HISTORY + origins_in_all, refit):
         past = panel.until(sessions[start - 1])
         fitted = {forecaster.name: forecaster.fit(past) for forecaster in MODELS}
-        origins = sessions[start : start + refit]
+        origins = sessions[start : min(start + refit, HISTORY + origins_in_all)]
         known = panel.until(origins[-1])
         rows = issue(known, MARKET, origins, fitted, sessions[start - 1], dt.datetime.now(dt.UTC), MODELS).with_tails
         forecasts = with_outcomes(rows, panel.history)
