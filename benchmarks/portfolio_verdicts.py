@@ -23,13 +23,13 @@ import market_pipeline.config.threads  # noqa: F401
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.forecasts.portfolios import portfolio_rows
 from market_pipeline.models.features.panel import Panel
-from market_pipeline.models.forecasters.har import HAR
-from market_pipeline.models.forecasters.random_walk import EWMA, RANDOM_WALK
+from market_pipeline.models.forecasters.catalogue import FORECASTERS, MEMBERS
 from market_pipeline.scores.portfolios import portfolio_losses, portfolio_tests, score_portfolios
 from market_pipeline.scores.verdicts import BEATS_BASELINE, LEVEL, comparisons_of, leaderboard
 from market_pipeline.storage.grids import Grid
+from market_pipeline.storage.tables.forecasts import BASELINE
 
-MODELS = (RANDOM_WALK, EWMA, HAR)
+MODELS = tuple(one for one in FORECASTERS if one.name in {BASELINE, *MEMBERS})
 NULL, OTHERS = (125,), (125, 250, 500, 1000)
 """Numbers of origins after which a market is judged."""
 
