@@ -75,10 +75,13 @@ def portfolio_losses(scores: pa.Table) -> pa.Table:
 
 
 def portfolio_tests(scores: pa.Table, sessions: Days) -> pa.Table:
-    """Rows of `tests`: do joint models know the tails of portfolios, and do their correlations lower the risk."""
+    """Rows of `tests`: do joint models know the tails of portfolios, and do their correlations lower the risk.
+
+    A p-value of tails needs as many origins as a verdict on tails of symbols.
+    """
     losses = daily_losses(scores, "fz_025", BASELINES[QUESTION])
     rows = []
-    for one in comparisons_of(losses.append_column("question", pa.repeat(QUESTION, losses.num_rows)), sessions):
+    for one in comparisons_of(losses.append_column("question", pa.repeat("tail", losses.num_rows)), sessions):
         key = {"horizon": one.horizon, "model": one.model, "question": QUESTION, "test": "fissler_ziegel"}
         rows += [key | {"n_origins": len(one.loss), "value": one.p_value}] if one.sufficient else []
     for model, (count, value) in realised_volatility(scores).items():

@@ -100,7 +100,7 @@ def test_the_volatility_is_that_of_the_model_s_own_portfolio() -> None:
 
 def test_a_joint_model_that_loses_less_has_a_small_p_value_and_its_rows_are_those_of_a_question() -> None:
     draw = np.random.default_rng(1)
-    days = np.busday_offset(np.datetime64("2023-01-02"), np.arange(120))
+    days = np.busday_offset(np.datetime64("2023-01-02"), np.arange(500))
     same = {"horizon": 1, "target_session": TARGET, "covered_80": True, "realised": 0.01}
     rows = [
         same | {"portfolio": "test_a", "origin": day.item(), "model": model, "crps": loss, "fz_025": loss - 4}
@@ -110,10 +110,12 @@ def test_a_joint_model_that_loses_less_has_a_small_p_value_and_its_rows_are_thos
     scores = pa.Table.from_pylist(rows, PORTFOLIO_SCORES.schema)
     [test] = portfolio_tests(scores, days).to_pylist()
     assert (test["model"], test["question"], test["test"], test["n_origins"]) == (
-        SHRUNK, "portfolio", "fissler_ziegel", 120,
+        SHRUNK, "portfolio", "fissler_ziegel", 500,
     )  # fmt: skip
     assert test["value"] < 0.05
+    few = scores.filter(pa.array(scores["origin"].to_numpy() < days[499]))  # too few for a verdict on tails as well
+    assert portfolio_tests(few, days).num_rows == 0
     losses = portfolio_losses(scores)
-    assert losses.num_rows == 120
+    assert losses.num_rows == 500
     assert {*losses["question"].to_pylist()} == {"portfolio"}
     assert portfolio_losses(scores.slice(0, 0)).schema == losses.schema
