@@ -16,6 +16,9 @@ from market_pipeline_tests.cluster.services import free_port, wait_for
 
 LOCAL = "127.0.0.1"
 
+PATIENCE = 180.0
+"""Seconds for a head to answer: beside other tests on a slow machine, 60 were once too few."""
+
 
 @dataclass
 class Cluster:
@@ -34,13 +37,18 @@ class Cluster:
 
     def start_head(self, cpus: int, runs: int = 0) -> None:
         """Start the head, which computes and executes runs as well, and return when it answers."""
-        self._start(
+        head = self._start(
             "--head", f"--port={self.port}", f"--ray-client-server-port={self.client}", f"--num-cpus={cpus}",
             f"--dashboard-port={self.dashboard}", f"--temp-dir={self.folder}", "--object-store-memory=200000000",
             *slots(runs),
         )  # fmt: skip
         for port in (self.port, self.client, self.dashboard):
-            wait_for(LOCAL, port)
+            try:
+                wait_for(LOCAL, port, seconds=PATIENCE)
+            except AssertionError as error:
+                log = (self.folder / "node-0.log").read_text(encoding="utf-8", errors="replace")
+                error.add_note(f"Ray's head ended with {head.poll()}; its output:\n{log[-3000:]}")
+                raise
 
     def start_worker(self, cpus: int, runs: int = 0) -> subprocess.Popen[bytes]:
         """One more node."""

@@ -4,6 +4,7 @@ Each takes a command to run it `within`, such as `("ip", "netns", "exec", "catal
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -26,11 +27,16 @@ BUCKET = "lake"
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """A port of this machine that nobody listens on.
+
+    Below those that the kernel gives to outgoing connections and above those of Ray's workers: a port that a program
+    binds seconds later would now and then have been taken by one of them.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_768)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def missing() -> str:
