@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import psutil
 
-from market_pipeline_tests.cluster.services import free_port, wait_for
+from market_pipeline_tests.cluster.services import answers, free_port
 
 LOCAL = "127.0.0.1"
 
 PATIENCE = 180.0
-"""Seconds for a head to answer: beside other tests on a slow machine, 60 were once too few."""
+"""Seconds for a head to answer."""
+
+STARTS = 4
+"""How often a head is started: Ray ends one whose parts need more than 30 s, a number that no setting changes, and
+beside other tests a slow machine needs more."""
 
 
 @dataclass
@@ -37,18 +42,27 @@ class Cluster:
 
     def start_head(self, cpus: int, runs: int = 0) -> None:
         """Start the head, which computes and executes runs as well, and return when it answers."""
-        head = self._start(
-            "--head", f"--port={self.port}", f"--ray-client-server-port={self.client}", f"--num-cpus={cpus}",
-            f"--dashboard-port={self.dashboard}", f"--temp-dir={self.folder}", "--object-store-memory=200000000",
-            *slots(runs),
-        )  # fmt: skip
+        for _ in range(STARTS):
+            head = self._start(
+                "--head", f"--port={self.port}", f"--ray-client-server-port={self.client}", f"--num-cpus={cpus}",
+                f"--dashboard-port={self.dashboard}", f"--temp-dir={self.folder}", "--object-store-memory=200000000",
+                *slots(runs),
+            )  # fmt: skip
+            if self._answers(head):
+                return
+            kill(head)
+        log = (self.folder / f"node-{len(self.nodes) - 1}.log").read_text(encoding="utf-8", errors="replace")
+        raise AssertionError(f"Ray's head did not start; its last output:\n{log[-3000:]}")
+
+    def _answers(self, head: subprocess.Popen[bytes]) -> bool:
+        """Whether the head answers at each of its ports before it ends."""
+        end = time.monotonic() + PATIENCE
         for port in (self.port, self.client, self.dashboard):
-            try:
-                wait_for(LOCAL, port, seconds=PATIENCE)
-            except AssertionError as error:
-                log = (self.folder / "node-0.log").read_text(encoding="utf-8", errors="replace")
-                error.add_note(f"Ray's head ended with {head.poll()}; its output:\n{log[-3000:]}")
-                raise
+            while not answers(LOCAL, port):
+                if head.poll() is not None or time.monotonic() > end:
+                    return False
+                time.sleep(0.1)
+        return True
 
     def start_worker(self, cpus: int, runs: int = 0) -> subprocess.Popen[bytes]:
         """One more node."""

@@ -174,10 +174,15 @@ class ObjectStore:
 def wait_for(address: str, port: int, *, within: Sequence[str] = (), seconds: float = PATIENCE) -> None:
     """Return when somebody listens there."""
     end = time.monotonic() + seconds
-    line = [*within, sys.executable, "-c", ANSWERS, address, str(port)]
-    while subprocess.run(line, capture_output=True, timeout=PATIENCE, check=False).returncode:
+    while not answers(address, port, within=within):
         assert time.monotonic() < end, f"nobody answers at {address}:{port}"
         time.sleep(0.1)
+
+
+def answers(address: str, port: int, *, within: Sequence[str] = ()) -> bool:
+    """Whether somebody listens there."""
+    line = [*within, sys.executable, "-c", ANSWERS, address, str(port)]
+    return not subprocess.run(line, capture_output=True, timeout=PATIENCE, check=False).returncode
 
 
 @contextmanager
