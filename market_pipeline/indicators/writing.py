@@ -13,27 +13,31 @@ from market_pipeline.storage.grids import Days, to_rows
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
-AT_ONCE = 1_000_000
-"""Bars whose indicators are in memory together: a third of a gigabyte, and as much again as rows."""
+AT_ONCE = 250_000
+"""Bars whose indicators are computed together: a tenth of a gigabyte, and as much again as rows."""
+
+IN_MEMORY = 8
+"""Batches whose rows wait in memory; those of a larger market wait in a file, which takes time."""
 
 
 def write_indicators(warehouse: Warehouse, market: Market, first: dt.date, last: dt.date) -> int:
     """Replace the indicators of the sessions from `first` to `last`, computed from all bars; returns the rows written.
 
-    All in one transaction. The rows of a market that is too large for one batch wait in a file, and
-    the warehouse is locked only while they are written.
+    All in one transaction, and the warehouse is locked only while the rows are written. Those of a market that is too
+    large for a few batches wait in a file until then.
     """
     history = read_history(warehouse, market, last)
     sessions = market.sessions_between(first, last)
     batches = np.array_split(np.arange(len(market.symbols)), 1 + history.close.size // AT_ONCE)
-    if len(batches) == 1:
-        return warehouse.replace("indicators", indicator_rows(history, sessions), market.name, first, last)
+    parts = (indicator_rows(history.some(batch), sessions) for batch in batches)
+    if len(batches) <= IN_MEMORY:
+        return warehouse.replace("indicators", pa.concat_tables(parts), market.name, first, last)
     waiting = warehouse.scratch / f"{uuid4().hex}.indicators.new"
     try:
         nothing = indicator_rows(history.some(batches[0][:0]), sessions)
         with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_file(file, nothing.schema) as writer:
-            for batch in batches:
-                writer.write_table(indicator_rows(history.some(batch), sessions))
+            for part in parts:
+                writer.write_table(part)
         with pa.OSFile(str(waiting)) as file:  # the pages of a mapped file would count as memory of the process
             rows = pa.ipc.open_file(file)
 

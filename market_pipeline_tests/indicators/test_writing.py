@@ -54,11 +54,15 @@ def indicators_of(warehouse: Warehouse) -> list[dict[str, object]]:
     return warehouse.read("from indicators order by symbol, session").to_pylist()
 
 
-def test_batches_amount_to_what_is_computed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_memory", [0, 10**9])
+def test_batches_amount_to_what_is_computed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
     once, batched = warehouse_with_bars(tmp_path / "once"), warehouse_with_bars(tmp_path / "batched")
     first = dt.date(2024, 2, 10)
     written = writing.write_indicators(once, MARKET, first, LAST)
     monkeypatch.setattr(writing, "AT_ONCE", 100)
+    monkeypatch.setattr(writing, "IN_MEMORY", in_memory)
     assert writing.write_indicators(batched, MARKET, first, LAST) == written == len(indicators_of(once))
     assert indicators_of(batched) == indicators_of(once)
 
@@ -69,6 +73,7 @@ def test_a_symbol_that_left_the_market_leaves_the_range(
 ) -> None:
     warehouse = warehouse_with_bars(tmp_path)
     monkeypatch.setattr(writing, "AT_ONCE", at_once)
+    monkeypatch.setattr(writing, "IN_MEMORY", 1)
     writing.write_indicators(warehouse, MARKET, MARKET.start, LAST)
     smaller = replace(MARKET, symbols=("A", "B", "C", "D"))
     writing.write_indicators(warehouse, smaller, dt.date(2024, 3, 1), LAST)
@@ -76,11 +81,13 @@ def test_a_symbol_that_left_the_market_leaves_the_range(
     assert left[-1] == dt.date(2024, 2, 29)
 
 
+@pytest.mark.parametrize("in_memory", [0, 10**9])
 def test_another_process_can_write_while_a_large_market_is_computed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
     warehouse = warehouse_with_bars(tmp_path)
     monkeypatch.setattr(writing, "AT_ONCE", 300)
+    monkeypatch.setattr(writing, "IN_MEMORY", in_memory)
     compute, opened = writing.compute_indicators, []
 
     def called(history: History) -> dict[str, Grid]:

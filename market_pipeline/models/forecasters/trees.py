@@ -1,5 +1,6 @@
 """Boosted trees as plain arrays: small files, and scores without the estimator that fitted them."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,29 @@ def arrays_of(estimator: Any) -> dict[str, np.ndarray]:
 
 
 def score_of(trees: Parameters, features: Features) -> Grid:
-    """The sum of the trees' values for each row of `features` (n, features), the same bits as the estimator's own."""
-    score, everyone = np.full(len(features), trees["tree_start"]), np.arange(len(features))
-    for root in trees["tree_root"]:
-        node = np.full(len(features), root)
-        while (trees["node_left"][node] != node).any():
-            value = features[everyone, trees["node_feature"][node]]
-            to_left = (value <= trees["node_threshold"][node]) | (np.isnan(value) & trees["node_left_if_unknown"][node])
-            node = np.where(to_left, trees["node_left"][node], trees["node_right"][node])
-        score = score + trees["node_value"][node]
+    """The sum of the trees' values for each row of `features` (n, features), the same bits as the estimator's own.
+
+    Every node is decided for all rows, in the type of the features, children before their parents: the estimator's
+    nodes lie parents first.
+    """
+    columns, threshold = np.ascontiguousarray(features.T), rounded_down(trees["node_threshold"], features.dtype)
+    known = (trees[f"node_{name}"].tolist() for name in ("feature", "left_if_unknown", "left", "right", "value"))
+    feature, left_if_unknown, left, right, value = known
+    score = np.full(len(features), trees["tree_start"])
+    for root, end in pairwise([*trees["tree_root"].tolist(), len(left)]):
+        reached: dict[int, Any] = {}
+        for node in reversed(range(root, end)):
+            if left[node] == node:
+                reached[node] = value[node]
+                continue
+            column, limit = columns[feature[node]], threshold[node]
+            to_left = ~(column > limit) if left_if_unknown[node] else column <= limit
+            reached[node] = np.where(to_left, reached.pop(left[node]), reached.pop(right[node]))
+        score += reached[root]
     return score
+
+
+def rounded_down(values: Grid, kind: np.dtype[Any]) -> Any:
+    """The largest numbers of a type that are not above the values: what is at most the one is at most the other."""
+    nearest = values.astype(kind)
+    return np.where(nearest > values, np.nextafter(nearest, kind.type(-np.inf)), nearest)
