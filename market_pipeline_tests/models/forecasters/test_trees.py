@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.models.forecasters.boosting import BOOSTING, fitted_trees
-from market_pipeline.models.forecasters.trees import arrays_of, score_of
+from market_pipeline.models.forecasters.trees import arrays_of, rounded_down, score_of
 from market_pipeline.storage.artifacts import deserialised, serialised
 
 DRAW = np.random.default_rng(5)
@@ -35,6 +35,18 @@ def test_any_row_has_the_score_of_the_estimator(rows: list[list[float]]) -> None
 def test_the_rows_that_were_learned_from_have_the_scores_of_the_estimator() -> None:
     np.testing.assert_array_equal(score_of(TREES, FEATURES), ESTIMATOR.predict(FEATURES))
     assert len(np.unique(score_of(TREES, FEATURES))) > 50
+
+
+@given(st.floats(-1e38, 1e38), st.floats(width=32, allow_nan=False), st.integers(-2, 2))
+def test_a_threshold_in_the_type_of_the_features_divides_them_as_before(
+    threshold: float, value: float, steps: int
+) -> None:
+    (limit,) = rounded_down(np.array([threshold]), np.dtype(np.float32))
+    near = np.float32(np.clip(threshold, -3e38, 3e38))
+    for _ in range(abs(steps)):
+        near = np.nextafter(near, np.float32(np.sign(steps) * np.inf))
+    for known in (np.float32(value), near):
+        assert (known <= limit) == (float(known) <= threshold)
 
 
 def test_trees_without_a_split_are_one_number() -> None:
