@@ -33,7 +33,7 @@ def measured(share: Share, folder: Path, workers: int) -> tuple[dict[str, float]
     variables = variables_of(folder / "share")
     with cluster(folder / "hosts", variables, pinned=pinned, without=[*without, "web"]) as made:
         command = share.command(MARKET)
-        made.run("code", [*command, "--assets", "prices,indicators"], seconds=HOUR)
+        made.run("code", share.loading(MARKET), seconds=HOUR)
         seconds = {}
         for step in STEPS:
             began = time.perf_counter()

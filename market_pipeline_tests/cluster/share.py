@@ -52,6 +52,11 @@ class Share:
     first: str
     last: str
 
+    @property
+    def start(self) -> dt.date:
+        """Of the markets, before the first session."""
+        return dt.date.fromisoformat(self.first) - PAST
+
     def write(self, folder: Path) -> None:
         """`config/markets.toml` and `files/`, below a folder."""
         names = {
@@ -61,9 +66,8 @@ class Share:
         calendars = {"stocks": "XNYS", "coins": "24/7"}
         for part in ("config", "files"):
             (folder / part).mkdir(parents=True)
-        start = dt.date.fromisoformat(self.first) - PAST
         tables = [
-            f'[{name}]\ncalendar = "{calendars[name]}"\nstart = {start}\nsymbols = {json.dumps(symbols)}\n'
+            f'[{name}]\ncalendar = "{calendars[name]}"\nstart = {self.start}\nsymbols = {json.dumps(symbols)}\n'
             for name, symbols in names.items()
         ]
         (folder / "config" / "markets.toml").write_text("\n".join(tables), encoding="utf-8")
@@ -77,6 +81,11 @@ class Share:
     def command(self, market: str) -> list[str]:
         """What computes a market."""
         return ["market-pipeline", "backfill", "--market", market, "--start", self.first, "--end", self.last]
+
+    def loading(self, market: str) -> list[str]:
+        """What loads a market from its start, and computes its indicators: other assets are computed after it."""
+        days = ["--start", str(self.start), "--end", self.last]
+        return ["market-pipeline", "backfill", "--market", market, *days, "--assets", "prices,indicators"]
 
 
 SMALL = Share(5, 2, "2024-06-03", "2024-06-28")
