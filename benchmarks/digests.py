@@ -42,18 +42,22 @@ TABLES = {
 }
 """Each table with its columns that hold the time of a run."""
 
+COUNTED = {"coverage": ("attempts",)}
+"""Columns that count requests, so that work done twice has other values than work done once."""
 
-def digests(directory: Path) -> dict[str, tuple[int, str]]:
-    """Rows and a digest of each table, in the order of all columns."""
+
+def digests(directory: Path, *, counted: bool = True) -> dict[str, tuple[int, str]]:
+    """Rows and a digest of each table, in the order of all columns; without those of COUNTED if they are not wanted."""
     with duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True) as connection:
-        return digests_of(connection)
+        return digests_of(connection, counted=counted)
 
 
-def digests_of(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:
+def digests_of(connection: duckdb.DuckDBPyConnection, *, counted: bool = True) -> dict[str, tuple[int, str]]:
     """The same of an open warehouse, be it a file or a lake."""
     found = {}
     for table, clocks in TABLES.items():
-        left_out = f"exclude ({', '.join(clocks)})" if clocks else ""
+        without = clocks if counted else clocks + COUNTED.get(table, ())
+        left_out = f"exclude ({', '.join(without)})" if without else ""
         found[table] = digest(connection, f"select * {left_out} from {table}")
     return found
 

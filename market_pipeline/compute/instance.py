@@ -12,11 +12,16 @@ CATALOGUE = {"custom": {"module": "market_pipeline.compute.instance_storage", "c
 
 ON_A_CLUSTER: dict[str, Any] = {
     "run_launcher": {"module": "market_pipeline.compute.launcher", "class": "ClusterRunLauncher"},
-    # While the head of the cluster is away, runs wait in the queue: an hour, asked for every ten seconds.
+    # A command's stages wait for each other, so a run should not wait for the next look at the queue. While the head of
+    # the cluster is away, runs stay there: an hour, asked for every ten seconds.
     "run_coordinator": {
         "module": "dagster.core.run_coordinator",
         "class": "QueuedRunCoordinator",
-        "config": {"max_user_code_failure_retries": 360, "user_code_failure_retry_delay": 10},
+        "config": {
+            "dequeue_interval_seconds": 1,
+            "max_user_code_failure_retries": 360,
+            "user_code_failure_retry_delay": 10,
+        },
     },
 }
 """What a cluster replaces."""

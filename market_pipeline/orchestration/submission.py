@@ -25,7 +25,7 @@ from market_pipeline.orchestration.partitions import range_tags
 from market_pipeline.orchestration.runs import Progress, RunLog
 from market_pipeline.orchestration.server.workspace import DEFINITIONS
 
-POLL = 1.0
+POLL = 0.5
 """Seconds between two looks at the runs."""
 
 AWAY = 180.0
