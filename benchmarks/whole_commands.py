@@ -28,6 +28,13 @@ from market_pipeline.config.markets import Market
 NEWER = Path(__file__).parent.parent
 BEFORE = dt.timedelta(days=395)
 """Of prices before the first forecast: models are trained on a year at least."""
+PROGRAM = """
+try:
+    from market_pipeline.cli.main import main
+except ImportError:  # version 0.1.0
+    from market_pipeline.cli import main
+main()
+"""
 HEAD = "| | work | older | newer | older / newer | target |\n|---|---|---|---|---|---|"
 
 
@@ -95,7 +102,7 @@ def command(checkout: Path, home: Path, arguments: list[str], data: Path | None)
     variables = {f"MARKET_PIPELINE_{name}": str(value) for name, value in settings.items()}
     began = time.perf_counter()
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "market_pipeline.cli", *arguments],
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments],
         env=kept | variables | {"PYTHONPATH": str(checkout)}, cwd=home.parent,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
