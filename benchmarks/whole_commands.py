@@ -2,8 +2,8 @@
 
     python benchmarks/whole_commands.py /path/of/older/checkout [--only B12,B18] [--rounds 3]
 
-Both run in the environment of this program, on the same files of random walks. B14 takes about an hour for each round,
-and B15 needs what B14 made: name both, or B15 is left out.
+Each runs in the environment that `make` made in its checkout, on the same files of random walks. B14 takes about an
+hour for each round, and B15 needs what B14 made: name both, or B15 is left out.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -102,7 +101,7 @@ def command(checkout: Path, home: Path, arguments: list[str], data: Path | None)
     variables = {f"MARKET_PIPELINE_{name}": str(value) for name, value in settings.items()}
     began = time.perf_counter()
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments],
+        [checkout / ".venv" / "bin" / "python", "-W", "ignore", "-c", PROGRAM, *arguments],
         env=kept | variables | {"PYTHONPATH": str(checkout)}, cwd=home.parent,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
