@@ -167,7 +167,7 @@ def _calendar_problems(market: Market) -> Iterator[str]:
         )
     try:
         market.sessions_between(market.start, market.last_day)
-    except (ValueError, NotImplementedError) as error:
+    except (ValueError, NotImplementedError) as error:  # the library raises both
         yield (
             f"calendar is {market.calendar_name!r}, but exchange_calendars cannot make it from start, {market.start}, "
             f"to {market.last_day}: {str(error)[:200]}"
