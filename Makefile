@@ -9,6 +9,9 @@ CLUSTER_READY := .venv-cluster/ready
 SIZE ?= 0.2
 PEERS := .venv-bench/ready
 
+# The environments have no bytecode until a process has written it: without it, each process takes three seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-cluster ui docs bench faults faults-cluster clean
 
 demo: $(READY)

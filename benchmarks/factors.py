@@ -7,6 +7,7 @@ warehouse; on one core, by a new process, with the file out of the kernel's cach
 import datetime as dt
 from pathlib import Path
 
+import exchange_calendars  # noqa: F401  every run has loaded it; B8 counts the time of all that a process loads
 import numpy as np
 import pyarrow as pa
 import talib
