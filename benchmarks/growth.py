@@ -68,8 +68,8 @@ def a_month(warehouse: "Warehouse", store: "Store", market: Market) -> dict[str,
         del past
         parameters = {row["model"]: load(store, row["path"], row["sha256"]) for row in registry}
         known = read_panel(warehouse, market, last, since=origins[0].item())
-        rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now).forecasts
         rank_rows(known.history, market, origins)
+        rows = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now).forecasts
     if rows.num_rows < len(market.symbols) * len(origins) * len(registry):
         raise AssertionError(f"only {rows.num_rows} forecasts were made")
     return {"seconds": watch.seconds, "peak": peak.gigabytes}

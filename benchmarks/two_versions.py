@@ -2,7 +2,7 @@
 
     python benchmarks/two_versions.py /path/of/older/checkout [--size 1] [--only B3,B8] [--rounds 3]
 
-Both run in the environment of this program. The packages of other people are not needed. B10 is not among the rows.
+Each runs in the environment that `make` made in its checkout, as their packages differ. B10 is not among the rows.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -29,7 +28,7 @@ HEAD = "| | work | older | newer | newer / older |\n|---|---|---|---|---|"
 def output(checkout: Path, *arguments: str) -> str:
     """What Python prints in the benchmarks of a checkout; raises RuntimeError with the end of its errors."""
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments], capture_output=True, text=True, check=False,
+        [checkout.resolve() / ".venv" / "bin" / "python", "-W", "ignore", *arguments], capture_output=True, text=True, check=False,
         cwd=checkout / "benchmarks", env={**os.environ, "PYTHONPATH": str(checkout)},
     )  # fmt: skip
     if run.returncode:

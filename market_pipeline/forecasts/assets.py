@@ -86,8 +86,9 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
             fits = registry[month.first]
             parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in fits}
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
-            issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
+            # Before the forecasts: with thousands of symbols, its matrices and their rows do not fit beside each other.
             ranks = rank_rows(known.history, market, origins)
+            issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             held = holdings_at(market.portfolios, origins, traded)
             portfolios = portfolio_rows(known.history, market, origins, issued.distributions, held)
             without |= {f"{name}: no forecast of {', '.join(lacking)}" for name, lacking in portfolios.missing.items()}
