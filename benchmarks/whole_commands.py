@@ -102,7 +102,7 @@ def command(checkout: Path, home: Path, arguments: list[str], data: Path | None)
     began = time.perf_counter()
     run = subprocess.run(
         [checkout / ".venv" / "bin" / "python", "-W", "ignore", "-c", PROGRAM, *arguments],
-        env=kept | variables | {"PYTHONPATH": str(checkout)}, cwd=home.parent,
+        env=kept | variables, cwd=home.parent,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
@@ -123,6 +123,18 @@ def line(row: Row, seconds: Mapping[str, list[float]]) -> str:
     return f"| {row.name} | {row.work} | {older:.1f} s | {newer:.1f} s | {ratio:.2f} | {row.target} |"
 
 
+def measured(row: Row, checkout: Path, folder: Path, *, daily: bool) -> tuple[float, float | None]:
+    """The seconds of a row from an empty data directory, and with `daily` those of the day after it."""
+    home, data = folder / "home", folder / row.name if row.universe else None
+    arguments = row.universe.backfill() if row.universe else ["demo"]
+    try:
+        seconds = command(checkout, home, arguments, data)
+        day = command(checkout, home, next_day(row.universe), data) if daily and row.universe else None
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return seconds, day
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Whole commands of two checkouts, by turns.")
     parser.add_argument("older", type=Path)
@@ -134,22 +146,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="market-pipeline-bench-") as temporary:
         folder = Path(temporary)
         for row in (row for row in ROWS if row.name in only):
+            if row.universe:
+                row.universe.write(folder / row.name)
+            daily = row.name == "B14" and "B15" in only
             seconds, days = {"older": [], "newer": []}, {"older": [], "newer": []}
-            data = folder / row.name if row.universe else None
-            if row.universe and data:
-                row.universe.write(data)
             for number in range(asked.rounds):
                 for side in list(checkouts)[:: 1 - 2 * (number % 2)]:
-                    home = folder / side
-                    arguments = row.universe.backfill() if row.universe else ["demo"]
-                    seconds[side].append(command(checkouts[side], home, arguments, data))
-                    if row.name == "B14" and "B15" in only and row.universe:
-                        days[side].append(command(checkouts[side], home, next_day(row.universe), data))
-                    shutil.rmtree(home)
+                    of_row, of_day = measured(row, checkouts[side], folder, daily=daily)
+                    seconds[side].append(of_row)
+                    days[side] += [of_day] if of_day else []
             print(line(row, seconds), flush=True)
-            if days["newer"]:
-                after = Row("B15", "a daily run after that", ">= 3 x")
-                print(line(after, days), flush=True)
+            if daily:
+                print(line(Row("B15", "a daily run after that", ">= 3 x"), days), flush=True)
 
 
 if __name__ == "__main__":
