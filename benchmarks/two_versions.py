@@ -28,7 +28,8 @@ HEAD = "| | work | older | newer | newer / older |\n|---|---|---|---|---|"
 def output(checkout: Path, *arguments: str) -> str:
     """What Python prints in the benchmarks of a checkout; raises RuntimeError with the end of its errors."""
     run = subprocess.run(
-        [checkout.resolve() / ".venv" / "bin" / "python", "-W", "ignore", *arguments], capture_output=True, text=True, check=False,
+        [checkout.resolve() / ".venv" / "bin" / "python", "-W", "ignore", *arguments],
+        capture_output=True, text=True, check=False,
         cwd=checkout / "benchmarks", env={**os.environ, "PYTHONPATH": str(checkout)},
     )  # fmt: skip
     if run.returncode:
