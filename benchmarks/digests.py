@@ -12,6 +12,7 @@ markets file with each, into a directory of its own:
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -47,15 +48,22 @@ COUNTED = {"coverage": ("attempts",)}
 
 
 def digests(directory: Path, *, counted: bool = True) -> dict[str, tuple[int, str]]:
-    """Rows and a digest of each table, in the order of all columns; without those of COUNTED if they are not wanted."""
+    """Rows and a digest of each table, in the order of all columns; without those of COUNTED if they are not wanted.
+
+    An earlier version's directory lacks tables, which are left out.
+    """
     with duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True) as connection:
-        return digests_of(connection, counted=counted)
+        held = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+        return digests_of(connection, counted=counted, tables=[table for table in TABLES if table in held])
 
 
-def digests_of(connection: duckdb.DuckDBPyConnection, *, counted: bool = True) -> dict[str, tuple[int, str]]:
+def digests_of(
+    connection: duckdb.DuckDBPyConnection, *, counted: bool = True, tables: Iterable[str] = TABLES
+) -> dict[str, tuple[int, str]]:
     """The same of an open warehouse, be it a file or a lake."""
     found = {}
-    for table, clocks in TABLES.items():
+    for table in tables:
+        clocks = TABLES[table]
         without = clocks if counted else clocks + COUNTED.get(table, ())
         left_out = f"exclude ({', '.join(without)})" if without else ""
         found[table] = digest(connection, f"select * {left_out} from {table}")
@@ -76,8 +84,9 @@ def main() -> None:
     directories = [Path(name) for name in sys.argv[1:3]]
     found = [digests(directory) for directory in directories]
     for table in TABLES:
-        held = [f"{content}  {rows:>9,}" for rows, content in (each[table] for each in found)]
-        print(f"{table:14} {'   '.join(held)}{'' if len(set(held)) == 1 else '   DIFFERENT'}")
+        contents = [each.get(table, (0, "no such table")) for each in found]
+        held = [f"{content:>16}  {rows:>9,}" for rows, content in contents]
+        print(f"{table:17} {'   '.join(held)}{'' if len(set(held)) == 1 else '   DIFFERENT'}")
     sys.exit(int(len(found) == 2 and found[0] != found[1]))
 
 
