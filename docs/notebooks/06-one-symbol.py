@@ -32,7 +32,8 @@ def newest_of_the_mart(mart, mo):
 
 @app.cell
 def choices(mart, mo):
-    _symbols, _models = (sorted(mart.forecasts(newest=True)[column].unique()) for column in ("symbol", "model"))
+    _newest = mart.forecasts(newest=True)
+    _symbols, _models = (sorted(_newest[column].unique()) for column in ("symbol", "model"))
     symbol = mo.ui.dropdown(_symbols, value=_symbols[0], label="symbol", searchable=True)
     model = mo.ui.dropdown(_models, value="random_walk", label="model")
     days = mo.ui.slider(30, 500, value=120, step=10, label="sessions of prices")

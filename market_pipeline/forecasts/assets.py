@@ -86,7 +86,7 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
             fits = registry[month.first]
             parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in fits}
             known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
-            # Before the forecasts: with thousands of symbols, its matrices and their rows do not fit beside each other.
+            # First: of thousands of symbols, these matrices and the rows of forecasts do not fit in memory together.
             ranks = rank_rows(known.history, market, origins)
             issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
             held = holdings_at(market.portfolios, origins, traded)
