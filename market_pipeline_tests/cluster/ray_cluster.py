@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +95,8 @@ def kill(node: subprocess.Popen[bytes]) -> None:
     """End a node at once, as a machine ends that loses its power."""
     if node.poll() is None:
         for process in [*psutil.Process(node.pid).children(recursive=True), node]:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it ended with the one before it
+                process.send_signal(signal.SIGKILL)
     node.wait(timeout=60)
 
 
