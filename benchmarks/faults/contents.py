@@ -17,7 +17,7 @@ REPEATED = {"seconds", "attempt", "attempts", "first_session", "last_session"}
 LOG = "outcomes"
 """The log of requests, of which the different lines are compared."""
 
-PASSING = {"meta", "changes"}
+PASSING = {"meta", "changes", "earlier_signals"}
 """Tables of the mart that depend on the publication before."""
 
 NOTHING = (0, "e3b0c44298fc1c14")
