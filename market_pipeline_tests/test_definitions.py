@@ -6,14 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.workspace.load_target import get_origins_from_toml  # no public name
-from dagster_shared.utils.config import get_canonical_defs_module_name, load_toml_as_dict, locate_dg_config_in_folder
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.definitions import build_definitions
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.storage.duckdb_file import DuckDBFile
-from market_pipeline_tests.pages import TOP
 
 THREE = """
 [stocks]
@@ -185,15 +182,3 @@ def test_a_source_cannot_be_its_own_second_source(tmp_path: Path) -> None:
     (tmp_path / "markets.toml").write_text(toml)
     with pytest.raises(ConfigurationError, match="Name another exchange"):
         build_definitions(Settings(home=tmp_path, source="exchange", config=tmp_path / "markets.toml"))
-
-
-def test_the_table_of_dg_leads_to_the_definitions_and_to_no_folder_of_components() -> None:
-    """By the functions of Dagster that `dg` calls; `dg check defs` stops when the path of the components is missing."""
-    file = TOP / "pyproject.toml"
-    assert locate_dg_config_in_folder(TOP) == file
-    [origin] = get_origins_from_toml(str(file))
-    assert origin.loadable_target_origin.module_name == "market_pipeline.definitions"
-    project = load_toml_as_dict(file)["tool"]["dg"]["project"]
-    components = TOP / Path(*get_canonical_defs_module_name(project["defs_module"], project["root_module"]).split("."))
-    assert components.with_suffix(".py").is_file()
-    assert list(components.with_suffix(".py").rglob("*")) == []
