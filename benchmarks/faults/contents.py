@@ -7,6 +7,7 @@ import duckdb
 
 from benchmarks.digests import digest
 from market_pipeline.orchestration.chain import CHAIN
+from market_pipeline.storage.checkpoint import put_back
 
 Contents: TypeAlias = dict[str, tuple[int, str]]
 """Rows and digest of each table; the mart's tables begin with `mart.`."""
@@ -31,10 +32,13 @@ group by table_name order by table_name
 
 
 def contents(data: Path) -> Contents:
-    """Of the warehouse and the mart of a data directory; raises DuckDB's error for a damaged file."""
+    """Of the warehouse and the mart of a data directory, opened as the program opens them; raises DuckDB's error for a
+    damaged file.
+    """
     found = {}
     for path, prefix in ((data / "warehouse.duckdb", ""), (data / "mart.duckdb", "mart.")):
         if path.exists():
+            put_back(path)
             with duckdb.connect(str(path), read_only=True) as connection:
                 for table, columns in connection.execute(COLUMNS).fetchall():
                     if table not in PASSING:

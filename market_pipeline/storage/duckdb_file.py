@@ -18,6 +18,7 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from market_pipeline.errors import WarehouseError
+from market_pipeline.storage.checkpoint import commit, put_back
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.unusable import refuse, usable
 from market_pipeline.storage.upgrade import SCHEMA_VERSION, make, refuse_newer, upgrade, version_of
@@ -72,9 +73,7 @@ class DuckDBFile(Warehouse):
             reraise=True,
         )
         try:
-            connection: duckdb.DuckDBPyConnection = attempts(
-                duckdb.connect, str(self.path), read_only=read_only, config=dict(self.config)
-            )
+            connection: duckdb.DuckDBPyConnection = attempts(self._connected, read_only=read_only)
         except duckdb.Error as error:
             if isinstance(error, duckdb.IOException) and _is_lock_conflict(error):
                 raise WarehouseError(
@@ -82,11 +81,17 @@ class DuckDBFile(Warehouse):
                     "seconds. Close that program (a notebook should read mart.duckdb, not the warehouse), then rerun."
                 ) from error
             refuse(self.path, error, FIX)
+        if not read_only:
+            connection.execute("pragma disable_checkpoint_on_shutdown")  # a commit makes its own
         # In Jupyter without ipywidgets it is off, and DuckDB refuses to switch it off again.
         shown = connection.execute("select current_setting('enable_progress_bar')").fetchone()
         if shown and shown[0]:
             connection.execute("set enable_progress_bar = false")
         return connection
+
+    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        put_back(self.path)
+        return duckdb.connect(str(self.path), read_only=read_only, config=dict(self.config))
 
     def _prepare(self) -> None:
         """See once per process that the file has today's tables, and that it belongs to this source."""
@@ -147,7 +152,7 @@ class DuckDBFile(Warehouse):
                 with suppress(duckdb.Error):  # what a full disk has ended already
                     connection.execute("rollback")
                 raise
-            connection.execute("commit")
+            commit(connection, self.path)
 
     def write(self, market: str, do: Callable[[Transaction], T]) -> T:
         with self.transaction(market) as transaction:

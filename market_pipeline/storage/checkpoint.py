@@ -1,0 +1,99 @@
+"""Checkpoints of a DuckDB file that neither a power cut nor a full disk can tear.
+
+A checkpoint of DuckDB writes into blocks of metadata that the file needs until the new header is on the disk. No disk
+writes 256 KB at once: what ends in between leaves a block that is half new, and the file is corrupt from then on. So
+these blocks are copied beside the file before, and put back when it is opened after such an end. InnoDB's doublewrite
+buffer and SQLite's rollback journal do the same.
+
+Knows the layout of a DuckDB file: three headers of 4 KB, then blocks of one size. Knows nothing of tables.
+"""
+
+import fcntl
+import json
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import duckdb
+
+from market_pipeline.storage.whole_files import beside, write_whole
+
+HEADERS = 3 * 4096
+"""Bytes before the first block."""
+
+BLOCKS = "select block_id from pragma_metadata_info()"
+SIZE = "select block_size from pragma_database_size()"
+
+KEPT = 64
+"""Files of which this process keeps a descriptor."""
+
+_descriptors: OrderedDict[tuple[int, int], int] = OrderedDict()
+_at_work: set[Path] = set()
+"""Files of which this process is making a checkpoint."""
+
+
+def commit(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Commit the transaction of a connection to the file at `path`, and move it from the log into the file.
+
+    Once this returns, both are on the disk. When it raises, the file is as before or as after, with the next opening.
+    """
+    copied = beside(path, "blocks")
+    _at_work.add(path)
+    try:
+        write_whole(copied, _copies(connection, path))
+        connection.execute("commit")
+        log = beside(path, "wal")
+        if log.exists() and log.stat().st_size:  # else the commit was a checkpoint already, as large ones are
+            connection.execute("checkpoint")
+        copied.unlink()
+    finally:
+        _at_work.discard(path)
+
+
+def put_back(path: Path) -> None:
+    """Undo what an interrupted checkpoint has written into the file at `path`; a process that makes one is left alone.
+
+    Its transaction is not lost: it is in the log, and in the file with the next checkpoint.
+    """
+    copied = beside(path, "blocks")
+    if path in _at_work or not copied.exists() or not path.exists():
+        return
+    try:
+        descriptor = _descriptor(path)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as DuckDB locks it
+    except OSError:  # it is at work, or may write and this user may not
+        return
+    try:
+        first, _, rest = copied.read_bytes().partition(b"\n")
+        size, places = json.loads(first)
+        if os.pread(descriptor, HEADERS, 0) == rest[:HEADERS]:  # else the checkpoint was complete
+            for number, place in enumerate(places):
+                start = HEADERS + number * size
+                os.pwrite(descriptor, rest[start : start + size], place)
+            os.fsync(descriptor)
+        copied.unlink()
+    except FileNotFoundError:  # another process has done it
+        pass
+    finally:
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
+
+def _copies(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
+    """A line of JSON with the size and the places of a file's blocks of metadata; then its headers and these blocks."""
+    [(size,)], blocks = (connection.execute(query).fetchall() for query in (SIZE, BLOCKS))
+    descriptor, end = _descriptor(path), path.stat().st_size
+    places = [place for (block,) in blocks if (place := HEADERS + block * size) + size <= end]
+    found = (os.pread(descriptor, size, place) for place in places)
+    return b"".join((json.dumps([size, places]).encode(), b"\n", os.pread(descriptor, HEADERS, 0), *found))
+
+
+def _descriptor(path: Path) -> int:
+    """A descriptor of a file that stays open: closing one would release the lock that DuckDB has on it (fcntl(2))."""
+    found = path.stat()
+    key = (found.st_dev, found.st_ino)
+    if key not in _descriptors:
+        _descriptors[key] = os.open(path, os.O_RDWR)
+        if len(_descriptors) > KEPT:
+            os.close(_descriptors.popitem(last=False)[1])
+    _descriptors.move_to_end(key)
+    return _descriptors[key]

@@ -1,0 +1,156 @@
+"""A checkpoint that ends within a block: DuckDB alone calls the file corrupt, the warehouse has every row."""
+
+import datetime as dt
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from market_pipeline.errors import WarehouseError
+from market_pipeline.storage import checkpoint
+from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.whole_files import beside, write_whole
+from market_pipeline_tests.storage.test_warehouse import DAY, coverage
+
+BLOCK = 262_144
+
+COMMIT_WITHOUT_CHECKPOINT = """
+import os, sys
+from pathlib import Path
+from market_pipeline.storage.checkpoint import _copies
+from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.whole_files import beside, write_whole
+path = Path(sys.argv[1])
+with DuckDBFile(path, "simulated").connect(read_only=False) as connection:
+    write_whole(beside(path, "blocks"), _copies(connection, path))
+    connection.execute("begin")
+    connection.execute("update coverage set present = 4")
+    connection.execute("commit")
+    os._exit(0)
+"""
+PUT_BACK = """
+import sys
+from pathlib import Path
+from market_pipeline.storage.checkpoint import put_back
+put_back(Path(sys.argv[1]))
+"""
+IS_LOCKED = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1], "r+b"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit()
+sys.exit("nobody holds the file")
+"""
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, list[int]]:
+    """A folder as it is when a checkpoint begins; the file after that checkpoint; the blocks in which they differ."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    path = folder / "warehouse.duckdb"
+    warehouse = DuckDBFile(path, "simulated")
+    for present in (1, 2, 3):
+        put(warehouse, present)
+    in_another_process(COMMIT_WITHOUT_CHECKPOINT, path)
+    finished = folder / "finished"
+    finished.mkdir()
+    for file in folder.glob("warehouse.duckdb*"):
+        shutil.copy(file, finished)
+    DuckDBFile(finished / path.name, "simulated").write("stocks", lambda _: None)
+    before, after = path.read_bytes(), (finished / path.name).read_bytes()
+    places = range(checkpoint.HEADERS, len(before), BLOCK)
+    return folder, after, [place for place in places if before[place : place + BLOCK] != after[place : place + BLOCK]]
+
+
+def in_another_process(code: str, path: Path) -> None:
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def put(warehouse: DuckDBFile, present: int) -> None:
+    warehouse.replace("coverage", coverage(DAY, present=present), "stocks", DAY, DAY)
+
+
+def present(warehouse: DuckDBFile) -> list[int]:
+    return [row["present"] for row in warehouse.read("from coverage").to_pylist()]
+
+
+def torn(interrupted: tuple[Path, bytes, list[int]], folder: Path, places: list[int], length: int) -> DuckDBFile:
+    """The warehouse whose checkpoint had written so many bytes of each of these blocks."""
+    source, after, _ = interrupted
+    folder.mkdir()
+    for file in source.glob("warehouse.duckdb*"):
+        shutil.copy(file, folder)
+    with (folder / "warehouse.duckdb").open("r+b") as file:
+        for place in places:
+            file.seek(place)
+            file.write(after[place : place + length])
+    return DuckDBFile(folder / "warehouse.duckdb", "simulated")
+
+
+def test_duckdb_alone_calls_a_torn_file_corrupt(interrupted: tuple[Path, bytes, list[int]], tmp_path: Path) -> None:
+    """Should this fail, DuckDB has become safe, and checkpoint.py can go."""
+    corrupt = 0
+    for place in interrupted[2]:
+        warehouse = torn(interrupted, tmp_path / str(place), [place], BLOCK // 2)
+        beside(warehouse.path, "blocks").unlink()
+        try:
+            present(warehouse)
+        except WarehouseError:
+            corrupt += 1
+    assert corrupt
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_checkpoint_has_written_every_row_is_there(
+    interrupted: tuple[Path, bytes, list[int]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    places = data.draw(st.lists(st.sampled_from(interrupted[2]), unique=True))
+    length = data.draw(st.integers(0, BLOCK))
+    warehouse = torn(interrupted, tmp_path_factory.mktemp("torn") / "data", places, length)
+    assert present(warehouse) == [4]
+    assert not beside(warehouse.path, "blocks").exists()
+    put(warehouse, 5)
+    assert present(warehouse) == [5]
+
+
+def test_blocks_of_a_checkpoint_that_was_complete_are_not_put_back(
+    interrupted: tuple[Path, bytes, list[int]], tmp_path: Path
+) -> None:
+    warehouse = torn(interrupted, tmp_path / "data", [], 0)
+    stale = beside(warehouse.path, "blocks").read_bytes()
+    put(warehouse, 6)
+    beside(warehouse.path, "blocks").write_bytes(stale)
+    assert present(warehouse) == [6]
+    assert not beside(warehouse.path, "blocks").exists()
+
+
+def test_blocks_are_not_put_back_into_a_file_that_another_process_writes(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    put(DuckDBFile(path, "simulated"), 1)
+    with DuckDBFile(path, "simulated").connect(read_only=False) as connection:
+        write_whole(beside(path, "blocks"), checkpoint._copies(connection, path))
+        in_another_process(PUT_BACK, path)
+        assert beside(path, "blocks").exists()
+        in_another_process(IS_LOCKED, path)
+    assert present(DuckDBFile(path, "simulated")) == [1]
+
+
+def test_a_commit_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
+    put(warehouse, 1)
+    assert {file.name for file in tmp_path.glob("warehouse.duckdb*")} <= {"warehouse.duckdb", "warehouse.duckdb.lock"}
+
+
+def test_a_commit_that_is_a_checkpoint_by_itself(tmp_path: Path) -> None:
+    """Beyond 100,000 rows DuckDB writes no log."""
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
+    days = [dt.date(1700, 1, 1) + dt.timedelta(days=number) for number in range(110_000)]
+    assert warehouse.replace("coverage", coverage(*days), "stocks", days[0], days[-1]) == len(days)
+    assert len(present(warehouse)) == len(days)
+    assert not beside(warehouse.path, "blocks").exists()
