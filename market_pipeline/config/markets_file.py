@@ -36,6 +36,10 @@ LONGEST = 60
 """Characters of a value that a message shows."""
 
 
+LONGEST_NAME = 40
+"""Characters of a market's name: Dagster tags runs with it, and a tag has 63 at most."""
+
+
 def configured_markets(settings: Settings) -> tuple[Market, ...]:
     """Every market of the configured file, or of the packaged one."""
     markets = load_markets(settings.config or packaged_config(settings.source))
@@ -109,9 +113,10 @@ def _market(path: Path, name: str, table: Any) -> Market:
     where = f"[{name}] in {path}"
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: {name!r} is outside a market. Move it below a table such as [stocks].")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+    if not re.fullmatch(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
         raise ConfigurationError(
-            f"{where}: a market's name is letters, digits and '_', because it names assets. It begins with a letter."
+            f"{where}: a market's name is up to {LONGEST_NAME} letters, digits and '_', because it names assets. It "
+            "begins with a letter."
         )
     if unknown := sorted(set(table) - set(keys())):
         raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}. The keys are {', '.join(sorted(keys()))}.")

@@ -17,6 +17,9 @@ BLANKS = (
 FILE = "path of the file"
 """The column with the file of a row."""
 
+KNOWN = "session between date '0001-01-01' and date '9999-12-31'"
+"""Of the days that DuckDB knows, infinity among them, those that Python knows; no other is a session anywhere."""
+
 DAY_OF_TEXT = r"""coalesce(
     try_cast(date as date),
     try_cast(regexp_replace(left(trim(date), 10), '^(\d{4})[/.]?(\d\d)[/.]?(\d\d)$', '\1-\2-\3') as date)
@@ -34,8 +37,8 @@ def hashed_rows(layout: Layout, owners: Mapping[str, str | None], where: str) ->
 
     A Parquet file has each symbol once for many rows; DuckDB computes a hash once, but would join every row.
     """
-    rows = f"({rows_as_stated(layout, owners)})"
-    return f"select hash(symbol) as symbol, {_day_and_numbers(layout)} from {rows} where {where}"
+    columns = f"hash(symbol) as symbol, {_day_and_numbers(layout)}"
+    return f"from (select {columns} from ({rows_as_stated(layout, owners)}) where {where}) where {KNOWN}"
 
 
 def _day_and_numbers(layout: Layout) -> str:

@@ -29,6 +29,7 @@ from market_pipeline.sources.file_heads import (
 )
 from market_pipeline.sources.file_queries import (
     FILE,
+    KNOWN,
     hashed_rows,
     identifier,
     literal,
@@ -143,7 +144,9 @@ class FileTables:
 
     def _span(self, layout: Layout, files: Files) -> tuple[dt.date | None, dt.date | None]:
         rows = rows_of_symbols(layout, self._owners(files))
-        sql = f"select min(session), max(session) from ({rows}) where close is not null and not isnan(close)"
+        sql = (
+            f"select min(session), max(session) from ({rows}) where {KNOWN} and close is not null and not isnan(close)"
+        )
         [(since, until)] = self.db.cursor().execute(sql).fetchall()
         return since, until
 
@@ -174,9 +177,7 @@ class FileTables:
         with self.db.cursor() as cursor:  # the tables of rejected lines are its own
             rows = rows_of_symbols(layout, self._owners(files))
             cursor.execute("begin")
-            cursor.execute(
-                f"insert into loaded by name from ({rows}) where session is not null order by symbol, session"
-            )
+            cursor.execute(f"insert into loaded by name from ({rows}) where {KNOWN} order by symbol, session")
             typed = layout.width and layout.numbers == "DOUBLE"
             if typed and cursor.execute(WORDS, [dict(layout.columns)["date"]]).fetchall():
                 cursor.execute("rollback")

@@ -59,7 +59,8 @@ def refused(folder: Path, toml: str) -> str:
         (GOOD + "colour = 1\n", "unknown key 'colour'. The keys are absurd_factor, accepted_holes, calendar, cost_bps"),
         (GOOD + 'name = "x"\n', "unknown key 'name'"),
         (GOOD + "calendar_name = 'XNYS'\n", "unknown key 'calendar_name'"),
-        (GOOD.replace("[stocks]", '["a b"]'), "a market's name is letters, digits and '_'"),
+        (GOOD.replace("[stocks]", '["a b"]'), "a market's name is up to 40 letters, digits and '_'"),
+        (GOOD.replace("[stocks]", f"[{'a' * 41}]"), "a market's name is up to 40 letters"),
         (GOOD.replace("[stocks]", "[1st]"), "It begins with a letter"),
         (GOOD.replace("start = 2018-01-02\n", ""), "'start' is missing. It is a date from 1970-01-01 on"),
         (

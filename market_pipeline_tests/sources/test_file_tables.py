@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +86,17 @@ def test_dates_as_people_write_them(tmp_path: Path, spelling: str) -> None:
     fetched = fetch(tmp_path, HEADER + "\n".join(f"AAA,{day:{spelling}},10,12,9,11,100" for day in days))
     assert fetched.bars["session"].tolist() == days.tolist()
     assert not fetched.notes
+
+
+@pytest.mark.parametrize("day", ["infinity", "-infinity", "12024-01-01", "0044-03-15 (BC)"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_day_that_no_calendar_knows_stops_nothing(tmp_path: Path, day: str, kind: str) -> None:
+    values = f"('AAA', date '{LAST}', 10, 12, 9, 11, 100), ('AAA', date '{day}', 10, 12, 9, 11, 100)"
+    rows = f"from (values {values}) as rows({HEADER.strip()})"
+    duckdb.sql(f"copy ({rows}) to '{tmp_path / f'bars.{kind}'}'")
+    source = FilesSource(tmp_path)
+    assert source.days(crypto.symbols) == (LAST, LAST)
+    assert source.fetch(crypto, crypto.symbols, FIRST, LAST).bars["session"].dt.day.tolist() == [LAST.day]
 
 
 def test_a_row_without_a_date_is_named(tmp_path: Path) -> None:
