@@ -82,6 +82,9 @@ _, NO_EVIDENCE, _, INSUFFICIENT_DATA = VERDICTS
 CORRUPT = "Corrupt database"
 """How DuckDB begins to report a damaged block, without the name of the file."""
 
+MAGIC = b"DUCK"
+"""The bytes 8 to 11 of a DuckDB file."""
+
 IS_MART = "select 1 from duckdb_tables() where table_name = 'meta'"
 
 
@@ -116,8 +119,16 @@ def look_up(mart: Path, sql: str, values: Mapping[str, Any]) -> pa.Table:
 @contextmanager
 def _opened(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     require_published(mart)
+    if _begins(mart) != MAGIC:  # DuckDB would fetch an extension that reads a file of another kind
+        raise MarketPipelineError(
+            f"{mart} cannot be read; it may be damaged: it does not begin as a DuckDB file. {REPLACED}"
+        )
     try:
-        with duckdb.connect(str(mart), read_only=True) as connection:
+        connection = duckdb.connect(str(mart), read_only=True)
+    except UNUSABLE as error:
+        refuse(mart, error, REPLACED)
+    try:
+        with connection:
             if not connection.execute(IS_MART).fetchone():
                 raise MarketPipelineError(
                     f"{mart} is a DuckDB file of another program: it has no table meta. {REPLACED}"
@@ -127,6 +138,14 @@ def _opened(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         if str(mart) not in str(error) and CORRUPT not in str(error):
             raise  # the query names another file, which is missing
         refuse(mart, error, REPLACED)
+
+
+def _begins(mart: Path) -> bytes:
+    try:
+        with mart.open("rb") as file:
+            return file.read(12)[8:]
+    except OSError:  # DuckDB says what is wrong
+        return MAGIC
 
 
 def _literal(value: Any) -> str:

@@ -25,6 +25,9 @@ from market_pipeline.storage.upgrade import SCHEMA_VERSION, make, refuse_newer, 
 from market_pipeline.storage.warehouse import T, Warehouse
 from market_pipeline.storage.whole_files import remember_source
 
+OFFLINE = {"autoinstall_known_extensions": False}
+"""A file of another kind is an error, and not a reason to fetch an extension that reads it."""
+
 FIX = "Restore it from a backup, or move it away and backfill again."
 """Of a damaged warehouse."""
 
@@ -91,7 +94,7 @@ class DuckDBFile(Warehouse):
 
     def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         put_back(self.path)
-        return duckdb.connect(str(self.path), read_only=read_only, config=dict(self.config))
+        return duckdb.connect(str(self.path), read_only=read_only, config={**OFFLINE, **self.config})
 
     def _prepare(self) -> None:
         """See once per process that the file has today's tables, and that it belongs to this source."""

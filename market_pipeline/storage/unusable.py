@@ -18,23 +18,27 @@ DENIED = ("Permission denied", "Read-only file system")
 
 @contextmanager
 def usable(path: Path, fix: str) -> Iterator[None]:
-    """Raise WarehouseError in the place of UNUSABLE: disk full, no permission, or a damaged file with its `fix`."""
+    """Raise WarehouseError in the place of UNUSABLE: disk full, no permission, or a damaged file with its `fix`.
+
+    Of the system's own errors, only in the place of a full disk.
+    """
     try:
         yield
     except UNUSABLE as error:
         refuse(path, error, fix)
-    except duckdb.TransactionException as error:  # a commit that could not be written
+    except (duckdb.TransactionException, OSError) as error:  # a commit that could not be written
         if not _is_full(error):
             raise
         refuse(path, error, fix)
 
 
-def refuse(path: Path, error: duckdb.Error, fix: str) -> NoReturn:
+def refuse(path: Path, error: duckdb.Error | OSError, fix: str) -> NoReturn:
     """Raise the WarehouseError of a file that cannot be used."""
     reason = " ".join(str(error).split())
+    reporter = "DuckDB" if isinstance(error, duckdb.Error) else "The system"
     if _is_full(error):
         raise WarehouseError(
-            f"{path} cannot be written: the disk is full. DuckDB reports: {reason} Free some space, then run the "
+            f"{path} cannot be written: the disk is full. {reporter} reports: {reason} Free some space, then run the "
             "command again; what was stored is whole."
         ) from error
     if any(words in reason for words in DENIED):
@@ -45,5 +49,5 @@ def refuse(path: Path, error: duckdb.Error, fix: str) -> NoReturn:
     raise WarehouseError(f"{path} cannot be read; it may be damaged. DuckDB reports: {reason} {fix}") from error
 
 
-def _is_full(error: duckdb.Error) -> bool:
+def _is_full(error: duckdb.Error | OSError) -> bool:
     return any(words in str(error) for words in FULL)

@@ -4,9 +4,11 @@ import ctypes
 import datetime as dt
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,18 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
+def of_another_kind(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table meta (a integer)")
+
+
 MODEL = "models/crypto/linear"
 DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     ("mart.duckdb", truncated, ("forecast",), "mart.duckdb cannot be read; it may be damaged", "mart"),
     ("mart.duckdb", overwritten, ("verdicts",), "mart.duckdb cannot be read; it may be damaged", "mart"),
+    ("mart.duckdb", of_another_kind, ("forecast",), "it does not begin as a DuckDB file", "mart"),
+    ("warehouse.duckdb", of_another_kind, backfill("prices"), "warehouse.duckdb cannot be read; it may", "warehouse"),
     (
         "warehouse.duckdb",
         truncated,
