@@ -15,6 +15,8 @@ Contents: TypeAlias = dict[str, tuple[int, str]]
 REPEATED = {"seconds", "attempt", "attempts", "first_session", "last_session"}
 """Columns that a repeated command changes rightly, beside time stamps: it asks again, for what is still missing."""
 
+COVERAGE = "coverage"
+
 LOG = "outcomes"
 """The log of requests, of which the different lines are compared."""
 
@@ -74,12 +76,20 @@ def different(one: Contents, other: Contents) -> list[str]:
     ]
 
 
-def partial(found: Contents, *whole: Contents) -> list[str]:
-    """The assets whose tables are not together as in one of the `whole` states; the mart counts as one asset."""
-    groups = {asset.name: [table.name for table in asset.tables] for asset in CHAIN if asset.tables}
-    groups["mart"] = sorted(table for table in {*found, *(name for one in whole for name in one)} if "." in table)
-    return [
-        asset
-        for asset, tables in groups.items()
-        if not any(all(found.get(t, NOTHING) == one.get(t, NOTHING) for t in tables) for one in whole)
+def partial(found: Contents, before: Contents, after: Contents) -> list[str]:
+    """The assets whose tables are not together as before or as after; the mart counts as one asset.
+
+    Coverage is counted after the last bars were stored (decision 14), so it may still be as before.
+    """
+    groups = {asset.name: {table.name for table in asset.tables} - {COVERAGE} for asset in CHAIN if asset.tables}
+    groups["mart"] = {table for table in {*found, *before, *after} if "." in table}
+    counted = [one for one in (before, after) if _alike(found, one, {COVERAGE})]
+    wrong = [
+        asset for asset, tables in groups.items() if not any(_alike(found, one, tables) for one in (before, after))
     ]
+    early = counted == [after] and not _alike(found, after, groups["prices"])
+    return [*wrong, *([COVERAGE] if early or not counted else [])]
+
+
+def _alike(one: Contents, other: Contents, tables: set[str]) -> bool:
+    return all(one.get(table, NOTHING) == other.get(table, NOTHING) for table in tables)

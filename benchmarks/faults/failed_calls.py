@@ -1,14 +1,17 @@
 """F3: input/output errors and a full disk, at each kind of system call on each kind of file."""
 
+import importlib
+import itertools
 import random
 import re
 from pathlib import Path
+from uuid import UUID
 
 from benchmarks.faults import directories, traced
 from benchmarks.faults.contents import different, partial
 from benchmarks.faults.directories import Directory
 from benchmarks.faults.flipped_bits import UNCLEAR
-from benchmarks.faults.forked import Ended, FailedError
+from benchmarks.faults.forked import Child, Ended, FailedError, command
 from benchmarks.faults.protocol import Outcome
 
 ARGUMENTS = (
@@ -42,7 +45,7 @@ class FailedCalls:
         self.start = directories.filled(folder.parent / "filled")
         self.work.become(self.start)
         self.before = self.work.contents()
-        waiting = self.work.start(*ARGUMENTS, waits=True)
+        waiting = self._started()
         ended = traced.run_traced(waiting, self.log, "-e", f"trace={','.join(traced.USING)}")
         if ended.status:
             raise FailedError(f"An undisturbed backfill ended with {ended.status}: {ended.output[-500:]}")
@@ -56,6 +59,17 @@ class FailedCalls:
             if path not in paths:
                 paths.append(path)
 
+    def _started(self) -> Child:
+        """A backfill that waits; the names of its unfinished files are those of every other one."""
+        work = command(self.work.environment, *ARGUMENTS)
+
+        def with_known_names() -> int:
+            numbers = itertools.count()
+            importlib.import_module("market_pipeline.storage.whole_files").uuid4 = lambda: UUID(int=next(numbers))
+            return work()
+
+        return Child(with_known_names, self.work.folder / "output.txt", waits=True)
+
     def trial(self, seed: int) -> Outcome:
         """Kinds of calls in turn; the file, the moment, the error and whether it lasts are drawn."""
         draw = random.Random(f"{self.name} {seed}")
@@ -64,7 +78,7 @@ class FailedCalls:
         when = f"{draw.choice((1, 1, 2, 3, 5))}{draw.choice(('', '+'))}"
         kind = f"{error} at {name} of {group}"
         self.work.become(self.start)
-        waiting = self.work.start(*ARGUMENTS, waits=True)
+        waiting = self._started()
         path = Path(draw.choice(self.kinds[name, group]).format(pid=waiting.pid))
         injected = f"inject={name}:error={error}:when={when}"
         ended = traced.run_traced(waiting, self.log, "-P", str(path), "-e", f"trace={name}", "-e", injected)

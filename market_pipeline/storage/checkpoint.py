@@ -10,12 +10,14 @@ Knows the layout of a DuckDB file: three headers of 4 KB, then blocks of one siz
 
 import fcntl
 import json
+import logging
 import os
 from collections import OrderedDict
 from pathlib import Path
 
 import duckdb
 
+from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.whole_files import beside, write_whole
 
 HEADERS = 3 * 4096
@@ -23,6 +25,8 @@ HEADERS = 3 * 4096
 
 BLOCKS = "select block_id from pragma_metadata_info()"
 SIZE = "select block_size from pragma_database_size()"
+
+LOG = logging.getLogger(__name__)
 
 KEPT = 64
 """Files of which this process keeps a descriptor."""
@@ -33,21 +37,38 @@ _at_work: set[Path] = set()
 
 
 def commit(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Commit the transaction of a connection to the file at `path`, and move it from the log into the file.
+    """Commit the transaction of a connection to the file at `path`, and move it from DuckDB's log into the file.
 
-    Once this returns, both are on the disk. When it raises, the file is as before or as after, with the next opening.
+    Once this returns, the transaction is on the disk: in the log alone, with a warning, where the file could not be
+    written. Whatever happens, the file is whole when it is opened again. Raises WarehouseError if nothing was stored.
     """
-    copied = beside(path, "blocks")
+    copied, log = beside(path, "blocks"), beside(path, "wal")
     _at_work.add(path)
     try:
         write_whole(copied, _copies(connection, path))
-        connection.execute("commit")
-        log = beside(path, "wal")
+        try:
+            connection.execute("commit")
+        except duckdb.FatalException as error:
+            raise WarehouseError(
+                f"{path} cannot be written. DuckDB reports: {_words(error)} See that its disk works and has space, "
+                "then run the command again; what was stored before is whole."
+            ) from error
         if log.exists() and log.stat().st_size:  # else the commit was a checkpoint already, as large ones are
-            connection.execute("checkpoint")
+            try:
+                connection.execute("checkpoint")
+            except duckdb.Error as error:
+                LOG.warning(
+                    "%s could not be written. DuckDB reports: %s See that its disk works and has space. What was "
+                    "stored is whole, in %s, and the next command tries again.", path, _words(error), log.name,
+                )  # fmt: skip
+                return
         copied.unlink()
     finally:
         _at_work.discard(path)
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def put_back(path: Path) -> None:

@@ -137,9 +137,16 @@ def test_a_signal_ends_the_campaign_after_the_trial_under_way() -> None:
 def test_a_lost_a_doubled_and_a_half_written_asset_are_found() -> None:
     before = {"forecasts": (2, "a"), "ranks": (2, "a"), "mart.prices": (1, "a")}
     after = {"forecasts": (4, "b"), "ranks": (4, "b"), "mart.prices": (2, "b")}
+    counted = {"prices": (2, "b"), "coverage": (2, "b")}
     assert partial(before, before, after) == partial(after, before, after) == []
     assert partial(after | {"ranks": (2, "a")}, before, after) == ["forecasts"]
     assert partial(after | {"mart.prices": (3, "c")}, before, after) == ["mart"]
+    assert (
+        partial({"prices": (2, "b"), "coverage": (1, "a")}, {"prices": (1, "a"), "coverage": (1, "a")}, counted) == []
+    )
+    assert partial({"prices": (1, "a"), "coverage": (2, "b")}, {"prices": (1, "a"), "coverage": (1, "a")}, counted) == [
+        "coverage"
+    ]
     assert different(after | {"ranks": (8, "c")}, after) == ["ranks (8 and 4 rows)"]
     assert different({"prices": NOTHING}, {}) == []
 

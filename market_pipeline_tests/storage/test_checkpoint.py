@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -154,3 +156,40 @@ def test_a_commit_that_is_a_checkpoint_by_itself(tmp_path: Path) -> None:
     assert warehouse.replace("coverage", coverage(*days), "stocks", days[0], days[-1]) == len(days)
     assert len(present(warehouse)) == len(days)
     assert not beside(warehouse.path, "blocks").exists()
+
+
+class Failing:
+    """A connection that cannot write one statement to the disk."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+        self.connection, self.statement = connection, statement
+
+    def execute(self, sql: str, *values: Any) -> duckdb.DuckDBPyConnection:
+        if sql == self.statement:
+            raise duckdb.FatalException("fsync failed!")
+        return self.connection.execute(sql, *values)
+
+
+def committed(path: Path, failing: str) -> None:
+    with DuckDBFile(path, "simulated").connect(read_only=False) as connection:
+        connection.execute("begin")
+        connection.execute("update coverage set present = 7")
+        checkpoint.commit(cast("duckdb.DuckDBPyConnection", Failing(connection, failing)), path)
+
+
+def test_a_file_that_cannot_be_written_is_a_warning_once_the_log_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    put(DuckDBFile(path, "simulated"), 1)
+    committed(path, failing="checkpoint")
+    assert "What was stored is whole, in warehouse.duckdb.wal" in caplog.text
+    assert present(DuckDBFile(path, "simulated")) == [7]
+
+
+def test_a_commit_that_cannot_be_written_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    put(DuckDBFile(path, "simulated"), 1)
+    with pytest.raises(WarehouseError, match=r"cannot be written\. DuckDB reports: fsync failed! See"):
+        committed(path, failing="commit")
+    assert present(DuckDBFile(path, "simulated")) == [1]
