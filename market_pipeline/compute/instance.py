@@ -8,6 +8,9 @@ from market_pipeline.config.settings import Settings
 DERIVED = b"# Made of the settings at each start, for several hosts: a change is lost.\n"
 """The first line of a configuration that is made, not copied."""
 
+NOWHERE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+"""Of the output of runs: the UI reads files of its own host only. Ray keeps what a run has printed."""
+
 CATALOGUE = {"custom": {"module": "market_pipeline.compute.instance_storage", "class": "CatalogueStorage"}}
 
 ON_A_CLUSTER: dict[str, Any] = {
@@ -44,7 +47,7 @@ def configuration_of(settings: Settings, packaged: bytes) -> bytes:
 
     content = yaml.safe_load(packaged)
     del content["event_log_storage"]
-    content["storage"] = CATALOGUE
+    content |= {"storage": CATALOGUE, "compute_logs": NOWHERE}
     if on_several_hosts(settings):
         content |= ON_A_CLUSTER
         content["concurrency"]["runs"]["max_concurrent_runs"] = UNLIMITED

@@ -64,7 +64,7 @@ def unregistered_models(
 
 
 def old_runs(instance: dg.DagsterInstance, kept: int) -> list[int]:
-    """Remove the runs that ended before the newest `kept` ones, and their logs; the bytes of each.
+    """Remove the runs that ended before the newest `kept` ones, their logs and output; the bytes of the logs of each.
 
     Dagster's own deletion of a run would take the materialisations with it. Runs of an instance with another event log
     than ours stay.
@@ -75,5 +75,6 @@ def old_runs(instance: dg.DagsterInstance, kept: int) -> list[int]:
     freed = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=ENDED))[kept:]:
         freed.append(log.remove_run(record.dagster_run.run_id))
+        instance.compute_log_manager.delete_logs(prefix=[record.dagster_run.run_id])
         instance.run_storage.delete_run(record.dagster_run.run_id)
     return freed

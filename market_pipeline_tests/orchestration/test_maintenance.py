@@ -55,12 +55,17 @@ def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays
 ) -> None:
     days = [f"2024-01-0{day}" for day in range(1, 6)]
     runs = [run(instance, day) for day in days]
+    printed = [settings.dagster_home / "storage" / run_id / "compute_logs" / "step.err" for run_id in runs]
+    for path in printed:
+        path.parent.mkdir(parents=True)
+        path.write_text("what it printed")
     under_way = instance.create_run_for_job(dg.job(name="other")(lambda: None), status=dg.DagsterRunStatus.STARTED)
     freed = old_runs(instance, kept=2)
     assert len(freed) == 3
     assert min(freed) > 10_000
     assert {record.dagster_run.run_id for record in instance.get_run_records()} == {*runs[3:], under_way.run_id}
     assert files_of_runs(settings) - {under_way.run_id} == set(runs[3:])
+    assert [path.exists() for path in printed] == [False] * 3 + [True] * 2
     assert instance.get_materialized_partitions(numbers.key) == set(days)
     check = dg.AssetCheckKey(numbers.key, "numbers_are_numbers")
     history = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)

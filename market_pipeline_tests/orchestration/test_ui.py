@@ -63,6 +63,13 @@ query($key: AssetKeyInput!) {
   }
 }
 """
+SUCCESSFUL = "{ runsOrError(filter: {statuses: [SUCCESS]}) { ... on Runs { results { id } } } }"
+CAPTURED = """
+query($id: ID!) {
+  logsForRun(runId: $id) { ... on EventConnection { events { ... on LogsCapturedEvent { fileKey } } } }
+}
+"""
+OUTPUT = "query($key: [String!]!) { capturedLogs(logKey: $key) { stderr } }"
 RUN = """
 mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename ... on PythonError { message } }
@@ -241,6 +248,17 @@ def test_a_backfill_through_the_servers_api_is_one_run(server: Server) -> None:
         stored = DuckDBFile(server.warehouse, "simulated").read(f"select distinct session, symbol from {table}")
         assert len(set(stored["session"].to_pylist())) == 24
         assert set(stored["symbol"].to_pylist()) == {"WALK1", "SIM1"}
+
+
+def test_what_a_run_prints_is_shown_and_starts_no_process(server: Server) -> None:
+    runs = server.ask(SUCCESSFUL)["runsOrError"]["results"]
+    assert runs
+    for run in runs:
+        events = server.ask(CAPTURED, id=run["id"])["logsForRun"]["events"]
+        [captured] = [event["fileKey"] for event in events if event]
+        output = server.ask(OUTPUT, key=[run["id"], "compute_logs", captured])["capturedLogs"]
+        assert "STEP_SUCCESS" in output["stderr"]
+    assert not [child for child in server.children if "tail" in command_line(child)]
 
 
 def test_every_schedule_and_sensor_is_there_and_running(server: Server) -> None:
