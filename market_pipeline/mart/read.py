@@ -144,7 +144,7 @@ def _begins(mart: Path) -> bytes:
     try:
         with mart.open("rb") as file:
             return file.read(12)[8:]
-    except OSError:  # DuckDB says what is wrong
+    except OSError:  # DuckDB reports what is wrong
         return MAGIC
 
 
