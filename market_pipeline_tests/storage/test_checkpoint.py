@@ -34,6 +34,16 @@ with DuckDBFile(path, "simulated").connect(read_only=False) as connection:
     connection.execute("commit")
     os._exit(0)
 """
+COPY = """
+import sys
+from pathlib import Path
+from market_pipeline.storage.checkpoint import _copies
+from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.whole_files import beside, write_whole
+path = Path(sys.argv[1])
+with DuckDBFile(path, "simulated").connect(read_only=False) as connection:
+    write_whole(beside(path, "blocks"), _copies(connection, path))
+"""
 PUT_BACK = """
 import sys
 from pathlib import Path
@@ -149,12 +159,32 @@ def test_a_commit_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.glob("warehouse.duckdb*")} <= {"warehouse.duckdb", "warehouse.duckdb.lock"}
 
 
-def test_a_commit_that_is_a_checkpoint_by_itself(tmp_path: Path) -> None:
-    """Beyond 100,000 rows DuckDB writes no log."""
-    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
+def test_a_large_commit_that_is_torn_is_undone(tmp_path: Path) -> None:
+    """It has no log, so nothing of it was stored."""
+    folder, finished = tmp_path / "before", tmp_path / "finished"
+    for number in (1, 2):
+        put(DuckDBFile(folder / "warehouse.duckdb", "simulated"), number)
+    in_another_process(COPY, folder / "warehouse.duckdb")
+    shutil.copytree(folder, finished)
+    put_many(DuckDBFile(finished / "warehouse.duckdb", "simulated"))
+    before, after = ((where / "warehouse.duckdb").read_bytes() for where in (folder, finished))
+    places = range(checkpoint.HEADERS, len(before), BLOCK)
+    changed = [place for place in places if before[place : place + BLOCK] != after[place : place + BLOCK]]
+    assert changed
+    for place in changed:
+        warehouse = torn((folder, after, changed), tmp_path / str(place), [place], BLOCK // 2)
+        assert present(warehouse) == [2]
+
+
+def put_many(warehouse: DuckDBFile) -> int:
+    """Rows beyond the 100,000 from which DuckDB writes no log."""
     days = [dt.date(1700, 1, 1) + dt.timedelta(days=number) for number in range(110_000)]
-    assert warehouse.replace("coverage", coverage(*days), "stocks", days[0], days[-1]) == len(days)
-    assert len(present(warehouse)) == len(days)
+    return warehouse.replace("coverage", coverage(*days), "stocks", days[0], days[-1])
+
+
+def test_a_commit_that_is_a_checkpoint_by_itself(tmp_path: Path) -> None:
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", "simulated")
+    assert put_many(warehouse) == len(present(warehouse)) > 100_000
     assert not beside(warehouse.path, "blocks").exists()
 
 
