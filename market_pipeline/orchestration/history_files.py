@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy.exc
 import yaml
+from dagster._check import CheckError  # no public name
 
 from market_pipeline.errors import ConfigurationError, WarehouseError
 
@@ -28,7 +29,9 @@ def usable_history(folder: Path) -> Iterator[None]:
         yield
     except (sqlalchemy.exc.DBAPIError, sqlite3.Error) as error:
         _refuse(folder, " ".join(str(getattr(error, "orig", error)).split()), error)
-    except (yaml.YAMLError, UnicodeDecodeError, dg.DagsterInvalidConfigError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, dg.DagsterInvalidConfigError, CheckError) as error:
+        if isinstance(error, CheckError) and "YAML" not in str(error):  # of something else that Dagster expects
+            raise
         raise ConfigurationError(
             f"{folder / 'dagster.yaml'} is no configuration of Dagster: {' '.join(str(error).split())[:500]}. Correct "
             "it, or delete it: the next command writes it again."

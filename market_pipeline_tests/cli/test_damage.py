@@ -83,6 +83,10 @@ def of_another_kind(path: Path) -> None:
         connection.execute("create table meta (a integer)")
 
 
+def a_list(path: Path) -> None:
+    path.write_text("- BatchedEventLog\n- RunOutput\n")
+
+
 MODEL = "models/crypto/linear"
 DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     ("mart.duckdb", truncated, ("forecast",), "mart.duckdb cannot be read; it may be damaged", "mart"),
@@ -102,6 +106,7 @@ DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     ("dagster/history/runs/index.db", overwritten, backfill("mart"), "dagster cannot be read; it may be", "dagster"),
     ("dagster/schedules/schedules.db", overwritten, backfill("mart"), "dagster cannot be read; it may be", "dagster"),
     ("dagster/dagster.yaml", overwritten, backfill("mart"), "is no configuration of Dagster", "dagster"),
+    ("dagster/dagster.yaml", a_list, backfill("mart"), "is no configuration of Dagster", "dagster"),
     ("source", overwritten, backfill("mart"), "source is damaged: it names the source", "configuration"),
     ("../markets.toml", overwritten, backfill("mart"), "is not valid TOML", "configuration"),
 ]
