@@ -10,10 +10,12 @@ outcome is printed. Ctrl-C or SIGTERM ends it after the trial under way, which c
 
 import argparse
 import datetime as dt
+import re
 import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults import page, results
@@ -97,7 +99,7 @@ def tried(figure: Figure, folder: Path, record: Record, wanted: int, minutes: fl
             last = time.monotonic() + 60 * minutes
             while done < wanted and not until.reached() and time.monotonic() < last:
                 seed = record.next_seed + len(outcomes)
-                outcomes.append((seed, figure.trial(seed)))
+                outcomes.append((seed, without_folders(figure.trial(seed), folder.parent)))
                 done += outcomes[-1][1].trials
                 _show(figure, done, wanted, outcomes[-1])
     except (FailedError, OSError, ValueError) as error:
@@ -109,6 +111,11 @@ def tried(figure: Figure, folder: Path, record: Record, wanted: int, minutes: fl
         record.batches.append(batch)
         print(f"{figure.name}  {batch.trials:,} trials, {len(batch.faults)} faults, {took:.1f} min", flush=True)
     print(f"{figure.name}  {record.trials:,} of {figure.full:,} trials recorded or made {record.reason}", flush=True)
+
+
+def without_folders(outcome: Outcome, root: Path) -> Outcome:
+    """An outcome whose fault has the names of files below `root`, and not the folders of this machine."""
+    return replace(outcome, fault=re.sub(rf"{re.escape(str(root))}\S*/", "…/", outcome.fault))
 
 
 def repeat(figure: Figure, folder: Path, seeds: list[int], record: Record) -> None:

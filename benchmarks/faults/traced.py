@@ -123,9 +123,9 @@ def was_killed(ended: Ended) -> bool:
 
 def group_of(path: Path, data: Path) -> str:
     """The kind of a file of the data directory, for counting."""
-    name, top = path.name, (path.relative_to(data).parts or ("",))[0]
     if path.is_dir():
         return "a folder"
+    name, top = path.name, path.relative_to(data).parts[0]
     if name.endswith(".new.wal") or ".new" in name:
         return "a new mart" if name.startswith("mart") else "a new file"
     if top == "models":

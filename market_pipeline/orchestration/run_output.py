@@ -41,11 +41,12 @@ class RunOutput(LocalComputeLogManager):
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
         """Send what this process prints to files, if it is a run's own; a command's stays where it is."""
+        of_a_run = multiprocessing.parent_process() is not None
         with ExitStack() as redirected:
-            for end, stream in STREAMS.items() if multiprocessing.parent_process() else ():
+            for end, stream in STREAMS.items() if of_a_run else ():
                 path = Path(self.get_captured_local_path(log_key, end))
                 path.parent.mkdir(parents=True, exist_ok=True)
                 redirected.enter_context(redirect_to_file(getattr(sys, stream), str(path)))
             yield CapturedLogContext(log_key)
-        if multiprocessing.parent_process():
+        if of_a_run:
             Path(self.get_captured_local_path(log_key, "complete")).touch()

@@ -13,6 +13,8 @@ import json
 import logging
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -42,33 +44,46 @@ def commit(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     Once this returns, the transaction is on the disk: in the log alone, with a warning, where the file could not be
     written. Whatever happens, the file is whole when it is opened again. Raises WarehouseError if nothing was stored.
     """
-    copied, log = beside(path, "blocks"), beside(path, "wal")
+    log, stored = beside(path, "wal"), False
+    try:
+        with _copied(connection, path):
+            connection.execute("commit")
+            stored = True
+            if log.exists() and log.stat().st_size:  # else the commit was a checkpoint already, as large ones are
+                connection.execute("checkpoint")
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())
+        if stored:
+            LOG.warning(
+                "%s could not be written. DuckDB reports: %s See that its disk works and has space. What was stored is "
+                "whole, in %s, and the next command tries again.", path, reason, log.name,
+            )  # fmt: skip
+            return
+        if not isinstance(error, duckdb.FatalException):
+            raise
+        raise WarehouseError(
+            f"{path} cannot be written. DuckDB reports: {reason} See that its disk works and has space, then run the "
+            "command again; what was stored before is whole."
+        ) from error
+
+
+def checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Move DuckDB's log into the file at `path`; raises DuckDB's error where the file could not be written."""
+    with _copied(connection, path):
+        connection.execute("checkpoint")
+
+
+@contextmanager
+def _copied(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """The blocks that a checkpoint writes over lie beside the file until it is complete; they stay if it is not."""
+    copied = beside(path, "blocks")
     _at_work.add(path)
     try:
         write_whole(copied, _copies(connection, path))
-        try:
-            connection.execute("commit")
-        except duckdb.FatalException as error:
-            raise WarehouseError(
-                f"{path} cannot be written. DuckDB reports: {_words(error)} See that its disk works and has space, "
-                "then run the command again; what was stored before is whole."
-            ) from error
-        if log.exists() and log.stat().st_size:  # else the commit was a checkpoint already, as large ones are
-            try:
-                connection.execute("checkpoint")
-            except duckdb.Error as error:
-                LOG.warning(
-                    "%s could not be written. DuckDB reports: %s See that its disk works and has space. What was "
-                    "stored is whole, in %s, and the next command tries again.", path, _words(error), log.name,
-                )  # fmt: skip
-                return
+        yield
         copied.unlink()
     finally:
         _at_work.discard(path)
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def put_back(path: Path) -> None:

@@ -15,7 +15,7 @@ import duckdb
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
-from market_pipeline.storage.checkpoint import commit
+from market_pipeline.storage.checkpoint import checkpoint
 from market_pipeline.storage.schema import Table, View, quoted
 from market_pipeline.storage.whole_files import alone, beside, put_in_place
 
@@ -98,8 +98,7 @@ def upgrade(
             version = version_of(connection)
             if version is None or version >= SCHEMA_VERSION:
                 return
-            connection.execute("begin")
-            commit(connection, path)  # so that the file alone holds everything
+            checkpoint(connection, path)  # so that the file alone holds everything
         LOG.warning("Upgrading %s from schema version %d to %d ...", path, version, SCHEMA_VERSION)
         with closing(_new(path, config)) as connection:
             # As long as it is attached, the old file can be read by everybody and written by nobody.

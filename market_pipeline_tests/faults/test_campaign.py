@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import page, results
-from benchmarks.faults.__main__ import AS_IT_SHOULD_BE, Until, tried
+from benchmarks.faults.__main__ import AS_IT_SHOULD_BE, Until, tried, without_folders
 from benchmarks.faults.contents import NOTHING, different, partial
 from benchmarks.faults.directories import empty
 from benchmarks.faults.disk import Disk, Survives
@@ -132,6 +132,11 @@ def test_a_signal_ends_the_campaign_after_the_trial_under_way() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_recorded_fault_names_files_and_no_folder_of_this_machine(tmp_path: Path) -> None:
+    found = without_folders(Outcome("kept", f"{tmp_path / 'F7' / 'work' / 'dagster.yaml'} is no YAML."), tmp_path)
+    assert found == Outcome("kept", "…/dagster.yaml is no YAML.")
 
 
 def test_a_lost_a_doubled_and_a_half_written_asset_are_found() -> None:

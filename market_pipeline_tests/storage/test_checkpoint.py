@@ -223,3 +223,16 @@ def test_a_commit_that_cannot_be_written_is_an_error_and_changes_nothing(tmp_pat
     with pytest.raises(WarehouseError, match=r"cannot be written\. DuckDB reports: fsync failed! See"):
         committed(path, failing="commit")
     assert present(DuckDBFile(path, "simulated")) == [1]
+
+
+def test_a_checkpoint_before_an_upgrade_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """The upgraded file takes the place of this one, and would lack what is in the log alone."""
+    path = tmp_path / "warehouse.duckdb"
+    put(DuckDBFile(path, "simulated"), 1)
+    with (
+        DuckDBFile(path, "simulated").connect(read_only=False) as connection,
+        pytest.raises(duckdb.FatalException, match="fsync failed!"),
+    ):
+        checkpoint.checkpoint(cast("duckdb.DuckDBPyConnection", Failing(connection, "checkpoint")), path)
+    assert beside(path, "blocks").exists()
+    assert present(DuckDBFile(path, "simulated")) == [1]
