@@ -174,9 +174,8 @@ def materialise(console: Console, settings: "Settings", planned: "Sequence[Plann
     from market_pipeline.orchestration.runs import execute
     from market_pipeline.orchestration.submission import submit
 
-    instance, done = open_instance(settings), []
-    start = submit if on_several_hosts(settings) else execute
-    with followed(console, planned) as steps:
+    done, start = [], submit if on_several_hosts(settings) else execute
+    with open_instance(settings) as instance, followed(console, planned) as steps:
         for step, show in steps:
             began = time.monotonic()
             start(step, build_definitions(settings), instance, show)

@@ -25,6 +25,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import NullPool
 
 from market_pipeline.compute.range_checks import planned_once
+from market_pipeline.orchestration.history_digests import OpenHistory
 
 BATCH = 1000
 """Events that Dagster collects before it stores them."""
@@ -46,6 +47,7 @@ class BatchedEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engine_of = lru_cache(KEPT)(partial(self._new_engine, poolclass=NullPool))
+        self._open = OpenHistory(Path(base_dir))
         super().__init__(str(Path(base_dir, "history", "runs")), inst_data)
 
     @classmethod
@@ -117,5 +119,6 @@ class BatchedEventLog(SqliteEventLogStorage):
         super().wipe()
 
     def dispose(self) -> None:
-        self._index_engine.dispose()
         super().dispose()
+        self._index_engine.dispose()
+        self._open.close()

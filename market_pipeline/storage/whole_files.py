@@ -60,6 +60,13 @@ def put_in_place(new: Path, path: Path) -> None:
     _flush(path.parent)
 
 
+def remove_durably(path: Path) -> None:
+    """Remove a file if it is there, such that it is not there after a power cut."""
+    if path.exists():
+        path.unlink()
+        _flush(path.parent)
+
+
 @contextmanager
 def alone(path: Path, doing: str) -> Iterator[None]:
     """Keep other processes and threads from doing the same with a file or folder, such as "published".

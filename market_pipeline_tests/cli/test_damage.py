@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from market_pipeline.cli.main import main
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.publish import publish
+from market_pipeline.orchestration.history_digests import NOTE
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.storage.artifacts import save, serialised
 from market_pipeline.storage.store import FolderStore
@@ -77,6 +78,12 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
+def without_a_note(path: Path) -> None:
+    """As after a kill: the digests of Dagster's databases are not noted."""
+    next(path.parents[number] / NOTE for number in range(3) if (path.parents[number] / NOTE).exists()).unlink()
+    overwritten(path)
+
+
 def of_another_kind(path: Path) -> None:
     path.unlink()
     with closing(sqlite3.connect(path)) as connection:
@@ -103,8 +110,15 @@ DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     (MODEL, truncated, (), "", "model files of crypto"),
     (MODEL, overwritten, (), "", "model files of crypto"),
     ("dagster/history/runs.db", truncated, backfill("mart"), "dagster cannot be read; it may be damaged", "dagster"),
-    ("dagster/history/runs/index.db", overwritten, backfill("mart"), "dagster cannot be read; it may be", "dagster"),
-    ("dagster/schedules/schedules.db", overwritten, backfill("mart"), "dagster cannot be read; it may be", "dagster"),
+    ("dagster/history/runs/index.db", without_a_note, backfill("mart"), "dagster cannot be read", "dagster"),
+    (
+        "dagster/schedules/schedules.db",
+        without_a_note,
+        backfill("mart"),
+        "dagster cannot be read; it may be",
+        "dagster",
+    ),
+    ("dagster/history/runs/index.db", overwritten, backfill("mart"), "while no process had it open", "dagster"),
     ("dagster/dagster.yaml", overwritten, backfill("mart"), "is no configuration of Dagster", "dagster"),
     ("dagster/dagster.yaml", a_list, backfill("mart"), "is no configuration of Dagster", "dagster"),
     ("source", overwritten, backfill("mart"), "source is damaged: it names the source", "configuration"),
