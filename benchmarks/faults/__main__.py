@@ -71,7 +71,7 @@ def main() -> None:
                 tried(figure, folder, record, wanted, max(figure.minutes * asked.size, LEAST_MINUTES), until)
             if asked.write:
                 record.continued = figure.continued
-                results.write(results.read() | {figure.name: record})
+                results.write({figure.name: record})
                 page.PAGE.write_text(page.page(FIGURES, results.read()), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from benchmarks.faults.protocol import Outcome
+from market_pipeline.storage.whole_files import alone, write_whole
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -154,9 +155,11 @@ def read() -> dict[str, Record]:
 
 
 def write(records: Mapping[str, Record]) -> None:
-    """Store them."""
-    content = RECORDS.dump_json({name: records[name] for name in sorted(records)}, indent=1)
-    RESULTS.write_bytes(content + b"\n")
+    """Store them beside those of other figures, which another campaign may try meanwhile."""
+    with alone(RESULTS, "written"):
+        every = read() | records
+        content = RECORDS.dump_json({name: every[name] for name in sorted(every)}, indent=1)
+        write_whole(RESULTS, content + b"\n")
 
 
 def commit_tried() -> str:

@@ -37,8 +37,8 @@ class Cluster:
     folder: Path
     variables: Mapping[str, str]
     """Those of the file, as in .env."""
-    pinned: Mapping[str, int] = field(default_factory=dict)
-    """The only core of a service, if it may use only one."""
+    started_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What starts a service's host, such as `taskset` with the only core that it may use."""
     without: Sequence[str] = ()
     """Services that are not started."""
     network: Network = field(default_factory=Network)
@@ -175,14 +175,13 @@ class Cluster:
         folder = self.folder / service.name
         volumes = [str(part) for source, target in service.volumes for part in (self._volume(source), target)]
         return [
+            *self.started_by.get(service.name, ()),
             "ip", "netns", "exec", self.network.hosts[service.name], "unshare", "--uts", "--ipc", "--pid", "--fork",
             "--kill-child", "--mount-proc", "sh", "-ec", ENTER, str(folder), service.name, *volumes, "--",
         ]  # fmt: skip
 
     def _command(self, service: Service) -> list[str]:
-        core = self.pinned.get(service.name)
-        pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
-        return [*pinned, *PROGRAMS.get(service.image.partition(":")[0], ()), *service.command]
+        return [*PROGRAMS.get(service.image.partition(":")[0], ()), *service.command]
 
     def _environment(self, service: Service) -> dict[str, str]:
         """The environment of the image, then that of the service."""

@@ -85,7 +85,8 @@ def test_what_is_recorded_is_read_again_as_it_was(tmp_path: Path, monkeypatch: p
     assert results.read() == {}
     record = Record([batch([(5, Outcome("a kill", "A row was lost.", numbers={"s": 1.5}))], "aaa1111")])
     results.write({"F1": record})
-    assert results.read() == {"F1": record}
+    results.write({"F6": record})  # of another process, which tries another figure
+    assert results.read() == {"F1": record, "F6": record}
 
 
 class Counting:
