@@ -8,6 +8,9 @@ from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Features
 
+LEAST_SESSIONS = 250
+"""Sessions of history that a fit needs: a year, as the longest indicators need."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -38,6 +41,23 @@ class Panel:
         return Panel(
             history, self.recent[:, :, : max(0, self.recent.shape[2] - later)], self.feature_names, self.shared
         )
+
+    def before_months(self, count: int) -> "Panel":
+        """What was known before the `count` months began of which one follows the last session: quarters for 3.
+
+        The whole panel where less than LEAST_SESSIONS would remain.
+        """
+        sessions = self.history.sessions
+        following = int(sessions[-1].astype("datetime64[M]").astype(int)) + 1
+        first = np.datetime64(following // count * count, "M").astype("datetime64[D]")
+        earlier = int(np.searchsorted(sessions, first))
+        return self.until(sessions[earlier - 1]) if earlier >= LEAST_SESSIONS else self
+
+    @property
+    def content(self) -> tuple[np.ndarray | str, ...]:
+        """All that a fit can read, as `SharedResults.result` takes it."""
+        history = self.history
+        return "\n".join((*history.symbols, *self.feature_names)), history.sessions, history.close, self.recent
 
     def with_future_noise(self, session: np.datetime64, seed: int) -> "Panel":
         """The same panel with noise in everything after a session: no forecast at or before it may change."""

@@ -1,6 +1,7 @@
 """Results that the fits of several months share, found by the content of what they were computed from."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from hashlib import blake2b
 from threading import Lock
 from typing import TypeVar, cast
@@ -16,29 +17,36 @@ MOST = 400
 class SharedResults:
     """What functions returned, by a digest of all that they read; a result is the same wherever it comes from.
 
-    Nobody may write to a result. Threads may ask at once: two that ask for the same result may both compute it. Another
-    process starts without any.
+    Nobody may write to a result. Of threads that ask for the same result at once, one computes it and the others wait.
+    Another process starts without any.
     """
 
     def __init__(self) -> None:
-        self._found: dict[bytes, object] = {}
+        self._found: dict[bytes, Future[object]] = {}
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[type["SharedResults"], tuple[()]]:
         return SharedResults, ()
 
     def result(self, compute: Callable[[], Result], *read: np.ndarray | str) -> Result:
-        """What `compute` returns, now or when it was computed before; `read` is all that it depends on."""
-        key = _digest(read)
+        """What `compute` returns, now or when it was computed before; `read` is all that it depends on.
+
+        An error that it raises is raised for all who wait, and forgotten.
+        """
+        key, own = _digest(read), Future[object]()
         with self._lock:
-            if key in self._found:
-                return cast("Result", self._found[key])
-        found = compute()
-        with self._lock:
-            self._found[key] = found
+            found = self._found.setdefault(key, own)
             while len(self._found) > MOST:
                 del self._found[next(iter(self._found))]
-        return found
+        if found is own:
+            try:
+                own.set_result(compute())
+            except BaseException as error:
+                own.set_exception(error)
+                with self._lock:
+                    self._found.pop(key, None)
+                raise
+        return cast("Result", found.result())
 
 
 def _digest(parts: tuple[np.ndarray | str, ...]) -> bytes:

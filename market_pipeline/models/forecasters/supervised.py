@@ -13,7 +13,7 @@ from market_pipeline.models.calibration.distribution import Distribution, by_cha
 from market_pipeline.models.calibration.residuals import reverted_scales
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate
-from market_pipeline.models.features.samples import features_at, purged_split, training_samples
+from market_pipeline.models.features.samples import Samples, features_at, purged_split, training_samples
 from market_pipeline.models.features.volatility import ewma_volatility, over_horizons
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.forecasters.random_walk import EWMA
@@ -51,17 +51,28 @@ class Supervised(ABC):
         for horizon in HORIZONS:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
-            trial, target = self.learn(samples.features[early], samples.target[early]), samples.target[late]
-            score = self.score(trial, samples.features[late])
+            trial, whole = self.trial_and_whole(past, horizon, samples, early)
+            target, score = samples.target[late], self.score(trial, samples.features[late])
             slope = fitted_slope(samples.base_rate[late], score, target > 0)
             calibrated = partial(conformal_quantiles, overlap=horizon, age=samples.age[late], symmetric=True)
             chance = chance_of_rise(samples.base_rate[late], score, slope)
-            learned = self.learn(samples.features, samples.target) | {
+            learned = dict(whole) | {
                 "residuals": calibrated(target - standard_mean(chance, calibrated(target))),
                 "slope": np.array(slope),
             }
             parameters |= {f"{name}_{horizon}": value for name, value in learned.items()}
         return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
+
+    def trial_and_whole(
+        self,
+        past: Panel,
+        horizon: int,
+        samples: Samples,
+        early: np.ndarray,  # noqa: ARG002  for those that share fits
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What is learned from the earlier samples of `past`, and from all of them."""
+        chosen = samples.features[early], samples.target[early]
+        return self.learn(*chosen), self.learn(samples.features, samples.target)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)

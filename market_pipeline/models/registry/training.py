@@ -15,7 +15,7 @@ import pyarrow as pa
 from market_pipeline.compute.protocol import Compute
 from market_pipeline.compute.threads import THREADS
 from market_pipeline.errors import PluginError
-from market_pipeline.models.features.panel import Panel
+from market_pipeline.models.features.panel import LEAST_SESSIONS, Panel
 from market_pipeline.models.features.samples import LookAheadError
 from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
@@ -25,10 +25,6 @@ from market_pipeline.storage.artifacts import deserialised, save, serialised
 from market_pipeline.storage.store import Store
 
 LOG = logging.getLogger(__name__)
-
-LEAST_SESSIONS = 250
-"""Sessions of history that a month needs before it gets models: a year, as the longest indicators need."""
-
 
 LIBRARIES = (
     "arch", "scipy.optimize", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",

@@ -1,6 +1,8 @@
 """Shared results: found by the content of everything that was read, bounded, and left behind by other processes."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -38,6 +40,31 @@ def test_equal_bytes_of_another_type_or_shape_are_another_array() -> None:
     shared, zeros = SharedResults(), np.zeros((2, 3))
     for number, read in enumerate((zeros, zeros.T, zeros.astype(np.int64), zeros.ravel())):
         assert shared.result(lambda number=number: number, read) == number
+
+
+def test_threads_that_ask_at_once_get_one_result_and_one_of_them_computes() -> None:
+    shared, begun, let_go = SharedResults(), Event(), Event()
+
+    def slowly() -> object:
+        begun.set()
+        assert let_go.wait(60)
+        return object()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(shared.result, slowly, "key")
+        assert begun.wait(60)
+        second = pool.submit(shared.result, object, "key")
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        let_go.set()
+        assert second.result(60) is first.result(60)
+
+
+def test_an_error_is_not_remembered() -> None:
+    shared = SharedResults()
+    with pytest.raises(ZeroDivisionError):
+        shared.result(lambda: 1 // 0, "key")
+    assert shared.result(lambda: "done", "key") == "done"
 
 
 def test_the_oldest_results_leave_first(monkeypatch: pytest.MonkeyPatch) -> None:
