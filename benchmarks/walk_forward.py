@@ -81,7 +81,7 @@ def published(folder: Path, size: float) -> dict[str, float]:
     market, history = market_of(some(size)), history_of(some(size), SESSIONS)
     with Stopwatch() as watch:
         panel = Panel(history, features_of(target_of(history)), FEATURES)
-        model = Boosting(window=WINDOW, at_most=ALL)
+        model = Boosting(window=WINDOW, at_most=ALL, months=1)  # as the peer: fitted each month
 
         def forecast(cutoff: int) -> object:
             past = panel.until(history.sessions[cutoff])

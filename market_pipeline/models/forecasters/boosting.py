@@ -1,14 +1,10 @@
 """Gradient-boosted trees on the indicators, one ensemble for all symbols of a market."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from market_pipeline.models.features.panel import Panel
-from market_pipeline.models.features.samples import Samples, purged_split, training_samples
 from market_pipeline.models.forecasters.supervised import Supervised
 from market_pipeline.models.forecasters.trees import arrays_of, score_of
 from market_pipeline.storage.artifacts import Parameters
@@ -28,18 +24,6 @@ class Boosting(Supervised):
     window: int = 750
     at_most: int = 40_000
     months: int = 3
-    """Months of the year that have the same trees."""
-
-    def trial_and_whole(
-        self, past: Panel, horizon: int, samples: Samples, early: np.ndarray
-    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """From what was known when the quarter began; computed once for the months that have that in common."""
-        known = past.before_months(self.months)
-        if known is not past:
-            samples = training_samples(known, horizon, window=self.window, at_most=self.at_most)
-            early, _ = purged_split(samples, horizon)
-        compute = partial(super().trial_and_whole, known, horizon, samples, early)
-        return past.shared.result(compute, f"{self!r} {horizon}", *known.content)
 
     def learn(self, features: Features, target: Grid) -> dict[str, Any]:
         return arrays_of(fitted_trees(features, target))

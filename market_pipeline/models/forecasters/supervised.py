@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from market_pipeline.storage.artifacts import Parameters
 from market_pipeline.storage.grids import Features, Grid
 from market_pipeline.storage.tables.forecasts import HORIZONS
 
+Trial: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""What was learned from the earlier samples, and from all of them."""
+
 
 class Supervised(ABC):
     """A score moves the chance of a rise, and with it the whole distribution; one model for all symbols and horizon.
@@ -37,6 +40,8 @@ class Supervised(ABC):
     """Sessions to learn from."""
     at_most: int
     """Samples to learn from."""
+    months: int = 1
+    """Months of the year that share the score, learned from what was known before the first of them."""
 
     @abstractmethod
     def learn(self, features: Features, target: Grid) -> dict[str, Any]:
@@ -51,28 +56,34 @@ class Supervised(ABC):
         for horizon in HORIZONS:
             samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
             early, late = purged_split(samples, horizon)
-            trial, whole = self.trial_and_whole(past, horizon, samples, early)
+            trial, whole = self._learned(past, horizon, samples, early)
             target, score = samples.target[late], self.score(trial, samples.features[late])
             slope = fitted_slope(samples.base_rate[late], score, target > 0)
             calibrated = partial(conformal_quantiles, overlap=horizon, age=samples.age[late], symmetric=True)
             chance = chance_of_rise(samples.base_rate[late], score, slope)
-            learned = dict(whole) | {
+            learned = whole | {
                 "residuals": calibrated(target - standard_mean(chance, calibrated(target))),
                 "slope": np.array(slope),
             }
             parameters |= {f"{name}_{horizon}": value for name, value in learned.items()}
         return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
 
-    def trial_and_whole(
-        self,
-        past: Panel,
-        horizon: int,
-        samples: Samples,
-        early: np.ndarray,  # noqa: ARG002  for those that share fits
-    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """What is learned from the earlier samples of `past`, and from all of them."""
-        chosen = samples.features[early], samples.target[early]
-        return self.learn(*chosen), self.learn(samples.features, samples.target)
+    def _learned(self, past: Panel, horizon: int, samples: Samples, early: np.ndarray) -> Trial:
+        """What is learned of a horizon, once for the months that share it."""
+        if self.months == 1:
+            return self._trial_and_whole(samples, early)
+        known = past.before_months(self.months)
+
+        def compute() -> Trial:
+            if known is past:
+                return self._trial_and_whole(samples, early)
+            earlier = training_samples(known, horizon, window=self.window, at_most=self.at_most)
+            return self._trial_and_whole(earlier, purged_split(earlier, horizon)[0])
+
+        return past.shared.result(compute, f"{self!r} {horizon}", *known.content)
+
+    def _trial_and_whole(self, samples: Samples, early: np.ndarray) -> Trial:
+        return self.learn(samples.features[early], samples.target[early]), self.learn(samples.features, samples.target)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)

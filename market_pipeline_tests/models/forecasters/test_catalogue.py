@@ -15,7 +15,7 @@ SETTINGS = {
     "har": "Har(name='har', window=1000, at_most=500000)",
     "logistic": "Logistic(name='logistic', window=1000, at_most=50000, strength=0.001)",
     "linear": "Linear(name='linear', window=1000, at_most=200000, shrinkage=0.1)",
-    "boosting": "Boosting(name='boosting', window=750, at_most=40000)",
+    "boosting": "Boosting(name='boosting', window=750, at_most=40000, months=3)",
     "ets": "Classical(name='ets', window=250, least=120, trials=25, tried=12)",
     "theta": "Classical(name='theta', window=250, least=120, trials=25, tried=12)",
     "prophet": "Prophet(name='prophet', window=750, least=120, engine='exact', options={}, draws=400, trials=25, "
