@@ -53,12 +53,6 @@ class Panel:
         earlier = int(np.searchsorted(sessions, first))
         return self.until(sessions[earlier - 1]) if earlier >= LEAST_SESSIONS else self
 
-    @property
-    def content(self) -> tuple[np.ndarray | str, ...]:
-        """All that a fit can read, as `SharedResults.result` takes it."""
-        history = self.history
-        return "\n".join((*history.symbols, *self.feature_names)), history.sessions, history.close, self.recent
-
     def with_future_noise(self, session: np.datetime64, seed: int) -> "Panel":
         """The same panel with noise in everything after a session: no forecast at or before it may change."""
         draw = np.random.default_rng(seed)

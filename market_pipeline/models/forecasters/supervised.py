@@ -69,21 +69,19 @@ class Supervised(ABC):
         return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
 
     def _learned(self, past: Panel, horizon: int, samples: Samples, early: np.ndarray) -> Trial:
-        """What is learned of a horizon, once for the months that share it."""
-        if self.months == 1:
-            return self._trial_and_whole(samples, early)
-        known = past.before_months(self.months)
+        """What is learned from the earlier samples and from all, once for the months that share it."""
+        if self.months > 1:
+            known = past.before_months(self.months)
+            samples = training_samples(known, horizon, window=self.window, at_most=self.at_most)
+            early, _ = purged_split(samples, horizon)
 
         def compute() -> Trial:
-            if known is past:
-                return self._trial_and_whole(samples, early)
-            earlier = training_samples(known, horizon, window=self.window, at_most=self.at_most)
-            return self._trial_and_whole(earlier, purged_split(earlier, horizon)[0])
+            features, target = samples.features, samples.target
+            return self.learn(features[early], target[early]), self.learn(features, target)
 
-        return past.shared.result(compute, f"{self!r} {horizon}", *known.content)
-
-    def _trial_and_whole(self, samples: Samples, early: np.ndarray) -> Trial:
-        return self.learn(samples.features[early], samples.target[early]), self.learn(samples.features, samples.target)
+        if self.months == 1:
+            return compute()
+        return past.shared.result(compute, repr(self), samples.features, samples.target, samples.origin)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)
