@@ -148,6 +148,17 @@ def test_a_damaged_file_is_reported_by_the_command_that_needs_it_and_by_the_doct
     assert path.read_bytes() == before
 
 
+def test_what_the_system_cannot_read_of_the_history_is_named(filled: Path, tmp_path: Path) -> None:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "data" / "dagster" / "history" / "runs" / "odd.db").mkdir()
+    for arguments in (backfill("mart"), ("doctor", "--port", "1")):
+        result = run(tmp_path, *arguments)
+        assert result.exit_code == 1
+        assert "Is a directory" in result.output
+        assert "odd.db" in result.output
+        assert "Traceback" not in result.output
+
+
 def test_a_quote_in_the_path_is_no_obstacle_and_a_pattern_is_refused(filled: Path, tmp_path: Path) -> None:
     shutil.copytree(filled, tmp_path / "it's")
     result = run(tmp_path / "it's", *backfill("mart"))

@@ -43,7 +43,7 @@ def dagster_files(settings: Settings) -> Iterator[Finding]:
     if not damaged:
         try:
             last_beat(settings)
-        except MarketPipelineError as error:
+        except (MarketPipelineError, OSError) as error:
             yield Finding(subject, False, str(error))
 
 
