@@ -83,7 +83,7 @@ def portfolios_of(table: Any, symbols: Sequence[str], folder: Path) -> tuple[Por
     Raises ValueError with what is wrong: the portfolio, the symbol or line, the value, and what is wanted.
     """
     if not isinstance(table, Mapping):
-        raise ValueError(f"portfolios is {table!r:.60}, but must be a table of names, each with {KINDS}.")  # noqa: TRY004  pydantic translates ValueError
+        raise ValueError(f"portfolios is {table!r:.60}, but must be a table of names, each with {KINDS}.")  # noqa: TRY004  as for every fault of a file: the reader adds its name
     return tuple(_portfolio(name, table[name], symbols, folder) for name in sorted(table))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from benchmarks.faults.flipped_bits import flip
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import WarehouseError
 from market_pipeline.orchestration.history_digests import NOTE, USERS, OpenHistory
@@ -34,12 +35,6 @@ def a_run(settings: Settings) -> None:
 
     with open_instance(settings) as instance:
         assert nothing.execute_in_process(instance=instance).success
-
-
-def flip(path: Path, place: int, bit: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1 << bit
-    path.write_bytes(content)
 
 
 def test_the_last_to_close_notes_every_database_and_the_first_to_open_removes_the_note(settings: Settings) -> None:
