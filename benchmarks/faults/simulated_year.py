@@ -100,6 +100,7 @@ class Year:
         ]
         self.keys = set[str | None]()
         self.requests, self.died, self.repeated = 0, 0, list[str]()
+        self.refused = list[str]()
         self.false_alarms, self.missed_alarms = list[str](), list[str]()
         self.changed, self.recomputed, self.handled = 0, 0, 0
         self.sleeping, self.slept = self._span(24 * 7, 24 * 7), 0
@@ -190,13 +191,22 @@ class Year:
         return not any(missing.get(day, 1) for day in self.market.sessions_between(first, last).tolist())
 
     def _loaded(self, first: dt.date, last: dt.date) -> bool:
-        """Load the bars of these sessions; whether the vendor answered."""
+        """Load the bars of these sessions; whether the vendor had any."""
         try:
             self.pipeline.compute(("prices",), first, last)
-        except SourceError:
-            assert self.vendor.down
+        except SourceError as error:
+            if not self.vendor.down and self._lacking(first, last):
+                self.refused.append(f"{first} to {last}: {error}")
             return False
         return True
+
+    def _lacking(self, first: dt.date, last: dt.date) -> set[tuple[str, dt.date]]:
+        """The bars of these sessions that the vendor has, and the warehouse not."""
+        bars = self.vendor.bars[~self.vendor.missing & self.vendor.bars["session"].dt.date.between(first, last)]
+        stored = self.warehouse.read("select symbol, session from prices").to_pylist()
+        return {*zip(bars["symbol"], bars["session"].dt.date, strict=True)} - {
+            (r["symbol"], r["session"]) for r in stored
+        }
 
     def _logged(self) -> int:
         """How many restatements are logged that need a run."""
@@ -228,6 +238,7 @@ class Year:
         pending = [f"number {number}" for number in range(self.handled + 1, self._logged() + 1)]
         wrong = {"missed sessions": holes, "stored bars that differ from the vendor's": self._different(newest),
                  "changed values without a run": pending, "repeated requests": self.repeated,
+                 "loads that failed though there were bars": self.refused,
                  "false alarms": self.false_alarms, "missed alarms": self.missed_alarms}  # fmt: skip
         return "; ".join(f"{len(found)} {name}, the first {found[0]}" for name, found in wrong.items() if found)
 
