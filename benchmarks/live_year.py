@@ -71,7 +71,7 @@ def lived(pipeline: Pipeline, first: dt.date, last: dt.date, *, as_runs: bool) -
             if (job, request.run_key) in keys or not first <= key <= last:
                 continue
             keys.add((job, request.run_key))
-            with mock.patch("market_pipeline.forecasts.assets.dt", clock_at(moment)):
+            with mock.patch("market_pipeline.forecasts.months.dt", clock_at(moment)):
                 if as_runs:
                     tags = {**request.tags, "dagster/partition": str(key)}
                     pipeline.run_job(job, dg.RunRequest(tags=tags, run_config=request.run_config))

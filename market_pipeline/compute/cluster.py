@@ -1,21 +1,18 @@
 """Work as tasks of a Ray cluster. Ray schedules them, repeats those whose worker died, and holds what they share."""
 
-import importlib
 import logging
 import os
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from threadpoolctl import threadpool_limits
-
 from market_pipeline.compute.protocol import Item, Result, Shared
+from market_pipeline.compute.sending import sendable, sent_by_value, with_one_thread
 from market_pipeline.errors import ComputeError
 
 REPEATS = 3
@@ -27,7 +24,7 @@ PATIENCE = 15.0
 WORKERLESS = 60.0
 """Seconds that a cluster without a single CPU has to get a worker."""
 
-LOG = logging.getLogger(__name__)
+PICKLER = "ray.cloudpickle"
 
 WITHIN = "RAY_ADDRESS"
 """Ray's own variable: in a run that Ray executes it has the address of its cluster, which is nearer than the head's."""
@@ -51,11 +48,11 @@ class RayCluster:
         modules: Collection[str] = (),
     ) -> Generator[Result, None, None]:
         """The results in the order of `items`, as Compute.each; `shared` is sent to each host once."""
-        with self.connected() as ray, sent_by_value(modules):
+        with self.connected() as ray, sent_by_value(modules, PICKLER):
             self._require_cpu(ray)
             task = ray.remote(num_cpus=1, max_retries=REPEATS)(with_one_thread)
             stored = ray.put(shared)
-            begun = deque(task.remote(work, stored, item) if can_be_sent(item) else None for item in items)
+            begun = deque(task.remote(work, stored, item) if sendable(item, PICKLER) else None for item in items)
             try:
                 for item in items:
                     reference = begun.popleft()
@@ -124,37 +121,3 @@ class RayCluster:
                 f"times: {type(error).__name__}: {' '.join(str(error).split())[:500]}. Look at the workers' memory, "
                 "then run it again; what was stored is whole."
             ) from error
-
-
-def can_be_sent(item: object) -> bool:
-    """Whether other processes can have an item; the work on one that cannot be sent is done here.
-
-    A plugin may hold what exists in one process only, such as a lock or an open file.
-    """
-    try:
-        importlib.import_module("ray.cloudpickle").dumps(item)
-    except Exception as error:  # noqa: BLE001  whatever an object's own __reduce__ raises
-        here, reason = socket.gethostname(), f"{type(error).__name__}: {error}"
-        LOG.warning(
-            "A piece of work cannot be sent to the cluster, and is done on %s: %s. To spread it, let the model hold no "
-            "lock, connection or open file.", here, reason,
-        )  # fmt: skip
-        return False
-    return True
-
-
-def with_one_thread(work: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
-    """The result of a piece of work: in another order of summation the last digits would differ."""
-    with threadpool_limits(1):
-        return work(shared, item)
-
-
-@contextmanager
-def sent_by_value(modules: Collection[str]) -> Iterator[None]:
-    """Send what these modules define as code, not as a name that only this process can import."""
-    cloudpickle = importlib.import_module("ray.cloudpickle")
-    with ExitStack() as registered:
-        for name in modules:
-            cloudpickle.register_pickle_by_value(sys.modules[name])
-            registered.callback(cloudpickle.unregister_pickle_by_value, sys.modules[name])
-        yield

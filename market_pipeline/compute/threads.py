@@ -39,3 +39,20 @@ class Threads:
 
 
 THREADS = Threads()
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """One piece after the other, as their results are taken."""
+
+    def each(
+        self,
+        work: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Sequence[Item],
+        *,
+        modules: Collection[str] = (),  # noqa: ARG002  this process has them
+    ) -> Generator[Result, None, None]:
+        """The results in the order of `items`, as Compute.each."""
+        for item in items:
+            yield work(shared, item)

@@ -1,36 +1,40 @@
 """The `forecasts` asset of a market: what every model forecasts at each origin, month by month."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from market_pipeline.compute.selection import open_months
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.errors import HistoryError
-from market_pipeline.forecasts.holdings import holdings_at
-from market_pipeline.forecasts.issue import Issued, is_live, issue
-from market_pipeline.forecasts.ledger import ledger_rows
-from market_pipeline.forecasts.portfolios import PortfolioRows, portfolio_rows
-from market_pipeline.forecasts.ranks import rank_rows
+from market_pipeline.forecasts.months import Asked, Known, Made, forecast_month
+from market_pipeline.forecasts.portfolios import TABLES as PORTFOLIOS
 from market_pipeline.models.features.reading import read_panel
 from market_pipeline.models.forecasters.catalogue import BUILT_IN, PLUGINS
 from market_pipeline.models.registry.training import Month, months_between
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
 from market_pipeline.orchestration.ui_metadata import record_metadata, rows_by
-from market_pipeline.storage.artifacts import load
-from market_pipeline.storage.grids import Days
 from market_pipeline.storage.store import open_store
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
+AT_ONCE = 150_000
+"""Forecasts that are written in one transaction: of a small market several months, since a table's last rows are
+compressed again with each transaction, however few are new."""
+
 REGISTRY = "select model, month, path, sha256 from models where market = $market"
 LIVE = "mode = 'live'"
-STORED_ORIGINS = "select distinct origin from forecasts where market = $market and made_at = $made_at"
+STORED_ORIGINS = """
+select distinct origin from forecasts
+where market = $market and origin between $first and $last and list_contains($made_at, made_at)
+"""
 LIVE_KEYS = """
 select symbol, origin, horizon, model from forecasts
 where market = $market and mode = 'live' and origin between $first and $last
@@ -44,7 +48,9 @@ exists (
 ISSUED_LIVE = "exists (from forecasts f where f.market = {0}.market and f.origin = {0}.origin and f.mode = 'live')"
 PORTFOLIOS_ISSUED_LIVE = """
 select distinct portfolio, origin from portfolio_weights
-semi join (from forecasts where mode = 'live') f using (market, origin)
+semi join (
+    from forecasts where market = $market and mode = 'live' and origin between $first and $last
+) f using (market, origin)
 where market = $market and origin between $first and $last
 """
 TRADED = """
@@ -76,26 +82,29 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
             registry = registry_of(warehouse, market, months)
             traded = traded_bars(warehouse, market, span.first, span.last)
             panel = read_panel(warehouse, market, span.last, since=span.first)
-        models = open_store(settings)
+        known = Known(market, panel, traded, open_store(settings))
         written, numbers, faults = 0, dict[str, Mapping[str, float]](), PLUGINS.faults(context.log.warning)
         without = set[str]()
         for fault in untrained_plugins(registry):
             faults.report(fault)
-        for month in months:
-            origins = sessions[sessions.astype("datetime64[M]") == np.datetime64(month.first, "M")]
-            fits = registry[month.first]
-            parameters = {row["model"]: load(models, row["path"], row["sha256"]) for row in fits}
-            known, now = panel.until(origins[-1]), dt.datetime.now(dt.UTC)
-            # First: of thousands of symbols, these matrices and the rows of forecasts do not fit in memory together.
-            ranks = rank_rows(known.history, market, origins)
-            issued = issue(known, market, origins, parameters, np.datetime64(month.cutoff), now, report=faults.report)
-            held = holdings_at(market.portfolios, origins, traded)
-            portfolios = portfolio_rows(known.history, market, origins, issued.distributions, held)
-            without |= {f"{name}: no forecast of {', '.join(lacking)}" for name, lacking in portfolios.missing.items()}
-            ledger = ledger_rows(known.history, origins, fits, is_live(market, origins, now), now)
-            written += store(warehouse, market, issued, ranks, portfolios, ledger, origins)
-            numbers |= rows_by(issued.forecasts, "origin")
-            context.log.info("%s: forecast at %d origins of %s", market.name, len(origins), f"{month.first:%Y-%m}")
+        of_month = sessions.astype("datetime64[M]")
+        asked = [
+            Asked(month, sessions[of_month == np.datetime64(month.first, "M")], registry[month.first])
+            for month in months
+        ]
+        waiting = list[Made]()
+        with closing(open_months(settings).each(forecast_month, known, asked)) as every:
+            for month, made in zip(asked, every, strict=True):
+                for fault in made.faults:
+                    faults.report(fault)
+                without |= {f"{name}: no forecast of {', '.join(symbols)}" for name, symbols in made.missing.items()}
+                numbers |= rows_by(made.tables["forecasts"], "origin")
+                waiting.append(made)
+                if month is asked[-1] or sum(one.tables["forecasts"].num_rows for one in waiting) >= AT_ONCE:
+                    written += store(warehouse, market, waiting)
+                    waiting.clear()
+                count, named = len(month.origins), f"{month.month.first:%Y-%m}"
+                context.log.info("%s: forecast at %d origins of %s", market.name, count, named)
         untrained = int((sessions < np.datetime64(months[0].first)).sum()) if months else len(sessions)
         of_the_run = {
             "rows of the run": written,
@@ -108,30 +117,31 @@ def forecasts_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition
     return forecasts
 
 
-def store(
-    warehouse: Warehouse, market: Market, issued: Issued, ranks: pa.Table, portfolios: PortfolioRows, ledger: pa.Table,
-    origins: Days,
-) -> int:  # fmt: skip
-    """Replace the rows of the origins; what was issued live stays. Returns the number of forecasts written.
+def store(warehouse: Warehouse, market: Market, months: Sequence[Made]) -> int:
+    """Replace the rows of successive months; what was issued live stays. Returns the number of forecasts written.
 
     A forecast that was issued live keeps its tail, or has none if it had none. The ledger gets a row for each origin of
     which a forecast was stored: where all were issued live before, none was.
     """
-    first, last = origins[0].item(), origins[-1].item()
+    tables = {name: pa.concat_tables(made.tables[name] for made in months) for name in months[0].tables}
+    ledger = tables["ledger"]
+    first, last = ledger["origin"][0].as_py(), ledger["origin"][-1].as_py()
+    of_market = {"market": market.name, "first": first, "last": last}
 
     def replace(transaction: Transaction) -> int:
-        transaction.replace("ranks", ranks, first, last, keep=ISSUED_LIVE.format("ranks"))
+        transaction.replace("ranks", tables["ranks"], first, last, keep=ISSUED_LIVE.format("ranks"))
         # Whole portfolios stay: rows of other weights or models beside them would belong to another portfolio.
-        kept = transaction.read(PORTFOLIOS_ISSUED_LIVE, {"market": market.name, "first": first, "last": last})
-        for name, rows in portfolios.tables.items():
+        kept = transaction.read(PORTFOLIOS_ISSUED_LIVE, of_market)
+        for name in PORTFOLIOS:
+            rows = tables[name]
             new = rows.join(kept, kept.column_names, join_type="left anti") if kept.num_rows else rows
             transaction.replace(name, new, first, last, keep=ISSUED_LIVE.format(name))
-        live = transaction.read(LIVE_KEYS, {"market": market.name, "first": first, "last": last})
-        tails = issued.tails.join(live, live.column_names, join_type="left anti")
+        live = transaction.read(LIVE_KEYS, of_market)
+        tails = tables["tails"].join(live, live.column_names, join_type="left anti")
         transaction.replace("tails", tails, first, last, keep=OF_LIVE)
-        written = transaction.replace("forecasts", issued.forecasts, first, last, keep=LIVE)
-        made_at = ledger["made_at"][0].as_py()
-        stored = transaction.read(STORED_ORIGINS, {"market": market.name, "made_at": made_at})["origin"]
+        written = transaction.replace("forecasts", tables["forecasts"], first, last, keep=LIVE)
+        made_at = ledger["made_at"].unique().to_pylist()
+        stored = transaction.read(STORED_ORIGINS, of_market | {"made_at": made_at})["origin"]
         of_stored = ledger.filter(pc.is_in(ledger["origin"], stored.combine_chunks()))
         transaction.replace("ledger", of_stored, first, last, keep=LIVE)
         return written

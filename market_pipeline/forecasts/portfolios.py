@@ -18,6 +18,8 @@ from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.forecasts import HORIZONS, QUANTILES, TAILS_AT
 from market_pipeline.storage.tables.portfolios import PORTFOLIO_PARTS, PORTFOLIO_WEIGHTS, PORTFOLIOS
 
+TABLES = (PORTFOLIOS.name, PORTFOLIO_PARTS.name, PORTFOLIO_WEIGHTS.name)
+
 KEY = ("portfolio", "origin", "horizon", "target_session", "model")
 
 Key: TypeAlias = tuple[str, dt.date, int, dt.date, str]
@@ -39,8 +41,7 @@ class PortfolioRows(NamedTuple):
     @property
     def tables(self) -> dict[str, pa.Table]:
         """The rows by the names of their tables."""
-        parts = (self.portfolios, self.parts, self.weights)
-        return dict(zip((PORTFOLIOS.name, PORTFOLIO_PARTS.name, PORTFOLIO_WEIGHTS.name), parts, strict=True))
+        return dict(zip(TABLES, (self.portfolios, self.parts, self.weights), strict=True))
 
 
 def portfolio_rows(

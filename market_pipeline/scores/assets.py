@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from market_pipeline.config.markets import Market
 from market_pipeline.config.portfolios import RESERVED
+from market_pipeline.models.forecasters.catalogue import MODELS
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import Span, span_of
 from market_pipeline.orchestration.ui_metadata import lineage_of, record_metadata
@@ -32,6 +33,12 @@ from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
 from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
+
+AT_ONCE = 300_000
+"""Forecasts that are scored at once: of a small market many months, of a large one a month."""
+
+SESSIONS_OF_A_MONTH = 21
+"""About."""
 
 FORECASTS_FOR = """
 select f.*, t.* exclude (market, symbol, origin, horizon, target_session, model)
@@ -105,8 +112,8 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
         span = span_of(context)
         history = read_history(warehouse, market, span.last)
         written, numbers = 0, dict[str, Mapping[str, float]]()
-        for month in months_of(market, span):
-            days = {"market": market.name, "first": month.first, "last": month.last}
+        for part in parts_of(market, span):
+            days = {"market": market.name, "first": part.first, "last": part.last}
             with warehouse.snapshot():
                 forecasts, ranks = warehouse.read(FORECASTS_FOR, days), warehouse.read(RANKS_FOR, days)
                 of_portfolios = warehouse.read(PORTFOLIOS_FOR, days), warehouse.read(WEIGHTS_OF, days)
@@ -114,7 +121,7 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
             rows, rank_rows = score(forecasts), score_ranks(with_outcomes(ranks, history))
             tables = {"scores": rows, "daily_scores": daily_means(forecasts, rows), "pit": pit_counts(forecasts)}
             tables["portfolio_scores"] = score_portfolios(*of_portfolios, history)
-            put = partial(replace_scores, tables=tables, month=month, ranks=ranks, rank_rows=rank_rows)
+            put = partial(replace_scores, tables=tables, part=part, ranks=ranks, rank_rows=rank_rows)
             warehouse.write(market.name, put)
             written += rows.num_rows
             numbers |= session_numbers(rows)
@@ -124,19 +131,22 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
     return scores
 
 
-def months_of(market: Market, span: Span) -> Iterator[Span]:
-    """The span cut at the ends of months, each part from a session to a session."""
+def parts_of(market: Market, span: Span) -> Iterator[Span]:
+    """The span in parts of whole months, or of one, each from a session to a session, of about AT_ONCE forecasts."""
     sessions = market.sessions_between(span.first, span.last)
-    borders = np.flatnonzero(np.diff(sessions.astype("datetime64[M]").astype(int))) + 1
+    months = sessions.astype("datetime64[M]").astype(np.int64)
+    a_month = len(market.symbols) * len(HORIZONS) * len(MODELS) * SESSIONS_OF_A_MONTH
+    number = (months - months[:1]) // max(1, AT_ONCE // a_month)
+    borders = np.flatnonzero(np.diff(number)) + 1
     yield from (Span(part[0].item(), part[-1].item()) for part in np.split(sessions, borders) if len(part))
 
 
 def replace_scores(
-    transaction: Transaction, tables: Mapping[str, pa.Table], month: Span, ranks: pa.Table, rank_rows: pa.Table
+    transaction: Transaction, tables: Mapping[str, pa.Table], part: Span, ranks: pa.Table, rank_rows: pa.Table
 ) -> None:
-    """Replace the scores of a month: `tables` by their names, and `rank_rows`, which are of the forecasts `ranks`."""
+    """Replace the scores of a part: `tables` by their names, and `rank_rows`, which are of the forecasts `ranks`."""
     for name, table in tables.items():
-        transaction.replace(name, table, month.first, month.last)
+        transaction.replace(name, table, part.first, part.last)
     replace_rank_scores(transaction, ranks, rank_rows)
 
 

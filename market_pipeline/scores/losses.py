@@ -56,15 +56,23 @@ def score_ranks(forecasts: pa.Table) -> pa.Table:
 
     The quintiles of the returns are those among these symbols, with ties as in the forecasts.
     """
-    frame = forecasts.to_pandas().sort_values(["horizon", "origin", "model", "symbol"])
-    rows = []
-    for (horizon, origin, model), group in frame.groupby(["horizon", "origin", "model"], sort=False):
-        if len(group) < LEAST_SYMBOLS:
-            continue
-        quintile = 1 + quintile_of(group["realised"].to_numpy()[:, None])[:, 0]
-        loss = float(ranked_probability_score(group[list(CHANCES)].to_numpy(), quintile).mean())
-        rows.append({"origin": origin, "horizon": horizon, "model": model, "rps": loss})
-    return pa.Table.from_pylist(rows, RANK_SCORES.schema)
+    keys = ["horizon", "origin", "model"]
+    rows = forecasts.sort_by([(name, "ascending") for name in (*keys, "symbol")])
+    realised, chances = rows["realised"].to_numpy(), np.column_stack([rows[name].to_numpy() for name in CHANCES])
+    codes = [rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in keys]
+    borders = np.flatnonzero(np.any([np.diff(code, prepend=-1, append=-1) != 0 for code in codes], axis=0))
+    starts, sizes = borders[:-1], np.diff(borders)
+    losses = np.full(len(sizes), np.nan)
+    for size in np.unique(sizes[sizes >= LEAST_SYMBOLS]).tolist():
+        of_size = np.flatnonzero(sizes == size)
+        members = starts[of_size, None] + np.arange(size)
+        quintile = 1 + quintile_of(realised[members].T).T
+        of_each = ranked_probability_score(chances[members.ravel()], quintile.ravel()).reshape(members.shape)
+        # Group by group: the order in which numpy adds along an axis depends on the other one.
+        losses[of_size] = [one.mean() for one in of_each]
+    large = sizes >= LEAST_SYMBOLS
+    scored = rows.take(pa.array(starts[large])).append_column("rps", pa.array(losses[large]))
+    return scored.select(RANK_SCORES.schema.names).cast(RANK_SCORES.schema)
 
 
 def quantiles_of(forecasts: pa.Table) -> Grid:

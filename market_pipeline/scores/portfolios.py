@@ -1,8 +1,8 @@
 """How good portfolio forecasts were: what was held at the origin, what it returned, and losses by joint model."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.config.portfolios import RESERVED
 from market_pipeline.models.features.returns import realised_returns
@@ -10,7 +10,7 @@ from market_pipeline.models.joint.unchosen import MINIMUM_VARIANCE
 from market_pipeline.prices.history import History
 from market_pipeline.scores.losses import crps, fissler_ziegel, quantiles_of
 from market_pipeline.scores.verdicts import comparisons_of
-from market_pipeline.storage.grids import Days
+from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import RANGES
 from market_pipeline.storage.tables.portfolios import PORTFOLIO_SCORES
@@ -20,6 +20,9 @@ FORECAST = ["portfolio", "origin", "horizon", "target_session"]
 """Columns that name a portfolio's forecast, whichever model made it."""
 
 QUESTION = "portfolio"
+
+DAYS = 1 << 32
+"""More than there are days in the calendar."""
 
 LOSS_ROWS = pa.schema(
     [
@@ -39,33 +42,55 @@ def score_portfolios(forecasts: pa.Table, weights: pa.Table, history: History) -
     `forecasts` are rows of `portfolios`, `weights` those of `portfolio_weights` of the same origins; `history` reaches
     the last target session.
     """
-    rows = forecasts.to_pandas().merge(_realised(forecasts, weights, history), on=FORECAST)
-    scored = pa.Table.from_pandas(rows, preserve_index=False)
-    realised, quantiles = rows["realised"].to_numpy(np.float64), quantiles_of(scored)
-    low, high = (rows[name].to_numpy(np.float64) for name in RANGES[80])
-    tail = [rows[name].to_numpy(np.float64) for name in ("var_025", "es_025")]
+    realised = _realised(forecasts, weights, history)
+    scored, realised = forecasts.filter(pa.array(np.isfinite(realised))), realised[np.isfinite(realised)]
+    rows = {name: scored[name].to_numpy() for name in (*RANGES[80], "var_025", "es_025")}
+    low, high = (rows[name] for name in RANGES[80])
+    tail = [rows[name] for name in ("var_025", "es_025")]
     value_at_risk, shortfall = (np.where((tail[0] < 0) & (tail[1] < 0), part, np.nan) for part in tail)
     fz = fissler_ziegel(value_at_risk, shortfall, realised, 0.025)
     columns = {name: scored[name] for name in PORTFOLIO_SCORES.schema.names if name in scored.column_names}
     columns |= {
-        "crps": pa.array(crps(quantiles, realised)),
+        "realised": pa.array(realised),
+        "crps": pa.array(crps(quantiles_of(scored), realised)),
         "fz_025": pa.array(fz, from_pandas=True),
         "covered_80": pa.array((low <= realised) & (realised <= high)),
     }
     return pa.table({name: columns[name] for name in PORTFOLIO_SCORES.schema.names}).cast(PORTFOLIO_SCORES.schema)
 
 
-def _realised(forecasts: pa.Table, weights: pa.Table, history: History) -> pd.DataFrame:
-    """The simple return of each portfolio forecast whose symbols all have bars; columns FORECAST and realised."""
-    asked = forecasts.select(FORECAST).to_pandas().drop_duplicates()
-    rows = asked.merge(weights.to_pandas(), on=["portfolio", "origin"]).sort_values([*FORECAST, "symbol"])
-    places = {symbol: place for place, symbol in enumerate(history.symbols)}
-    symbol = rows["symbol"].map(places).fillna(-1).to_numpy(np.int64)
-    origin, target = (rows[name].to_numpy().astype("datetime64[D]") for name in ("origin", "target_session"))
-    returns = np.where(symbol >= 0, simple_returns(realised_returns(history, symbol, origin, target)), np.nan)
-    rows["realised"] = rows["weight"].to_numpy(np.float64) * returns
-    total = rows.groupby(FORECAST, as_index=False)["realised"].sum(skipna=False)
-    return pd.DataFrame(total[np.isfinite(total["realised"])])
+def _realised(forecasts: pa.Table, weights: pa.Table, history: History) -> Grid:
+    """The simple return of what each of `forecasts` held; NaN where a symbol lacks a bar or no weight is known.
+
+    Sums are by portfolio and origin, symbols in the order of their names, so no other row changes a bit.
+    """
+    names = weights["portfolio"].unique()
+    by_name = np.argsort(history.symbols)
+    place = pc.index_in(weights["symbol"], pa.array(np.array(history.symbols)[by_name])).fill_null(-1).to_numpy()
+    held = _held(weights, names)
+    order = np.lexsort((place, held))
+    held, symbol = held[order], np.append(by_name, -1)[place[order]]
+    weight, origin = weights["weight"].to_numpy()[order], weights["origin"].to_numpy()[order].astype("datetime64[D]")
+    group, starts, sizes = np.unique(held, return_index=True, return_counts=True)
+    asked, found = _held(forecasts, names), np.full(forecasts.num_rows, np.nan)
+    horizon, target = forecasts["horizon"].to_numpy(), forecasts["target_session"].to_numpy().astype("datetime64[D]")
+    for one in np.unique(horizon):
+        here = np.flatnonzero((horizon == one) & np.isin(asked, group))
+        which, first, of_row = np.unique(np.searchsorted(group, asked[here]), return_index=True, return_inverse=True)
+        ends = np.cumsum(sizes[which])
+        rows = np.repeat(starts[which] - (ends - sizes[which]), sizes[which]) + np.arange(ends[-1] if len(ends) else 0)
+        targets = np.repeat(target[here][first], sizes[which])
+        returns = simple_returns(realised_returns(history, symbol[rows], origin[rows], targets))
+        earned = np.where(symbol[rows] >= 0, weight[rows] * returns, np.nan)
+        found[here] = np.add.reduceat(earned, ends - sizes[which])[of_row] if len(ends) else np.nan
+    return found
+
+
+def _held(rows: pa.Table, names: pa.Array) -> np.ndarray:
+    """One number for each portfolio and origin, by the place of the portfolio among `names`; -1 for another one."""
+    name = pc.index_in(rows["portfolio"], names).fill_null(-1).to_numpy().astype(np.int64)
+    day = rows["origin"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    return np.where(name < 0, -1, name * DAYS + day)
 
 
 def portfolio_losses(scores: pa.Table) -> pa.Table:

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +16,20 @@ from market_pipeline.compute.cluster import RayCluster
 from market_pipeline.compute.threads import THREADS
 from market_pipeline.errors import ComputeError
 from market_pipeline.models.forecasters.catalogue import BUILT_IN
-from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.models.registry.training import months_between, train
 from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.cluster.ray_cluster import Cluster, ray_cluster
 from market_pipeline_tests.cluster.services import free_port
+from market_pipeline_tests.compute.pieces import (
+    BROKEN_LINE,
+    MATRIX,
+    Locked,
+    failing,
+    held,
+    own_models,
+    process_of,
+    product,
+)
 from market_pipeline_tests.panels import walk_panel
 
 NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
@@ -31,21 +39,6 @@ NOW = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 def cluster() -> Iterator[Cluster]:
     with ray_cluster(cpus=2) as started:
         yield started
-
-
-def product(matrix: np.ndarray, power: int) -> np.ndarray:
-    """Sums in many orders; a second thread would change the last bits."""
-    return np.linalg.matrix_power(matrix, power) @ matrix
-
-
-def process_of(_: np.ndarray, __: int) -> int:
-    return os.getpid()
-
-
-def failing(_: np.ndarray, number: int) -> int:
-    if number == 2:
-        raise KeyError("no good")
-    return number
 
 
 def killed_once(_: np.ndarray, marker: str) -> str:
@@ -60,9 +53,6 @@ def always_killed(_: np.ndarray, __: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-MATRIX = np.random.default_rng(5).normal(0, 0.05, (300, 300))
-
-
 def test_a_cluster_has_the_bits_of_threads_in_other_processes(cluster: Cluster) -> None:
     there, here = RayCluster(cluster.address), THREADS
     powers = [5, 2, 9, 3, 7]
@@ -71,29 +61,8 @@ def test_a_cluster_has_the_bits_of_threads_in_other_processes(cluster: Cluster) 
     assert os.getpid() not in set(there.each(process_of, MATRIX, range(4)))
 
 
-OWN_MODEL = """
-from dataclasses import dataclass
-import numpy as np
-
-@dataclass(frozen=True)
-class Mine:
-    name: str
-    def fit(self, past):
-        if self.name == "broken":
-            raise ValueError("no good")
-        return {"last": np.log(past.history.close[:, -1])}
-    def forecast(self, parameters, known, origins):
-        raise NotImplementedError
-
-MINE, BROKEN = Mine("mine"), Mine("broken")
-"""
-
-
 def test_models_of_a_cluster_are_those_of_one_host_and_own_models_travel(cluster: Cluster, tmp_path: Path) -> None:
-    (tmp_path / "only_here.py").write_text(OWN_MODEL, encoding="utf-8")
-    named = " ".join(f"{tmp_path / 'only_here.py'}:{model}" for model in ("MINE", "BROKEN"))
-    plugins = load_plugins((), {"MARKET_PIPELINE_MODELS": named})
-    assert not plugins.broken
+    plugins = own_models(tmp_path)
     panel = walk_panel(symbols=4, sessions=320)
     months = months_between(panel.history.sessions, dt.date(2020, 6, 1), panel.history.sessions[-1].item())[-2:]
     digests, faults = [], list[str]()
@@ -106,7 +75,7 @@ def test_models_of_a_cluster_are_those_of_one_host_and_own_models_travel(cluster
     assert len(faults) == 4
     assert set(faults) == {faults[0]}
     assert "'broken' failed in fit" in faults[0]
-    assert f"{tmp_path / 'only_here.py'}, line 10" in faults[0]
+    assert f"{tmp_path / 'only_here.py'}, line {BROKEN_LINE}" in faults[0]
 
 
 def test_an_error_is_raised_in_its_place_as_it_was(cluster: Cluster) -> None:
@@ -141,23 +110,12 @@ def test_code_that_only_this_process_has_travels(
         del sys.modules["only_here"]
 
 
-class Locked:
-    """Holds what cannot be sent."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-
-def held(_: np.ndarray, item: Locked | int) -> int:
-    return os.getpid() if isinstance(item, Locked) else item
-
-
 def test_what_cannot_be_sent_is_done_here_and_the_rest_there(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert list(RayCluster(cluster.address).each(held, MATRIX, [1, Locked(), 3])) == [1, os.getpid(), 3]
     [warning] = caplog.messages
-    assert "cannot be sent to the cluster" in warning
+    assert "cannot be sent to other processes" in warning
     assert "lock" in warning
 
 

@@ -26,7 +26,7 @@ def test_only_replayed_forecasts_follow_a_changed_price(tmp_path: Path, *, live:
     pipeline.compute(("prices", "indicators"), START, DAY)
     pipeline.compute(("models",), MONTH, MONTH)
     clock = clock_at(EVENING) if live else dt
-    with mock.patch("market_pipeline.forecasts.assets.dt", clock):
+    with mock.patch("market_pipeline.forecasts.months.dt", clock):
         pipeline.compute(("forecasts",), DAY, DAY)
     before = {table: pipeline.digest(table) for table in TABLES}
     assert pipeline.warehouse.read("from tails").num_rows
@@ -47,7 +47,7 @@ def test_a_live_forecast_of_an_earlier_version_gets_no_tail_afterwards(tmp_path:
     pipeline = Pipeline(tmp_path, FIVE)
     pipeline.compute(("prices", "indicators"), START, DAY)
     pipeline.compute(("models",), MONTH, MONTH)
-    with mock.patch("market_pipeline.forecasts.assets.dt", clock_at(EVENING)):
+    with mock.patch("market_pipeline.forecasts.months.dt", clock_at(EVENING)):
         pipeline.compute(("forecasts",), DAY, DAY)
     with pipeline.warehouse.transaction("stocks") as transaction:
         transaction.connection.execute("delete from tails where symbol <> 'SIM1'")

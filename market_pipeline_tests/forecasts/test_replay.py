@@ -123,7 +123,7 @@ def test_a_symbol_that_left_the_configuration_is_replayed_as_well(pipeline: Pipe
 def test_forecasts_of_a_symbol_that_is_added_to_a_live_origin_have_a_provenance_of_their_own(
     pipeline: Pipeline,
 ) -> None:
-    with mock.patch("market_pipeline.forecasts.assets.dt", clock_at(EVENING)):
+    with mock.patch("market_pipeline.forecasts.months.dt", clock_at(EVENING)):
         pipeline.compute(("forecasts",), DAY, DAY)
         pipeline.compute(("forecasts",), DAY, DAY)  # stores nothing, so the ledger has no row of it
     pipeline = configured(pipeline, "WALK1", "SIM2", "AUTOREG", "SIM1")

@@ -1,0 +1,134 @@
+"""Work in processes of this host: much of it is Python in small markets, and of threads one runs Python at a time."""
+
+import itertools
+import os
+import pickle
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from market_pipeline.compute.protocol import Compute, Item, Result, Shared
+from market_pipeline.compute.sending import sendable, sent_by_value, with_one_thread
+from market_pipeline.compute.threads import AT_ONCE, THREADS, OneByOne
+from market_pipeline.config.places import PREFIX
+from market_pipeline.errors import ComputeError
+
+IDLE = 20
+"""Seconds after which a process without work ends."""
+
+WATCH = 1.0
+"""Seconds between two looks of a process at the one that started it."""
+
+PICKLER = "cloudpickle"
+
+
+@dataclass(frozen=True)
+class Processes:
+    """As many processes as there are cores, at most AT_ONCE, where there are enough pieces.
+
+    A process reads what is shared once, from a file that all of them map into memory. What it then keeps in it, such as
+    results that later pieces need again, stays its own.
+    """
+
+    enough: int
+    """Pieces from which on processes pay: each of them imports for two seconds what computes."""
+    ahead: int
+    """Results of a process that may wait until they are taken."""
+    otherwise: Compute
+    """Where fewer pieces are done, and where there is one core."""
+
+    def each(
+        self,
+        work: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Sequence[Item],
+        *,
+        modules: Collection[str] = (),
+    ) -> Generator[Result, None, None]:
+        """The results in the order of `items`, as Compute.each."""
+        import joblib
+        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        jobs = min(joblib.cpu_count(), AT_ONCE)
+        if jobs == 1 or len(items) < self.enough:
+            yield from self.otherwise.each(work, shared, items, modules=modules)
+            return
+        with _temporary_file() as file, sent_by_value(modules, PICKLER):
+            joblib.dump(shared, file)
+            pool = get_reusable_executor(
+                max_workers=jobs, timeout=IDLE, env=_environment(), initializer=_begin, initargs=(os.getpid(),)
+            )
+            sent = ((item, sendable(item, PICKLER)) for item in items)
+            begun = ((item, content and pool.submit(_done, file, work, content)) for item, content in sent)
+            waiting = deque(itertools.islice(begun, jobs * (1 + self.ahead)))
+            try:
+                while waiting:
+                    item, future = waiting.popleft()
+                    yield future.result() if future else with_one_thread(work, shared, item)
+                    waiting.extend(itertools.islice(begun, 1))
+            except BrokenProcessPool as error:
+                raise ComputeError(
+                    f"A process that computed was ended from outside: {' '.join(str(error).split())[:300]}. Mostly the "
+                    "system does that where memory is short. Free some, then run it again; what was stored is whole."
+                ) from error
+            finally:
+                for _, future in waiting:
+                    if future:
+                        future.cancel()
+
+
+FITS = Processes(enough=30, ahead=20, otherwise=THREADS)
+"""For fits, which are small and of very different lengths."""
+
+MONTHS = Processes(enough=6, ahead=1, otherwise=OneByOne())
+"""For the rows of months, which are large."""
+
+
+def _environment() -> dict[str, str]:
+    """What the processes have of this one's variables: a change starts new ones. Each has one core for itself."""
+    return {name: text for name, text in os.environ.items() if name.startswith(PREFIX)} | {"LOKY_MAX_CPU_COUNT": "1"}
+
+
+@contextmanager
+def _temporary_file() -> Iterator[Path]:
+    """The name of a file that is removed at the end, also when this process is killed: by loky's resource tracker."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    with tempfile.TemporaryDirectory(prefix="market-pipeline-", ignore_cleanup_errors=True) as folder:
+        resource_tracker.register(folder, "folder")
+        try:
+            yield Path(folder, "shared")
+        finally:
+            resource_tracker.unregister(folder, "folder")
+
+
+def _begin(parent: int) -> None:
+    """The start of a process: Ctrl-C is for the one that started it, and it ends with that one."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH)
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@lru_cache(1)
+def _read(file: Path) -> Any:
+    import joblib
+
+    return joblib.load(file, mmap_mode="r")
+
+
+def _done(file: Path, work: Callable[[Shared, Item], Result], item: bytes) -> Result:
+    return with_one_thread(work, _read(file), pickle.loads(item))  # noqa: S301  written by the process that waits
