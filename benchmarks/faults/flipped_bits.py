@@ -19,7 +19,7 @@ UNCLEAR = ("This is a bug of the program", "Traceback (most recent call last)")
 FILES: dict[str, Callable[[Directory], list[Path]]] = {
     "the warehouse": lambda directory: [directory.warehouse],
     "the mart": lambda directory: [directory.mart],
-    "a model": lambda directory: sorted((directory.data / "models").rglob("*.skops")),
+    "a model": lambda directory: sorted((directory.data / "models").rglob("*.npz")),
     "the event log": lambda directory: sorted((directory.data / "dagster").rglob("*.db")),
     "Dagster's settings": lambda directory: [directory.data / "dagster" / "dagster.yaml"],
     "the note of the source": lambda directory: [directory.data / "source"],

@@ -27,7 +27,7 @@ SETTINGS = "MARKET_PIPELINE_"
 
 HEAVY = (
     "arch", "exchange_calendars", "jinja2", "matplotlib.pyplot", "scipy.optimize",
-    "scipy.stats", "skops.io", "sklearn.ensemble", "statsforecast",
+    "scipy.stats", "sklearn.ensemble", "statsforecast",
 )  # fmt: skip
 """What the pipeline imports where it is used."""
 

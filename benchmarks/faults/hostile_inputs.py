@@ -83,7 +83,7 @@ class HostileInputs:
         """A registered model whose file would execute something, with a digest that fits."""
         work = Directory(self.folder / "work")
         work.become(self.trained)
-        form = draw.choice(("pickle", "skops"))
+        form = draw.choice(("pickle", "npz", "skops"))
         answer(lambda: hostile_settings.poison(work.data, self.canary, form), self.folder)
         ended = work.run("replay", "--market", "stocks", "--origin", "2024-02-21")
         text = " ".join(ended.output.split())[-400:]

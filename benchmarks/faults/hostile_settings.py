@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import random
+from io import BytesIO
 from pathlib import Path
 
 from benchmarks.faults.hostile_files import NAMES, Maker
@@ -123,14 +124,19 @@ class Touching:
 def poison(data: Path, canary: Path, form: str) -> int:
     """Replace every registered model by one that makes `canary` when it is loaded; how many."""
     import duckdb
+    import numpy as np
     import skops.io
 
     if form == "pickle":
         content = pickle.dumps({"parameters": Touching(canary)})
+    elif form == "npz":
+        arrays = BytesIO()
+        np.savez(arrays, parameters=np.array([Touching(canary)], dtype=object))
+        content = arrays.getvalue()
     else:
         content = skops.io.dumps({"parameters": os.system, "command": f"touch {canary}"})
     digest = hashlib.sha256(content).hexdigest()
-    files = sorted((data / "models").rglob("*.skops"))
+    files = sorted((data / "models").rglob("*.npz"))
     for path in files:
         path.write_bytes(content)
     with duckdb.connect(str(data / "warehouse.duckdb")) as connection:

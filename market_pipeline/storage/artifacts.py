@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any, TypeAlias
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
+
+import numpy as np
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.store import Store
@@ -19,6 +21,13 @@ Parameters: TypeAlias = Mapping[str, Any]
 
 MODELS = "models"
 """The folder of a store that has the models; the registry names them from there on."""
+
+NPZ, SKOPS = ".npz", ".skops"
+"""The formats of files: numpy's for arrays alone; skops' for whatever else a forecaster learns, whose import takes two
+seconds."""
+
+SCHEMA = "schema.json"
+"""What only a file of skops has."""
 
 ADDRESS = re.compile(r'"(?:__id__": |file": ")(\d+)')
 """The number of an object in skops' schema, or of the file that holds it."""
@@ -37,6 +46,13 @@ TRUSTED = (
 
 def serialised(parameters: Parameters) -> bytes:
     """Parameters as a file's content, the same for the same parameters in any process."""
+    if all(type(value) is np.ndarray and not value.dtype.hasobject for value in parameters.values()):
+        written = BytesIO()
+        with ZipFile(written, "w") as write:
+            for name, value in parameters.items():
+                with write.open(ZipInfo(f"{name}.npy"), "w") as part:
+                    np.lib.format.write_array(part, value, allow_pickle=False)
+        return written.getvalue()
     import skops.io as sio
 
     return reproducible(sio.dumps(dict(parameters)))
@@ -48,7 +64,8 @@ def save(content: bytes, store: Store, name: str) -> tuple[str, str]:
     `name` has the market, the model and the month: stocks/linear/2024-01-01.
     """
     digest = hashlib.sha256(content).hexdigest()
-    path = f"{name}-{digest[:12]}.skops"
+    ending = SKOPS if is_zipfile(BytesIO(content)) and SCHEMA in _parts(content) else NPZ
+    path = f"{name}-{digest[:12]}{ending}"
     store.put(f"{MODELS}/{path}", content)
     return path, digest
 
@@ -59,15 +76,15 @@ def reproducible(content: bytes) -> bytes:
     skops numbers objects by their address; here they are numbered in the order in which they appear.
     """
     with ZipFile(BytesIO(content)) as read:
-        schema = read.read("schema.json").decode()
+        schema = read.read(SCHEMA).decode()
         number = {address: str(place) for place, address in enumerate(dict.fromkeys(ADDRESS.findall(schema)))}
-        files = {name: read.read(name) for name in read.namelist() if name != "schema.json"}
+        files = {name: read.read(name) for name in read.namelist() if name != SCHEMA}
     written = BytesIO()
     with ZipFile(written, "w") as write:
         for name, part in files.items():
             write.writestr(ZipInfo(f"{number[name.split('.')[0]]}.npy"), part)
         numbered = ADDRESS.sub(lambda found: found[0].replace(found[1], number[found[1]]), schema)
-        write.writestr(ZipInfo("schema.json"), numbered)
+        write.writestr(ZipInfo(SCHEMA), numbered)
     return written.getvalue()
 
 
@@ -85,16 +102,25 @@ def load(store: Store, name: str, digest: str) -> Parameters:
 
 def deserialised(content: bytes, path: str) -> Parameters:
     """The parameters that a file's content has; raises WarehouseError, which names `path`, for a foreign type."""
-    import skops.io as sio
-
     try:
+        if SCHEMA not in _parts(content):
+            with np.load(BytesIO(content), allow_pickle=False) as arrays:
+                return dict(arrays)
+        import skops.io as sio
+
         foreign = set(sio.get_untrusted_types(data=content)) - set(TRUSTED)
-    except BadZipFile:
-        raise WarehouseError(f"The model file {path} is not in skops' format. {FIX}") from None
+    except (BadZipFile, ValueError):
+        raise WarehouseError(f"The model file {path} is neither in numpy's nor in skops' format. {FIX}") from None
     if foreign:
         raise WarehouseError(f"The model file {path} holds {min(foreign)}, which no forecaster saves. {FIX}")
     parameters: Parameters = sio.loads(content, trusted=list(TRUSTED))
     return parameters
+
+
+def _parts(content: bytes) -> list[str]:
+    """The names of a zip file's parts; raises BadZipFile."""
+    with ZipFile(BytesIO(content)) as read:
+        return read.namelist()
 
 
 def remove_unregistered(store: Store, registered: Collection[str], since: dt.datetime) -> list[int]:
@@ -107,7 +133,7 @@ def remove_unregistered(store: Store, registered: Collection[str], since: dt.dat
     lost = [
         stored
         for stored in store.list(MODELS)
-        if stored.name.endswith((".skops", ".new")) and stored.name not in named and stored.written_at < since
+        if stored.name.endswith((NPZ, SKOPS, ".new")) and stored.name not in named and stored.written_at < since
     ]
     for stored in lost:
         store.remove(stored.name)

@@ -74,7 +74,7 @@ def test_a_backfill_loads_history_trains_models_and_publishes(filled: Path) -> N
     assert (origins["first"], origins["last"]) == (dt.date(2025, 2, 20), dt.date(2025, 3, 10))
     assert query(mart, "select min(session) as first from indicators")["first"][0].as_py() == dt.date(2024, 1, 2)
     assert (filled / "data" / "report.html").stat().st_size > 1000
-    assert list((filled / "data" / "models" / "stocks").rglob("2025-03-01-*.skops"))
+    assert list((filled / "data" / "models" / "stocks").rglob("2025-03-01-*.npz"))
 
 
 def test_the_forecast_of_a_symbol_has_its_verdict(filled: Path) -> None:

@@ -182,7 +182,7 @@ def test_what_was_never_forecast_cannot_be_replayed(pipeline: Pipeline) -> None:
 
 
 def test_a_lost_model_file_is_named(pipeline: Pipeline) -> None:
-    for path in (pipeline.settings.home / "models" / "stocks" / "linear").glob("*.skops"):
+    for path in (pipeline.settings.home / "models" / "stocks" / "linear").glob("*.npz"):
         path.unlink()
     with pytest.raises(HistoryError, match="is missing"):
         replayed(pipeline)

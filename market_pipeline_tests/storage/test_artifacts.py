@@ -3,17 +3,19 @@ import os
 import pickle
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import skops.io as sio
+from sklearn.preprocessing import StandardScaler
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.models.forecasters.catalogue import FORECASTERS
 from market_pipeline.models.forecasters.protocol import Forecaster
-from market_pipeline.storage.artifacts import MODELS, load, remove_unregistered, save, serialised
+from market_pipeline.storage.artifacts import MODELS, load, remove_unregistered, reproducible, save, serialised
 from market_pipeline.storage.store import FolderStore
 from market_pipeline_tests.panels import walk_panel
 
@@ -27,7 +29,23 @@ def test_what_every_forecaster_learns_comes_back_from_disk(forecaster: Forecaste
     for name, value in learned.items():
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(back[name], value)
-    assert [file.suffix for file in (tmp_path / MODELS).iterdir()] == [".skops"]
+    assert [file.suffix for file in (tmp_path / MODELS).iterdir()] == [".npz"]
+
+
+def test_what_is_more_than_arrays_comes_back_and_a_file_of_an_earlier_version_too(tmp_path: Path) -> None:
+    store, scaler = FolderStore(tmp_path), StandardScaler().fit(np.arange(6.0).reshape(3, 2))
+    name, digest = save(serialised({"scaler": scaler, "n": 3}), store, "m")
+    back = load(store, name, digest)
+    assert (Path(name).suffix, back["n"]) == (".skops", 3)
+    np.testing.assert_array_equal(back["scaler"].mean_, scaler.mean_)
+    arrays = {"a": np.arange(3.0)}
+    np.testing.assert_array_equal(load(store, *save(reproducible(sio.dumps(arrays)), store, "m"))["a"], arrays["a"])
+
+
+def test_writing_and_reading_arrays_does_not_import_skops() -> None:
+    reading = "import sys; from market_pipeline.storage.artifacts import *; import numpy as np\n"
+    reading += "deserialised(serialised({'a': np.zeros(2)}), 'm'); sys.exit('skops' in sys.modules)"
+    subprocess.run([sys.executable, "-c", reading], check=True)
 
 
 FIT = """
@@ -75,9 +93,11 @@ class Hostile:
 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
-    for content in (pickle.dumps(Hostile()), sio.dumps({"a": Hostile()})):
+    array = BytesIO()
+    np.savez(array, a=np.array([Hostile()], dtype=object))
+    for content in (pickle.dumps(Hostile()), sio.dumps({"a": Hostile()}), array.getvalue()):
         name, digest = save(content, FolderStore(tmp_path), "hostile")
-        with pytest.raises(WarehouseError, match=r"no forecaster saves|not in skops' format"):
+        with pytest.raises(WarehouseError, match=r"no forecaster saves|neither in numpy's nor in skops' format"):
             load(FolderStore(tmp_path), name, digest)
         assert not Hostile.ran
 
@@ -92,4 +112,4 @@ def test_files_without_a_registry_row_go_once_they_are_old(tmp_path: Path) -> No
         os.utime(models / name, ((now - dt.timedelta(days=2)).timestamp(),) * 2)
     size = (models / old).stat().st_size
     assert remove_unregistered(store, [named], now - dt.timedelta(days=1)) == [size]
-    assert sorted(path.relative_to(models).as_posix() for path in models.rglob("*.skops")) == sorted([named, young])
+    assert sorted(path.relative_to(models).as_posix() for path in models.rglob("*.npz")) == sorted([named, young])

@@ -77,7 +77,7 @@ def test_fits_before_an_error_are_kept_and_later_ones_do_not_begin(
     assert next(rows)["model"].to_pylist() == ["failing"]
     with pytest.raises(ValueError, match="no good"):
         next(rows)
-    assert 1 <= len(list(tmp_path.rglob("*.skops"))) <= 2 < len(MONTHS) - 1  # the one that had begun may end
+    assert 1 <= len(list(tmp_path.rglob("*.npz"))) <= 2 < len(MONTHS) - 1  # the one that had begun may end
 
 
 LOADED = """
