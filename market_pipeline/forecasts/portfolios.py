@@ -22,8 +22,8 @@ TABLES = (PORTFOLIOS.name, PORTFOLIO_PARTS.name, PORTFOLIO_WEIGHTS.name)
 
 KEY = ("portfolio", "origin", "horizon", "target_session", "model")
 
-Key: TypeAlias = tuple[str, dt.date, int, dt.date, str]
-"""The values of KEY."""
+Of: TypeAlias = tuple[dt.date, int, dt.date, str]
+"""The values of KEY after the portfolio."""
 
 Day: TypeAlias = tuple[dt.date, Mapping[int, dt.date]]
 """An origin, and its target session by horizon."""
@@ -77,17 +77,19 @@ def portfolio_rows(
 
 def _outlooks(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
     """Every portfolio, model and horizon of each origin that has numbers."""
-    keys, numbers = list[Key](), [np.empty((0, len(PORTFOLIOS.schema) - len(KEY)))]
+    keys, names, numbers = list[Of](), list[np.ndarray](), [np.empty((0, len(PORTFOLIOS.schema) - len(KEY)))]
     for one, (origin, targets) in zip(found, days, strict=True):
+        every = np.array([*one.weights], object)
         for (model, horizon), outlook in one.outlooks.items():
             known = np.isfinite(outlook.mean)
-            names = (name for name, there in zip(one.weights, known.tolist(), strict=True) if there)
-            keys += [(name, origin, horizon, targets[horizon], model) for name in names]
+            keys.append((origin, horizon, targets[horizon], model))
+            names.append(every[known])
             numbers.append(_numbers(outlook)[known])
     schema, values = PORTFOLIOS.schema, np.concatenate(numbers)
     named = zip(schema.names[len(KEY) :], values.T, strict=True)
     columns = {name: pa.array(column, from_pandas=True) for name, column in named}
-    return pa.table({**_keyed(keys, np.arange(len(keys))), **columns}, schema)
+    portfolios = pa.array([name for some in names for name in some], pa.string())
+    return pa.table({"portfolio": portfolios, **_repeated(keys, [*map(len, names)]), **columns}, schema)
 
 
 def _numbers(outlook: Outlook) -> np.ndarray:
@@ -100,31 +102,36 @@ def _numbers(outlook: Outlook) -> np.ndarray:
 
 def _parts(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
     """What each symbol adds, of the configured portfolios."""
-    keys, symbols, added, single = list[Key](), list[pa.Array](), [np.empty(0)], [np.empty(0)]
+    keys, names, symbols = list[Of](), list[str](), list[pa.Array]()
+    added, single = [np.empty(0)], [np.empty(0)]
     for one, (origin, targets) in zip(found, days, strict=True):
         held = {name: pa.array([*one.weights[name]], pa.string()) for name in {name for *_, name in one.parts}}
         for (model, horizon, name), (parts, losses) in one.parts.items():
-            keys.append((name, origin, horizon, targets[horizon], model))
+            keys.append((origin, horizon, targets[horizon], model))
+            names.append(name)
             symbols.append(held[name])
             added.append(parts)
             single.append(losses)
+    sizes = [len(part) for part in symbols]
     columns = {
+        "portfolio": pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), sizes))),
         "symbol": pa.chunked_array(symbols, pa.string()),
         "es_025": np.concatenate(added),
         "single_es_025": np.concatenate(single),
     }
-    rows = np.repeat(np.arange(len(keys)), [len(part) for part in symbols])
-    return pa.table({**_keyed(keys, rows), **columns}, PORTFOLIO_PARTS.schema)
+    return pa.table(_repeated(keys, sizes) | columns, PORTFOLIO_PARTS.schema)
 
 
-def _keyed(keys: Sequence[Key], rows: np.ndarray) -> dict[str, pa.Array]:
-    """The columns of KEY, the key of each row being that at a position in `keys`."""
-    columns = zip(*keys, strict=True) if keys else ((),) * len(KEY)
+def _repeated(keys: Sequence[Of], times: Sequence[int]) -> dict[str, pa.Array]:
+    """The columns of KEY after the portfolio, each key as many times as it has rows."""
+    origins, horizons, targets, models = zip(*keys, strict=True) if keys else ((),) * len(KEY[1:])
+    values = (
+        np.array(origins, "datetime64[D]"), np.array(horizons, np.int32), np.array(targets, "datetime64[D]"),
+        np.array(models, object),
+    )  # fmt: skip
     types = PORTFOLIOS.schema
-    return {
-        name: pa.array(column, types.field(name).type).take(pa.array(rows))
-        for name, column in zip(KEY, columns, strict=True)
-    }
+    columns = zip(KEY[1:], values, strict=True)
+    return {name: pa.array(np.repeat(column, times), types.field(name).type) for name, column in columns}
 
 
 def _weights(

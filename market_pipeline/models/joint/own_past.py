@@ -12,12 +12,12 @@ from market_pipeline.models.joint.held import Held
 from market_pipeline.models.joint.levels import Scenarios
 from market_pipeline.models.joint.portfolio_risk import (
     Forecasts,
+    Positions,
     contributions,
     held_only,
     outlook,
     single_losses,
     single_shortfalls,
-    total,
     usable,
 )
 from market_pipeline.storage.grids import Grid
@@ -36,7 +36,7 @@ def of_own_past(estimates: Estimates, origins: Sequence[Held]) -> list[Forecasts
         return found
     mine = sorted({place[row.tobytes()] for held in origins for row in held.weights[: held.configured]})
     for horizon, symbols in estimates.past.items():
-        returns = total(np.array(rows), symbols)
+        returns = Positions(np.array(rows)).total(symbols)
         whole = outlook(returns, symbols.shape[1] / horizon)
         parts = _parts(np.array(rows)[mine], symbols, returns[mine]) if mine else []
         for held, forecasts in zip(origins, found, strict=True):

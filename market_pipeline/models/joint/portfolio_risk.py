@@ -6,7 +6,8 @@ of the portfolio, at any weights, and they scale with them. Losses are negative.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from market_pipeline.models.calibration.tails import FEWEST
 from market_pipeline.models.joint.levels import Scenarios, chance_above_zero, quantiles_at, tail_weights
 from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import LEVELS, TAIL_LEVELS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Singles: TypeAlias = tuple[Grid, Grid]
 """The shortfall of one unit of each symbol, and of one unit short; (symbols,)."""
@@ -150,19 +154,38 @@ def held_only(weights: Grid, added: Grid, single: Grid) -> list[tuple[Grid, Grid
     return [(more[some], alone[some]) for some, more, alone in zip(held, added, single, strict=True)]
 
 
-def total(weights: Grid, symbols: Scenarios) -> Scenarios:
-    """The returns (portfolios, scenarios) of `weights` (portfolios, symbols); NaN where a symbol that is held has none.
+@dataclass(frozen=True)
+class Positions:
+    """The weights (portfolios, symbols) of some portfolios, as they are multiplied with scenarios again and again.
 
     No portfolio depends on others: one of few symbols is summed symbol by symbol, and the others are multiplied in
     blocks of one size, because in a product of another size the last digits may differ.
     """
-    from scipy.sparse import csr_array
 
-    exact, few = weights.astype(np.float32), np.count_nonzero(weights, axis=1) <= FEW
-    found = np.empty((len(weights), symbols.shape[1]), np.float32)
-    found[few] = csr_array(exact[few]) @ symbols
-    found[~few] = _in_blocks(exact[~few], symbols)
-    return found
+    weights: Grid
+
+    @cached_property
+    def _few(self) -> np.ndarray:
+        few: np.ndarray = np.count_nonzero(self.weights, axis=1) <= FEW
+        return few
+
+    @cached_property
+    def _one_by_one(self) -> "csr_array":
+        from scipy.sparse import csr_array
+
+        return csr_array(self.weights[self._few].astype(np.float32))
+
+    @cached_property
+    def _in_blocks(self) -> Scenarios:
+        exact: Scenarios = self.weights[~self._few].astype(np.float32)
+        return exact
+
+    def total(self, symbols: Scenarios) -> Scenarios:
+        """The returns (portfolios, scenarios) from those of `symbols`; NaN where a symbol that is held has none."""
+        found = np.empty((len(self.weights), symbols.shape[1]), np.float32)
+        found[self._few] = self._one_by_one @ symbols
+        found[~self._few] = _in_blocks(self._in_blocks, symbols)
+        return found
 
 
 def _in_blocks(rows: Scenarios, columns: Scenarios) -> Scenarios:

@@ -20,12 +20,12 @@ from market_pipeline.models.joint.portfolio_risk import (
     Forecasts,
     Outlook,
     Parts,
+    Positions,
     contributions,
     held_only,
     outlook,
     shortfalls_of_ascending,
     single_losses,
-    total,
     usable,
 )
 from market_pipeline.prices.history import History
@@ -117,11 +117,11 @@ def _simulated(estimates: Estimates, held: Held, errors: Mapping[tuple[str, int]
     ascending = {key: ascending_scenarios(curve) for key, curve in held.curves.items()}
     losses = {key: single_losses(mine, shortfalls_of_ascending(values)) for key, values in ascending.items()}
     keys = [(model, horizon) for model in estimates.places for horizon in HORIZONS]
-    returns, parts = list[Scenarios](), Parts()
+    returns, parts, positions = list[Scenarios](), Parts(), Positions(held.weights)
     for model, horizon in keys:
         of_symbols = (RANGES_OF[model], horizon)
         symbols = scenarios(estimates.places[model], ascending[of_symbols])
-        returns.append(total(held.weights, symbols))
+        returns.append(positions.total(symbols))
         if count:
             added = contributions(mine, symbols, returns[-1][:count])
             named = zip(held.names, held_only(mine, added, losses[of_symbols]), strict=False)  # they are the first

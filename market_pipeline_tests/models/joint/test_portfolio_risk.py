@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_pipeline.models.joint import portfolio_risk
-from market_pipeline.models.joint.portfolio_risk import contributions, outlook, total
+from market_pipeline.models.joint.portfolio_risk import Positions, contributions, outlook
 
 SCENARIOS = 300
 ways = pytest.mark.parametrize("few", [0, 99], ids=["in blocks", "symbol by symbol"])
@@ -35,7 +35,7 @@ def weights_of(seed: int, portfolios: int = 37) -> np.ndarray:
 def test_returns_and_parts_are_those_of_the_plain_formula(few: int, seed: int, holes: int) -> None:
     symbols, weights = returns_of(seed, holes), weights_of(seed)
     with mock.patch.object(portfolio_risk, "FEW", few):
-        found = total(weights, symbols)
+        found = Positions(weights).total(symbols)
         parts = contributions(weights, symbols, found)
     for row, returns, added in zip(weights, found, parts, strict=True):
         held = row != 0
@@ -52,10 +52,10 @@ def test_returns_and_parts_are_those_of_the_plain_formula(few: int, seed: int, h
 def test_no_bit_of_a_portfolio_comes_from_the_others(few: int) -> None:
     symbols, weights = returns_of(4, 20), weights_of(4)
     with mock.patch.object(portfolio_risk, "FEW", few):
-        together = total(weights, symbols)
+        together = Positions(weights).total(symbols)
         parts = contributions(weights, symbols, together)
         for place in (0, 1, 15, 16, 36):
-            alone = total(weights[place : place + 1], symbols)
+            alone = Positions(weights[place : place + 1]).total(symbols)
             np.testing.assert_array_equal(alone[0], together[place])
             np.testing.assert_array_equal(contributions(weights[place : place + 1], symbols, alone)[0], parts[place])
 
@@ -66,6 +66,6 @@ def test_too_few_scenarios_have_no_parts(few: int) -> None:
     symbols[0, 200:] = np.nan
     weights = np.array([[1.0] + [0.5] * 11, [0.0] + [0.5] * 11])
     with mock.patch.object(portfolio_risk, "FEW", few):
-        parts = contributions(weights, symbols, total(weights, symbols))
+        parts = contributions(weights, symbols, Positions(weights).total(symbols))
     assert np.isnan(parts[0]).all()
     assert np.isfinite(parts[1]).all()
