@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,14 +57,12 @@ class Processes:
         """The results in the order of `items`, as Compute.each."""
         import joblib
         from joblib.externals.loky import get_reusable_executor
-        from joblib.externals.loky.process_executor import BrokenProcessPool
 
         jobs = min(joblib.cpu_count(), AT_ONCE)
         if jobs == 1 or len(items) < self.enough:
             yield from self.otherwise.each(work, shared, items, modules=modules)
             return
-        with _temporary_file() as file, sent_by_value(modules, PICKLER):
-            joblib.dump(shared, file)
+        with _shared(shared) as file, sent_by_value(modules, PICKLER):
             pool = get_reusable_executor(
                 max_workers=jobs, timeout=IDLE, env=_environment(), initializer=_begin, initargs=(os.getpid(),)
             )
@@ -73,13 +72,8 @@ class Processes:
             try:
                 while waiting:
                     item, future = waiting.popleft()
-                    yield future.result() if future else with_one_thread(work, shared, item)
+                    yield _result(future) if future else with_one_thread(work, shared, item)
                     waiting.extend(itertools.islice(begun, 1))
-            except BrokenProcessPool as error:
-                raise ComputeError(
-                    f"A process that computed was ended from outside: {' '.join(str(error).split())[:300]}. Mostly the "
-                    "system does that where memory is short. Free some, then run it again; what was stored is whole."
-                ) from error
             finally:
                 for _, future in waiting:
                     if future:
@@ -99,16 +93,39 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _temporary_file() -> Iterator[Path]:
-    """The name of a file that is removed at the end, also when this process is killed: by loky's resource tracker."""
+def _shared(shared: object) -> Iterator[Path]:
+    """A file of what is shared; it is removed at the end, if this process is killed by loky's resource tracker."""
+    import joblib
     from joblib.externals.loky.backend import resource_tracker
 
     with tempfile.TemporaryDirectory(prefix="market-pipeline-", ignore_cleanup_errors=True) as folder:
         resource_tracker.register(folder, "folder")
         try:
+            try:
+                joblib.dump(shared, Path(folder, "shared"))
+            except OSError as error:
+                raise ComputeError(
+                    f"What processes share could not be written to {folder}: {error}. Free space there, or name "
+                    "another folder in TMPDIR, then run it again."
+                ) from error
             yield Path(folder, "shared")
         finally:
             resource_tracker.unregister(folder, "folder")
+
+
+def _result(future: Future[Result]) -> Result:
+    """What a process returned; what it raised, without the text of its traceback."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise ComputeError(
+            f"A process that computed was ended from outside: {' '.join(str(error).split())[:300]}. Mostly the system "
+            "does that where memory is short. Free some, then run it again; what was stored is whole."
+        ) from error
+    except Exception as error:
+        raise error from None
 
 
 def _begin(parent: int) -> None:

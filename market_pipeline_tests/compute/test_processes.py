@@ -1,6 +1,7 @@
 """Work in processes of this host: the bits and the errors of threads, and nothing left behind."""
 
 import datetime as dt
+import errno
 import os
 import signal
 import subprocess
@@ -84,8 +85,9 @@ def test_a_process_reads_what_is_shared_once_and_cannot_change_it() -> None:
 def test_an_error_is_raised_in_its_place_as_it_was() -> None:
     results = PROCESSES.each(failing, MATRIX, range(5))
     assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(KeyError, match="no good"):
+    with pytest.raises(KeyError, match="no good") as raised:
         next(results)
+    assert raised.value.__cause__ is None  # loky's is a text of many lines
     assert list(PROCESSES.each(failing, MATRIX, range(3, 7))) == [3, 4, 5, 6]
 
 
@@ -93,6 +95,15 @@ def test_a_killed_process_is_a_clear_error_and_the_next_work_has_new_ones() -> N
     with pytest.raises(ComputeError, match=r"ended from outside: .*memory is short.*run it again"):
         list(PROCESSES.each(killed, MATRIX, range(4)))
     assert list(PROCESSES.each(failing, MATRIX, range(3, 7))) == [3, 4, 5, 6]
+
+
+def test_a_full_disk_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object, __: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(joblib, "dump", full)
+    with pytest.raises(ComputeError, match=r"could not be written to .*No space left .*TMPDIR"):
+        list(PROCESSES.each(process_of, MATRIX, range(4)))
 
 
 def test_what_cannot_be_sent_is_done_here_and_the_rest_there(caplog: pytest.LogCaptureFixture) -> None:
