@@ -19,14 +19,13 @@ from typing import Any
 from market_pipeline.compute.protocol import Compute, Item, Result, Shared
 from market_pipeline.compute.sending import sendable, sent_by_value, with_one_thread
 from market_pipeline.compute.threads import AT_ONCE, THREADS, OneByOne
-from market_pipeline.config.places import PREFIX
 from market_pipeline.errors import ComputeError
-
-IDLE = 20
-"""Seconds after which a process without work ends."""
 
 WATCH = 1.0
 """Seconds between two looks of a process at the one that started it."""
+
+ONE_CORE = {"LOKY_MAX_CPU_COUNT": "1"}
+"""For each process: its work starts no further threads."""
 
 PICKLER = "cloudpickle"
 
@@ -40,7 +39,7 @@ class Processes:
     """
 
     enough: int
-    """Pieces from which on processes pay: each of them imports for two seconds what computes."""
+    """Pieces from which on processes pay: each of them imports for three seconds what computes."""
     ahead: int
     """Results of a process that may wait until they are taken."""
     otherwise: Compute
@@ -56,16 +55,14 @@ class Processes:
     ) -> Generator[Result, None, None]:
         """The results in the order of `items`, as Compute.each."""
         import joblib
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky import ProcessPoolExecutor
 
         jobs = min(joblib.cpu_count(), AT_ONCE)
         if jobs == 1 or len(items) < self.enough:
             yield from self.otherwise.each(work, shared, items, modules=modules)
             return
         with _shared(shared) as file, sent_by_value(modules, PICKLER):
-            pool = get_reusable_executor(
-                max_workers=jobs, timeout=IDLE, env=_environment(), initializer=_begin, initargs=(os.getpid(),)
-            )
+            pool = ProcessPoolExecutor(jobs, env=ONE_CORE, initializer=_begin, initargs=(os.getpid(),))
             sent = ((item, sendable(item, PICKLER)) for item in items)
             begun = ((item, content and pool.submit(_done, file, work, content)) for item, content in sent)
             waiting = deque(itertools.islice(begun, jobs * (1 + self.ahead)))
@@ -75,21 +72,14 @@ class Processes:
                     yield _result(future) if future else with_one_thread(work, shared, item)
                     waiting.extend(itertools.islice(begun, 1))
             finally:
-                for _, future in waiting:
-                    if future:
-                        future.cancel()
+                pool.shutdown(kill_workers=True)
 
 
-FITS = Processes(enough=30, ahead=20, otherwise=THREADS)
+FITS = Processes(enough=100, ahead=20, otherwise=THREADS)
 """For fits, which are small and of very different lengths."""
 
-MONTHS = Processes(enough=6, ahead=1, otherwise=OneByOne())
+MONTHS = Processes(enough=12, ahead=1, otherwise=OneByOne())
 """For the rows of months, which are large."""
-
-
-def _environment() -> dict[str, str]:
-    """What the processes have of this one's variables: a change starts new ones. Each has one core for itself."""
-    return {name: text for name, text in os.environ.items() if name.startswith(PREFIX)} | {"LOKY_MAX_CPU_COUNT": "1"}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,10 @@ def months_between(sessions: np.ndarray, first: dt.date, last: dt.date) -> tuple
     )
 
 
+Piece: TypeAlias = tuple[Forecaster, tuple[Month, ...]]
+"""A forecaster and the months for which it is fitted one after the other."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """What a forecaster learned of a month: the content of its file, and the seconds that it took."""
@@ -88,18 +93,35 @@ def train(
     compute them.
     """
     panel = replace(panel, shared=SharedResults())
-    items = [(forecaster, month) for month in months for forecaster in forecasters]
+    pieces = pieces_of(forecasters, months)
     modules = sorted({one.module for one in forecasters if isinstance(one, Plugin) and one.module})
-    with closing(compute.each(fit_month, panel, items, modules=modules)) as fits:
+    found = dict[tuple[str, Month], Fit | PluginError]()
+    with closing(compute.each(fit_months, panel, pieces, modules=modules)) as fits:
+        coming = zip(pieces, fits, strict=True)
         for month in months:
             rows = []
-            for forecaster, fit in zip(forecasters, fits, strict=False):
+            for forecaster in forecasters:
+                while (forecaster.name, month) not in found:
+                    (one, its_months), fitted = next(coming)
+                    found |= {(one.name, each): fit for each, fit in zip(its_months, fitted, strict=True)}
+                fit = found.pop((forecaster.name, month))
                 if isinstance(fit, PluginError):
                     report(str(fit))
                 else:
                     path, digest = save(fit.content, store, f"{market}/{forecaster.name}/{month.first}")
                     rows.append(_row(forecaster, month, fit, path, digest) | {"fitted_at": now.replace(tzinfo=None)})
             yield pa.Table.from_pylist(rows)
+
+
+def pieces_of(forecasters: Sequence[Forecaster], months: Sequence[Month]) -> list[Piece]:
+    """The pieces of work in the order in which their first months come: months that share what is learned are one."""
+    found = dict[tuple[str, int], tuple[Forecaster, list[Month]]]()
+    for month in months:
+        for forecaster in forecasters:
+            number = 12 * month.first.year + month.first.month - 1
+            key = forecaster.name, number // getattr(forecaster, "months", 1)
+            found.setdefault(key, (forecaster, []))[1].append(month)
+    return [(forecaster, tuple(its_months)) for forecaster, its_months in found.values()]
 
 
 def _row(forecaster: Forecaster, month: Month, fit: Fit, path: str, digest: str) -> dict[str, object]:
@@ -114,14 +136,18 @@ def _row(forecaster: Forecaster, month: Month, fit: Fit, path: str, digest: str)
     }
 
 
-def fit_month(panel: Panel, item: tuple[Forecaster, Month]) -> Fit | PluginError:
-    """What a forecaster learned of a month, or the fault of a plugin.
+def fit_months(panel: Panel, piece: Piece) -> list[Fit | PluginError]:
+    """What a forecaster learned of each month, or the fault of a plugin.
 
     It may run on another host: it reads and writes nothing, and its result is bytes. Raises LookAheadError where the
-    panel does not end at the month's cutoff.
+    panel does not end at a month's cutoff.
     """
-    forecaster, month = item
     load_libraries()
+    forecaster, months = piece
+    return [_fit_month(panel, forecaster, month) for month in months]
+
+
+def _fit_month(panel: Panel, forecaster: Forecaster, month: Month) -> Fit | PluginError:
     began = time.perf_counter()
     past = panel.until(np.datetime64(month.cutoff))
     if (last := past.history.sessions[-1]) != np.datetime64(month.cutoff):
