@@ -62,15 +62,15 @@ def main() -> None:
         for figure in figures:
             folder = Path(temporary) / figure.name
             record = results.read().get(figure.name, Record())
+            record.continued = figure.continued
             if asked.seed is not None or asked.again:
                 seeds = [asked.seed] if asked.seed is not None else sorted({fault.seed for fault in record.faults})
                 repeat(figure, folder, seeds, record)
             elif not until.reached():
                 wanted = round(figure.full * asked.size)
-                wanted = wanted - record.trials if asked.resume else max(1, wanted)
+                wanted = record.missing(wanted) if asked.resume else max(1, wanted)
                 tried(figure, folder, record, wanted, max(figure.minutes * asked.size, LEAST_MINUTES), until)
             if asked.write:
-                record.continued = figure.continued
                 results.write({figure.name: record})
                 page.PAGE.write_text(page.page(FIGURES, results.read()), encoding="utf-8")
 

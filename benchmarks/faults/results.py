@@ -85,6 +85,11 @@ class Record:
         every = [batch.trials for batch in self.batches]
         return max(every, default=0) if self.continued else sum(every)
 
+    def missing(self, wanted: int) -> int:
+        """The trials that are missing of so many: all of them, where they continue each other and no batch has them."""
+        short = max(0, wanted - self.trials)
+        return wanted if self.continued and short else short
+
     @property
     def faults(self) -> list[Fault]:
         return [fault for batch in self.batches for fault in batch.faults]

@@ -76,8 +76,10 @@ def test_the_batches_of_several_evenings_add_up_and_keep_their_faults() -> None:
     record.faults[0].as_it_should_be = "bbb2222"
     assert "| 1, fixed since |" in page.table(FIGURES, {FIGURES[0].name: record})
     assert "`A row was lost.` Its seed tried again at bbb2222: as it should be." in page.details(record)
+    assert (record.missing(1500), record.missing(900)) == (500, 0)
     record.continued = True
     assert record.trials == 998
+    assert (record.missing(1500), record.missing(900)) == (1500, 0)
 
 
 def test_what_is_recorded_is_read_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
