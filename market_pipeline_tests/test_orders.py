@@ -3,8 +3,14 @@
 import datetime as dt
 from pathlib import Path
 
+import joblib
 import pytest
 
+from market_pipeline.compute import selection
+from market_pipeline.compute.processes import Processes
+from market_pipeline.compute.threads import OneByOne
+from market_pipeline.forecasts import assets as forecasts_assets
+from market_pipeline.scores import assets as scores_assets
 from market_pipeline_tests.pipeline import CONTENT, Pipeline
 
 START = dt.date(2023, 1, 3)
@@ -76,6 +82,18 @@ def reference(one_range: Pipeline) -> dict[str, str]:
 
 def test_day_by_day_gives_the_tables_of_one_range(reference: dict[str, str], tmp_path: Path) -> None:
     pipeline = day_by_day(tmp_path)
+    assert {table: pipeline.digest(table) for table in CONTENT} == reference
+
+
+def test_processes_and_small_transactions_give_the_tables_of_one_range(
+    reference: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    for kind in ("FITS", "MONTHS"):
+        monkeypatch.setattr(selection, kind, Processes(enough=1, ahead=1, otherwise=OneByOne()))
+    for module in (forecasts_assets, scores_assets):
+        monkeypatch.setattr(module, "AT_ONCE", 1)
+    pipeline = in_one_range(tmp_path)
     assert {table: pipeline.digest(table) for table in CONTENT} == reference
 
 
