@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from market_pipeline.compute.protocol import Item, Result, Shared
+from market_pipeline.compute.sending import with_one_thread
 
 AT_ONCE = 4
 """Pieces at once, however many cores there are: with thousands of symbols each fit takes about 1 GB of memory."""
@@ -55,4 +56,4 @@ class OneByOne:
     ) -> Generator[Result, None, None]:
         """The results in the order of `items`, as Compute.each."""
         for item in items:
-            yield work(shared, item)
+            yield with_one_thread(work, shared, item)

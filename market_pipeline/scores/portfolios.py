@@ -43,7 +43,8 @@ def score_portfolios(forecasts: pa.Table, weights: pa.Table, history: History) -
     the last target session.
     """
     realised = _realised(forecasts, weights, history)
-    scored, realised = forecasts.filter(pa.array(np.isfinite(realised))), realised[np.isfinite(realised)]
+    known = np.isfinite(realised)
+    scored, realised = forecasts.filter(pa.array(known)), realised[known]
     rows = {name: scored[name].to_numpy() for name in (*RANGES[80], "var_025", "es_025")}
     low, high = (rows[name] for name in RANGES[80])
     tail = [rows[name] for name in ("var_025", "es_025")]

@@ -48,7 +48,7 @@ def serialised(parameters: Parameters) -> bytes:
     """Parameters as a file's content, the same for the same parameters in any process."""
     if all(type(value) is np.ndarray and not value.dtype.hasobject for value in parameters.values()):
         written = BytesIO()
-        with ZipFile(written, "w") as write:
+        with ZipFile(written, "w") as write:  # np.savez takes no array that is called "file"
             for name, value in parameters.items():
                 with write.open(ZipInfo(f"{name}.npy"), "w") as part:
                     np.lib.format.write_array(part, value, allow_pickle=False)

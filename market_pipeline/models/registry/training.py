@@ -89,8 +89,8 @@ def train(
 
     Yields the registry rows of each month in turn. `compute` runs the fits at once, and each saves nothing. If one
     fails, its error is raised in place of its month's rows, and fits that have not begun do not begin. A plugin that
-    fails has no row, and its fault goes to `report`. Months share what they have in common, unless other processes
-    compute them.
+    fails has no row, and its fault goes to `report`. Months share what they have in common where one process
+    computes them.
     """
     panel = replace(panel, shared=SharedResults())
     pieces = pieces_of(forecasters, months)
