@@ -12,6 +12,7 @@ from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handle
 
 from market_pipeline.compute.instance import FOR_EVER
 from market_pipeline.orchestration.processes import end_lost_starts
+from market_pipeline.orchestration.server.retries import daemons_of
 from market_pipeline.orchestration.server.workspace import CodeAddress
 
 INTERVAL = 10.0
@@ -24,7 +25,8 @@ def serve_daemon(instance: dg.DagsterInstance, address: CodeAddress) -> None:
     address.wait()
     if instance.run_monitoring_start_timeout_seconds == FOR_EVER:
         threading.Thread(target=watch_starts, args=(instance,), daemon=True).start()
-    with capture_interrupts(), daemon_controller_from_instance(instance, address.target) as controller:
+    controlled = daemon_controller_from_instance(instance, address.target, gen_daemons=daemons_of)
+    with capture_interrupts(), controlled as controller:
         controller.check_daemon_loop()
 
 
