@@ -107,6 +107,19 @@ def test_running_a_range_again_changes_nothing(one_range: Pipeline, reference: d
     assert {table: one_range.digest(table) for table in CONTENT} == reference
 
 
+def test_training_again_changes_no_model_and_no_file(one_range: Pipeline) -> None:
+    registry = "select * exclude (seconds, fitted_at) from models order by all"
+    before, files = one_range.warehouse.read(registry), contents_of(one_range.settings.home / "models")
+    assert len(files) == before.num_rows > 0
+    one_range.build(("models",), dt.date(2024, 3, 1), dt.date(2024, 3, 1))
+    assert one_range.warehouse.read(registry) == before
+    assert contents_of(one_range.settings.home / "models") == files
+
+
+def contents_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_indicators_refuse_a_session_whose_past_was_never_loaded(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.build(("prices",), START, dt.date(2023, 1, 31))

@@ -15,7 +15,7 @@ from market_pipeline.models.joint.portfolio_risk import Outlook
 from market_pipeline.models.joint.simulation import Found, forecast_portfolios
 from market_pipeline.prices.history import History
 from market_pipeline.storage.grids import Days
-from market_pipeline.storage.tables.forecasts import HORIZONS, QUANTILES, TAILS_AT
+from market_pipeline.storage.tables.forecasts import HORIZONS, TAILS_AT
 from market_pipeline.storage.tables.portfolios import PORTFOLIO_PARTS, PORTFOLIO_WEIGHTS, PORTFOLIOS
 
 TABLES = (PORTFOLIOS.name, PORTFOLIO_PARTS.name, PORTFOLIO_WEIGHTS.name)
@@ -95,9 +95,7 @@ def _outlooks(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
 def _numbers(outlook: Outlook) -> np.ndarray:
     """The columns of `portfolios` after its key; (portfolios, columns)."""
     tails = np.stack([outlook.var, outlook.es], axis=2).reshape(len(outlook.var), 2 * len(TAILS_AT))
-    found: np.ndarray = np.column_stack([outlook.mean, outlook.quantiles, outlook.p_up, tails])
-    assert found.shape[1] == 2 + len(QUANTILES) + 2 * len(TAILS_AT)  # noqa: S101  columns as declared
-    return found
+    return np.column_stack([outlook.mean, outlook.quantiles, outlook.p_up, tails])
 
 
 def _parts(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:

@@ -118,9 +118,12 @@ def restatements_sensor(market: Market) -> dg.SensorDefinition:
         "session, for each restatement until a run has succeeded. Forecasts that were issued live stay as they were "
         "issued.",
     )
-    def restatements(context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
+    def restatements(
+        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse], source: dg.ResourceParam[Source]
+    ) -> dg.SensorResult:
         now = dt.datetime.now(dt.UTC)
-        newest = market.newest_closed(now)
+        closed = market.newest_closed(now)
+        newest = closed and newest_available(source, market, closed)
         if newest is None or awaits_first_backfill(market, warehouse):
             return dg.SensorResult(skip_reason=first_backfill(market))
         if first := under_way(context.instance, market):
@@ -136,7 +139,7 @@ def restatements_sensor(market: Market) -> dg.SensorDefinition:
         memory.record(LOGGED, str(found.logged), now)
         request = dg.RunRequest(
             run_key=f"{market.name} restated {found.logged} {now:%Y-%m-%dT%H:%M}",
-            tags=range_tags(found.first, newest) | {LOGGED: str(found.logged)},
+            tags=range_tags(found.first, max(found.first, newest)) | {LOGGED: str(found.logged)},
         )
         return dg.SensorResult(run_requests=[request], cursor=memory.model_dump_json())
 

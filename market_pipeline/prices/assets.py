@@ -14,7 +14,7 @@ from market_pipeline.orchestration.partitions import span_of
 from market_pipeline.orchestration.ui_metadata import markdown_table, record_metadata
 from market_pipeline.prices.coverage import COUNTED
 from market_pipeline.prices.cross_check import disagreements
-from market_pipeline.prices.load import Loaded, load_prices, require_arrivals
+from market_pipeline.prices.load import Loaded, load_prices
 from market_pipeline.prices.restatements import to_recompute
 from market_pipeline.sources.exchange import ExchangeSource
 from market_pipeline.sources.protocol import FAILED, Source
@@ -53,10 +53,8 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         span = span_of(context)
         asked = context.op_execution_context.op_config["symbols"]
         symbols = [symbol for symbol in market.symbols if symbol in (asked or market.symbols)]
-        loaded = load_prices(warehouse, source, market, symbols, span.first, span.last, dt.datetime.now(dt.UTC))
-        for note in loaded.notes:
-            context.log.warning("%s", note)
-        require_arrivals(loaded, market, source)
+        now, warn = dt.datetime.now(dt.UTC), partial(context.log.warning, "%s")
+        loaded = load_prices(warehouse, source, market, symbols, span.first, span.last, now, warn)
         for symbol, cause in loaded.failed.items():
             context.log.warning("%s did not arrive: %s", symbol, cause)
         record_metadata(context, numbers_of(loaded.coverage), report_of(loaded, span.last))

@@ -97,11 +97,13 @@ class Loaded:
 
 def load_prices(
     warehouse: Warehouse, source: Source, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date,
-    now: dt.datetime,
+    now: dt.datetime, warn: Callable[[str], object],
 ) -> Loaded:  # fmt: skip
     """Load the bars of `symbols` from `first` to `last`, as the source has them at `now` (UTC).
 
-    Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote.
+    Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote. What
+    of the source could not be read goes to `warn`. Raises SourceError where nothing arrived: the sessions do not count
+    as loaded then, so that the next run asks for them again.
     """
     outcomes, notes, restatements = list[Outcome](), list[str](), [RESTATEMENTS.schema.empty_table()]
     run = begin(warehouse, market, first, last)
@@ -110,8 +112,17 @@ def load_prices(
         outcomes.extend(ended)
         restatements.append(restated)
         notes.extend(fetched.notes)
-    coverage = write_coverage(warehouse, market, run, now)
-    return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))
+        for note in fetched.notes:
+            warn(note)
+
+    def loaded_with(coverage: pa.Table) -> Loaded:
+        return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))
+
+    return loaded_with(
+        write_coverage(
+            warehouse, market, run, now, lambda coverage: require_arrivals(loaded_with(coverage), market, source)
+        )
+    )
 
 
 def require_arrivals(loaded: Loaded, market: Market, source: Source) -> None:
@@ -233,10 +244,13 @@ def write(
     transaction.append("outcomes", pa.Table.from_pylist(rows, OUTCOMES.schema))
 
 
-def write_coverage(warehouse: Warehouse, market: Market, run: Run, now: dt.datetime) -> pa.Table:
+def write_coverage(
+    warehouse: Warehouse, market: Market, run: Run, now: dt.datetime, require: Callable[[pa.Table], None]
+) -> pa.Table:
     """Count the stored bars of the run's sessions and of the covered ones before it; returns rows of the run's.
 
-    As in `store`, they are counted again if another process has changed them meanwhile.
+    `require` gets these before anything is written, and may raise. As in `store`, they are counted again if another
+    process has changed them meanwhile.
     """
     span = rows_of(market, run.since, run.last)
     rows = rows_of(market, run.since, run.last, market.symbols)
@@ -246,9 +260,11 @@ def write_coverage(warehouse: Warehouse, market: Market, run: Run, now: dt.datet
             state = [warehouse.digest(sql, values) for sql, values in counted.items()]
             before = warehouse.read(COVERED, span)
         coverage = count_coverage(warehouse, market, run, before, now)
+        of_run = coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+        require(of_run)
         put = partial(Transaction.replace, table="coverage", arriving=coverage, first=run.since, last=run.last)
         if warehouse.write(market.name, unless_changed(counted, state, put)):
-            return coverage.filter(pc.greater_equal(coverage["session"], pa.scalar(run.first)))
+            return of_run
 
 
 def count_coverage(warehouse: Warehouse, market: Market, run: Run, before: pa.Table, now: dt.datetime) -> pa.Table:

@@ -12,8 +12,9 @@ import pytest
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.orchestration.backfill import check_end
 from market_pipeline.orchestration.jobs import jobs_of, schedules_of
-from market_pipeline.orchestration.sensors import gaps_sensor
+from market_pipeline.orchestration.sensors import gaps_sensor, restatements_sensor
 from market_pipeline.sources.files import FilesSource
+from market_pipeline_tests.orchestration.test_sensors import evaluated, range_of, restate
 from market_pipeline_tests.pipeline import Pipeline, clock_at
 
 TOML = '[stocks]\ncalendar = "XNYS"\nstart = 2024-01-02\nsymbols = ["AAA"]\n'
@@ -84,3 +85,9 @@ def test_a_command_names_the_last_day_that_can_be_loaded(pipeline: Pipeline) -> 
         check_end(source, market, dt.date(2024, 2, 1), dt.date(2024, 5, 24))
     with pytest.raises(ConfigurationError, match=r"Add newer bars to them\.$"):
         check_end(source, market, dt.date(2024, 5, 23), dt.date(2024, 5, 24))
+
+
+def test_what_was_restated_is_computed_again_up_to_the_last_day_of_the_source(pipeline: Pipeline) -> None:
+    moment = MORNING.astimezone(dt.UTC)
+    restate(pipeline, "2024-05-14", moment.replace(tzinfo=None))
+    assert range_of(evaluated(restatements_sensor(pipeline.market), pipeline, moment)) == ("2024-05-14", "2024-05-22")

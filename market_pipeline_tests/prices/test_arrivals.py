@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from market_pipeline.errors import SourceError
+from market_pipeline.orchestration.backfill import PlannedRun, plan
 from market_pipeline.sources.files import FilesSource
 from market_pipeline_tests.pipeline import Pipeline
 from market_pipeline_tests.vendor import Vendor
@@ -73,3 +74,22 @@ def test_sessions_on_which_no_symbol_was_listed_are_complete_without_bars(tmp_pa
     pipeline.source = vendor
     pipeline.compute(("prices",), dt.date(2024, 1, 2), dt.date(2024, 2, 9))
     assert bars(pipeline) == 0
+
+
+@pytest.mark.parametrize("status", ["hole", "unavailable"])
+def test_a_load_without_a_bar_is_asked_for_again_as_a_whole(tmp_path: Path, status: str) -> None:
+    pipeline = Pipeline(tmp_path, TOML)
+    pipeline.source = vendor = Vendor(pipeline.market, END)
+    if status == "hole":
+        vendor.missing = np.ones(len(vendor.bars), bool)
+    else:
+        vendor.down = True
+    days, assets = (dt.date(2024, 2, 1), dt.date(2024, 2, 9)), ("prices", "indicators")
+
+    def planned() -> list[PlannedRun]:
+        return plan(pipeline.market, pipeline.warehouse, *days, assets, from_start=True)
+
+    [first] = planned()
+    assert first.first == pipeline.market.start
+    assert not pipeline.materialise(first.assets, first.first, first.last).success
+    assert planned() == [first]
