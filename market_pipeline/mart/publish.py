@@ -20,11 +20,13 @@ from market_pipeline.config.markets import Market
 from market_pipeline.mart.ages import ages_of
 from market_pipeline.mart.changes import CHANGED, ROWS
 from market_pipeline.mart.listing import NEWEST_REQUESTS, SYMBOL_ROWS
+from market_pipeline.mart.renewal import PARTITIONED, Renewal, copy_published, renew, renewal_of
 from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
 from market_pipeline.scores.verdicts import BEATS_BASELINE
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_rows
+from market_pipeline.storage.publication import note_digest
 from market_pipeline.storage.schema import ARROW, Table, comments, quoted
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.mart import AGE, EARLIER_SIGNALS, PUBLISHED_PRICES, PUBLISHED_SIGNALS
@@ -33,6 +35,7 @@ from market_pipeline.storage.unusable import usable
 from market_pipeline.storage.upgrade import SCHEMA_VERSION
 from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline.storage.whole_files import alone, beside, put_in_place
+from market_pipeline.storage.writes import NEWEST
 
 ATTACHED = "attach {} as mart (read_write, storage_version 'v1.2.0')"
 """The version is old enough for the DuckDB of a reader's notebook, whatever this process runs."""
@@ -54,10 +57,14 @@ select {", ".join(PUBLISHED_SIGNALS.names)} from signals left join judged using 
 """
 META_ROWS = f"""
 select $now::timestamp as published_at, $before::timestamp as compared_with, $source as source,
-    $version as code_version, $schema_version::integer as schema_version, market, newest_session, {", ".join(AGE)}
+    $version as code_version, $schema_version::integer as schema_version, market, newest_session, {", ".join(AGE)},
+    last_write, $appended::bigint as appended_rows
 from newest left join ages using (market) order by market
 """
-NEWEST_SESSIONS = "select market, max(session) as newest_session from prices where final group by market"
+NEWEST_SESSIONS = f"""
+select market, max(session) as newest_session, any_value(last_write) as last_write
+from prices left join ({NEWEST}) using (market) where final group by market
+"""
 ROWS_OF = {PUBLISHED_PRICES.name: PRICES, PUBLISHED_SIGNALS.name: SIGNAL_ROWS}
 """Queries of the tables that have columns beside those of the warehouse."""
 
@@ -89,23 +96,33 @@ def publish(
                 now = now or dt.datetime.now(dt.UTC)
                 adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
                 asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
-                newest = copy_tables(connection, new, pa.concat_tables(adjusted))
-            values = {"now": now.replace(tzinfo=None), "source": warehouse.source}
-            ages = ages_of(markets, dict(zip(*newest.to_pydict().values(), strict=True)), now)
+                renewal = renewal_of(connection, path)
+                if renewal and not copy_published(path, new):
+                    new.unlink()
+                    renewal = None
+                newest = copy_tables(connection, new, pa.concat_tables(adjusted), renewal)
+            appended = renewal.appended if renewal else 0
+            values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "appended": appended}
+            sessions = dict(zip(*newest.select(["market", "newest_session"]).to_pydict().values(), strict=True))
+            ages = ages_of(markets, sessions, now)
             given = {"newest": newest, "ages": ages, "asked": asked, "configured": configured_symbols(markets)}
             with duckdb.connect(config=dict(warehouse.config)) as connection:
                 counts = complete(connection, new, path, given, values)
             put_in_place(new, path)
+            note_digest(path)
         finally:
             for left in (new, log):
                 left.unlink(missing_ok=True)
     return counts
 
 
-def copy_tables(connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.Table) -> pa.Table:
+def copy_tables(
+    connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.Table, renewal: Renewal | None
+) -> pa.Table:
     """Copy what is published of a snapshot to the file `new`, in its transaction; `adjusted` has adj_close.
 
-    Returns each market with its newest session.
+    With `renewal`, the file is a copy of the published mart, and what is unchanged stays. Returns each market with its
+    newest session and its last transaction.
     """
     connection.register("adjusted", adjusted)
     connection.execute(ATTACHED.format(quoted(str(new))))
@@ -113,7 +130,10 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, new: Path, adjusted: pa.T
         for table in (PUBLISHED_PRICES, PUBLISHED_SIGNALS, *PUBLISHED):
             columns = ", ".join(column.name for column in table.columns if column.published)
             rows = ROWS_OF.get(table.name, f"select {columns} from {table.name}")
-            connection.execute(f"create table mart.{table.name} as {rows} order by {order_of(table)}")
+            if renewal and table in PARTITIONED:
+                renew(connection, table, rows, order_of(table), renewal)
+            else:
+                connection.execute(f"create or replace table mart.{table.name} as {rows} order by {order_of(table)}")
         newest = connection.execute(NEWEST_SESSIONS).to_arrow_table()
         connection.execute("commit")
     except BaseException:
@@ -131,18 +151,18 @@ def complete(
 ) -> dict[str, int]:  # fmt: skip
     """Add to the mart `new` what needs no warehouse: changes since the one at `path`, meta, descriptions, views.
 
-    `given` has `newest` and `ages` with a row per market, and what SYMBOL_ROWS reads; `values` has `now` and `source`
-    for META_ROWS. Returns the rows by table.
+    `given` has `newest` and `ages` with a row per market, and what SYMBOL_ROWS reads; `values` has `now`, `source` and
+    `appended` for META_ROWS. Returns the rows by table.
     """
     connection.execute(ATTACHED.format(quoted(str(new))))
     before, earlier, found = changes_since(connection, path)
     for name, rows in {"earlier": earlier, "found": found, **given}.items():
         connection.register(name, rows)
-    connection.execute("create table mart.earlier_signals as from earlier")
-    connection.execute("create table mart.changes as from found")
-    connection.execute(f"create table mart.symbols as {SYMBOL_ROWS}")
+    connection.execute("create or replace table mart.earlier_signals as from earlier")
+    connection.execute("create or replace table mart.changes as from found")
+    connection.execute(f"create or replace table mart.symbols as {SYMBOL_ROWS}")
     versions = {"before": before, "version": __version__, "schema_version": SCHEMA_VERSION}
-    connection.execute(f"create table mart.meta as {META_ROWS}", {**values, **versions})
+    connection.execute(f"create or replace table mart.meta as {META_ROWS}", {**values, **versions})
     connection.execute("use mart")
     describe(connection)
     counts = {name: len(connection.table(name)) for name in MART if name != "meta"}

@@ -150,7 +150,9 @@ class DuckDBFile(Warehouse):
         with self.connect(read_only=False) as connection:
             connection.execute("begin")
             try:
-                yield Transaction(connection, market)
+                transaction = Transaction(connection, market)
+                yield transaction
+                transaction.note_writes()
             except BaseException:
                 with suppress(duckdb.Error):  # what a full disk has ended already
                     connection.execute("rollback")

@@ -22,7 +22,7 @@ from uuid import uuid4
 from market_pipeline.config.places import MART, REPORT, data_directory, store_of
 from market_pipeline.errors import MarketPipelineError, StoreError
 from market_pipeline.storage.store import Store, Stored, store_at
-from market_pipeline.storage.whole_files import LEFT_AFTER, alone, beside, put_in_place, remove_unfinished
+from market_pipeline.storage.whole_files import LEFT_AFTER, alone, beside, put_in_place, remove_unfinished, write_whole
 
 if TYPE_CHECKING:
     from market_pipeline.config.settings import Settings
@@ -168,6 +168,7 @@ class PublishedInStore(Publication):
             self.file.unlink(missing_ok=True)
             if newest and (copy := self._copied(newest)):
                 shutil.copyfile(copy, self.file)
+                write_whole(digest_beside(self.file), f"{Path(newest.name).stem.rpartition('-')[2]}\n".encode())
             yield _time_in(newest.name) if newest else None
 
     def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> bool:
@@ -253,6 +254,16 @@ def _time_in(name: str) -> dt.datetime:
     '2024-01-02T03:04:05.000006+00:00'
     """
     return dt.datetime.strptime(Path(name).name.partition("-")[0], TIME).replace(tzinfo=dt.UTC)
+
+
+def note_digest(mart: Path) -> None:
+    """Note the digest of a mart that was published beside it."""
+    write_whole(digest_beside(mart), f"{_digest(mart)}\n".encode())
+
+
+def digest_beside(mart: Path) -> Path:
+    """The file with the SHA-256 digest of a published mart, by which the next publication knows that it is whole."""
+    return beside(mart, "sha256")
 
 
 def _digest(path: Path) -> str:

@@ -5,15 +5,17 @@ Knows tables and SQL; knows nothing of Dagster, of the network, or of what the n
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE
+from market_pipeline.storage.writes import note
 
 DIGEST = "select count(*) as n, sum(hash(t))::varchar as digest from ({}) t"
 
@@ -28,6 +30,8 @@ class Transaction:
 
     connection: duckdb.DuckDBPyConnection
     market: str
+    firsts: dict[str, dt.date] = field(default_factory=dict)
+    """By table with partitions: the first one that was written to."""
 
     def replace(
         self,
@@ -46,6 +50,7 @@ class Transaction:
         arriving rows of the same key.
         """
         column = WAREHOUSE[table].partition
+        self._wrote(table, first)
         span: dict[str, Any] = {"market": self.market, "first": first, "last": last}
         mine = f"market = $market and {column} between $first and $last"
         if symbols is not None:
@@ -83,7 +88,16 @@ class Transaction:
 
     def append(self, table: str, arriving: pa.Table) -> int:
         self._refuse_duplicates(table, arriving)
+        if (partition := WAREHOUSE[table].partition) and arriving.num_rows:
+            self._wrote(table, pc.min(arriving[partition]).as_py())
         return self._insert(table, arriving, "true", {"market": self.market})
+
+    def note_writes(self) -> None:
+        """Remember which partitions were written to, before the transaction is committed."""
+        note(self.connection, self.market, self.firsts)
+
+    def _wrote(self, table: str, first: dt.date) -> None:
+        self.firsts[table] = min(first, self.firsts.get(table, first))
 
     def _insert(
         self,

@@ -18,9 +18,13 @@ from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.checkpoint import checkpoint
 from market_pipeline.storage.schema import Table, View, quoted
 from market_pipeline.storage.whole_files import alone, beside, put_in_place
+from market_pipeline.storage.writes import WRITES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of the tables and views as declared. Raise it with each change of a declaration, and add to CONVERSIONS."""
+
+INTERNAL = ("origin_of_data", "writes")
+"""Tables that every warehouse has beside the declared ones."""
 
 ORIGIN = "create table origin_of_data (source varchar not null, schema_version integer not null)"
 
@@ -34,7 +38,7 @@ SINCE_4 = {
     "daily_scores": "select *, null::double as fz_025, null::double as baseline_fz_025, null::double as exceeded_01, "
     "null::double as exceeded_025, null::double as exceeded_05 from old.daily_scores",
 }
-CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3 | SINCE_4, 2: SINCE_3 | SINCE_4, 3: SINCE_4}
+CONVERSIONS: Mapping[int, Mapping[str, str]] = {1: SINCE_3 | SINCE_4, 2: SINCE_3 | SINCE_4, 3: SINCE_4, 4: {}}
 """For each older version the tables that differ from today's, with the query that makes today's rows of them.
 
 The query reads from the schema `old`; a table that is not named is copied column by column, and one that the older
@@ -137,7 +141,7 @@ def _refuse_foreign(path: Path) -> None:
     if path.exists():
         with duckdb.connect(str(path), read_only=True) as connection:
             stored = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
-        if foreign := sorted(stored - {*WAREHOUSE, "origin_of_data"}):
+        if foreign := sorted(stored - {*WAREHOUSE, *INTERNAL}):
             raise WarehouseError(
                 f"{path} is a DuckDB file of another program: it has the table {foreign[0]}. Move it away, or use "
                 "another MARKET_PIPELINE_HOME."
@@ -151,7 +155,8 @@ def _new(path: Path, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         left.unlink(missing_ok=True)
     connection = duckdb.connect(str(new), config=dict(config))
     try:
-        connection.execute(ORIGIN)
+        for statement in (ORIGIN, WRITES):
+            connection.execute(statement)
         declared: tuple[Table | View, ...] = (*WAREHOUSE.values(), *WAREHOUSE_VIEWS)
         for statement in (text for one in declared for text in one.ddl()):
             connection.execute(statement)

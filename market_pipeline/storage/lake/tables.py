@@ -16,12 +16,14 @@ from market_pipeline.storage.catalog import WAREHOUSE, WAREHOUSE_VIEWS
 from market_pipeline.storage.schema import Table, View
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.upgrade import CONVERSIONS, ORIGIN, SCHEMA_VERSION
+from market_pipeline.storage.writes import WRITES
 
 
 def make_tables(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """All tables and views without rows, for data of `source`, in one transaction."""
     connection.execute("begin")
     connection.execute(ORIGIN)
+    connection.execute(WRITES)
     _declare(connection, (*WAREHOUSE.values(), *WAREHOUSE_VIEWS))
     connection.execute("insert into origin_of_data values (?, ?)", [source, SCHEMA_VERSION])
     connection.execute("commit")
@@ -41,6 +43,7 @@ def upgrade_tables(connection: duckdb.DuckDBPyConnection, version: int) -> None:
         connection.execute(f"insert into {name} by name select {', '.join(WAREHOUSE[name].names)} from converted")
         connection.execute("drop table converted")
     _declare(connection, (*(table for table in WAREHOUSE.values() if table.name not in stored), *WAREHOUSE_VIEWS))
+    connection.execute(WRITES)
     connection.execute("update origin_of_data set schema_version = ?", [SCHEMA_VERSION])
     connection.execute("commit")
 

@@ -207,6 +207,7 @@ class Lake(Warehouse):
         transaction = LakeTransaction(connection, market)
         result = do(transaction)
         transaction.refuse_repeated_keys()
+        transaction.note_writes()
         return result
 
     def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:

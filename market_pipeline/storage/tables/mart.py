@@ -41,6 +41,11 @@ META = Table(
                "Sessions after the newest one that were due at publication, by the calendar", nullable=True),
         Column("current_until", "timestamp",
                "When the session after the newest one is due, UTC: from then on the forecasts are old", nullable=True),
+        Column("last_write", "varchar",
+               "The newest transaction of the market in the warehouse: what follows it is in the next publication",
+               nullable=True),
+        Column("appended_rows", "bigint",
+               "Rows of all tables that are not in their place, as they were appended to the publication before"),
     ),
 )
 
