@@ -159,13 +159,14 @@ def test_every_asset_is_checked_and_wrong_data_blocks_downstream(definitions: dg
         "indicators.values_finite",
         "models.training_ends_before_the_month",
         "forecasts.quantiles_ordered",
+        "forecasts.one_distribution",
         "forecasts.training_before_origin_before_target",
         "scores.losses_possible",
         "signals.signals_equal_stored_forecasts",
     ):
         assert wanted in names
     blocking = {spec.name for asset in definitions.asset_checks or () for spec in asset.check_specs if spec.blocking}
-    assert {"every_bar_is_possible", "quantiles_ordered", "values_finite", "required_values_present"} <= blocking
+    assert {"every_bar_is_possible", "quantiles_ordered", "one_distribution", "values_finite", "required_values_present"} <= blocking
     assert "no_missing_bars" not in blocking
 
 

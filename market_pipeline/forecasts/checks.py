@@ -11,6 +11,7 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.forecasts.look_ahead import saw_their_future
 from market_pipeline.forecasts.portfolio_replay import stored_portfolios
 from market_pipeline.forecasts.replay import LOST, REGISTRY, Past, changes_of, panel_of, past_of, stored_rows
+from market_pipeline.models.calibration.distribution import TOLERANCE
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.reading import read_panel
 from market_pipeline.models.forecasters.catalogue import MODELS, claims_of
@@ -38,8 +39,6 @@ LOOK_AHEAD = f"""
 select {KEY}, trained_through, target_session from forecasts
 where {WRITTEN} and not ({" and ".join(FORECASTS.checks)})
 """
-TOLERANCE = 0.05
-"""How far a probability may be from that of a quantile of 0: returns that are exactly 0 are neither rise nor fall."""
 
 
 def _agrees(quantile: str, level: float) -> str:

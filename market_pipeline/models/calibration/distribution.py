@@ -23,6 +23,9 @@ The two ends are no quantiles: they lie where the mean beyond the central levels
 were fitted before schema version 4 have the central levels alone.
 """
 
+TOLERANCE = 0.05
+"""How far a probability may be from that of a quantile of 0: returns that are exactly 0 are neither rise nor fall."""
+
 QuantileFunction: TypeAlias = Callable[[Grid], Grid]
 """From levels (n,), each in 0 to 1, to log returns (symbols, origins, n), ascending; NaN without a forecast."""
 
@@ -42,6 +45,21 @@ class Distribution:
     errors: float = 0.0
     """How many independent past errors it is calibrated by: infinite for one that needs none. Too few of them for a
     level give no tail there, see `tails_of`."""
+
+
+def is_coherent(one: Distribution) -> np.ndarray:
+    """Where mean, quantiles and chance of a rise may belong to one distribution, or are NaN; (symbols, origins).
+
+    A quantile above 0 means a chance of a rise of at least 1 - level, one below 0 of at most that.
+    """
+    quantiles, rise = one.quantiles, 1 - np.array(LEVELS)
+    slack = np.where(quantiles == 0, TOLERANCE, 1e-9)
+    with np.errstate(invalid="ignore"):
+        too_low = (quantiles >= 0) & (one.p_up[..., None] <= rise - slack)
+        too_high = (quantiles <= 0) & (one.p_up[..., None] >= rise + slack)
+        outside = (one.mean < quantiles[..., 0]) | (one.mean > quantiles[..., -1])
+    found: np.ndarray = ~((too_low | too_high).any(axis=-1) | outside)
+    return found
 
 
 def location_scale(mean: Grid, scale: Grid, residuals: Grid) -> Distribution:

@@ -13,7 +13,7 @@ import numpy as np
 
 import market_pipeline
 from market_pipeline.errors import PluginError
-from market_pipeline.models.calibration.distribution import Distribution
+from market_pipeline.models.calibration.distribution import Distribution, is_coherent
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.forecasters.protocol import CLAIMS, Origins
 from market_pipeline.storage.artifacts import Parameters
@@ -115,7 +115,13 @@ def require_possible(found: Any, shape: tuple[int, int]) -> Distribution:
     with np.errstate(invalid="ignore"):
         if (np.diff(parts["quantiles"], axis=-1) < 0).any():
             raise ValueError("a quantile lies above the next higher one")
-    return Distribution(**parts, quantile_function=found.quantile_function, errors=found.errors)
+    made = Distribution(**parts, quantile_function=found.quantile_function, errors=found.errors)
+    if not is_coherent(made).all():
+        raise ValueError(
+            "mean, quantiles and p_up are not of one distribution: a median above 0 means a p_up above one half, and "
+            "the mean lies within the quantiles"
+        )
+    return made
 
 
 def place_of(error: BaseException, file: str) -> str:

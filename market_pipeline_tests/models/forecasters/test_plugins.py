@@ -194,6 +194,8 @@ class Faulty:
         return {
             "shape": {"mean": one.mean[:1]},
             "chance": {"p_up": one.p_up + 1},
+            "median": {"p_up": np.full_like(one.p_up, 0.7)},
+            "mean": {"mean": one.mean + 1},
             "order": {"quantiles": one.quantiles[..., ::-1]},
         }[self.fault]
 
@@ -210,7 +212,7 @@ def test_a_model_that_fails_in_training_is_left_out_and_named(tmp_path: Path, fa
     assert len(faults) == 1
 
 
-@pytest.mark.parametrize("fault", ["forecast", "horizon", "kind", "shape", "chance", "order"])
+@pytest.mark.parametrize("fault", ["forecast", "horizon", "kind", "shape", "chance", "order", "median", "mean"])
 def test_a_model_that_fails_in_forecasting_is_left_out_and_named(fault: str) -> None:
     walk = walk_panel(symbols=4)
     market = Market("stocks", "XNYS", dt.date(2020, 1, 6), walk.history.symbols)
