@@ -20,8 +20,8 @@ COVERAGE = "coverage"
 LOG = "outcomes"
 """The log of requests, of which the different lines are compared."""
 
-PASSING = {"meta", "changes", "earlier_signals"}
-"""Tables of the mart that depend on the publication before."""
+PASSING = {"meta", "changes", "earlier_signals", "writes"}
+"""Tables that depend on the publications and transactions before."""
 
 NOTHING = (0, "e3b0c44298fc1c14")
 """A table without rows, and a table that is not there yet."""

@@ -7,11 +7,15 @@ from pathlib import Path
 from benchmarks.faults import directories, traced
 from benchmarks.faults.directories import Directory
 from benchmarks.faults.protocol import Outcome
+from market_pipeline.orchestration.maintenance import KEPT_RUNS
 
 MONTHLY = "prices,indicators,models,forecasts,scores,leaderboard,signals,mart"
 
 ALLOWED = 3.0
 """The warehouse may be this many times as large as the same tables written into a new file."""
+
+BESIDE = 10
+"""Databases of runs beside those that are kept: a run's log goes with the publication after it."""
 
 COPY = "attach '{}' as old (read_only); attach '{}' as new; copy from database old to new; detach new"
 
@@ -47,7 +51,7 @@ class DailyRuns:
         self.runs += 1
         sizes = self._sizes()
         fault = self._bloat() if self.runs % 50 == 0 else ""
-        return Outcome("daily runs", fault, numbers=sizes)
+        return Outcome("daily runs", fault or self._kept(), numbers=sizes)
 
     def _sizes(self) -> dict[str, float]:
         """Megabytes and number of files, by kind."""
@@ -59,6 +63,11 @@ class DailyRuns:
                 files[f"files of {kind}"] += 1
         large = {kind: size / 1e6 for kind, size in sizes.items() if size > 1e4}
         return large | {kind: count for kind, count in files.items() if count > 1}
+
+    def _kept(self) -> str:
+        """What is wrong when the logs of more runs are there than are kept."""
+        logs = len([*(self.work.data / "dagster" / "history" / "runs").glob("*-*.db")])
+        return f"After {self.runs} runs there are the logs of {logs}." if logs > KEPT_RUNS + BESIDE else ""
 
     def _bloat(self) -> str:
         """What is wrong when the warehouse is much larger than what it holds."""

@@ -16,7 +16,7 @@ from market_pipeline.storage.store import Store, open_store
 from market_pipeline.storage.warehouse import Warehouse
 from market_pipeline.storage.whole_files import LEFT_AFTER, SORTS, remove_empty_folders, remove_unfinished
 
-KEPT_RUNS = 200
+KEPT_RUNS = 100
 """Ended runs whose logs are kept."""
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
