@@ -1,6 +1,7 @@
 """Any order, any batch, same tables."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import joblib
@@ -105,6 +106,16 @@ def test_reversed_order_gives_the_tables_of_one_range(reference: dict[str, str],
 def test_running_a_range_again_changes_nothing(one_range: Pipeline, reference: dict[str, str]) -> None:
     one_range.build(BY_SESSION, dt.date(2024, 2, 27), dt.date(2024, 3, 1))
     assert {table: one_range.digest(table) for table in CONTENT} == reference
+
+
+def test_every_long_step_logs_how_far_it_is(one_range: Pipeline) -> None:
+    lines = [entry for run in one_range.instance.get_runs() for entry in one_range.instance.all_logs(run.run_id)]
+    logged = {
+        entry.step_key
+        for entry in lines
+        if entry.dagster_event is None and re.search("stocks: .* 2024-0", entry.user_message)
+    }
+    assert logged >= {f"stocks__{step}" for step in ("prices", "models", "forecasts", "scores")}
 
 
 def test_training_again_changes_no_model_and_no_file(one_range: Pipeline) -> None:

@@ -53,8 +53,8 @@ def prices_asset(market: Market) -> dg.AssetsDefinition:
         span = span_of(context)
         asked = context.op_execution_context.op_config["symbols"]
         symbols = [symbol for symbol in market.symbols if symbol in (asked or market.symbols)]
-        now, warn = dt.datetime.now(dt.UTC), partial(context.log.warning, "%s")
-        loaded = load_prices(warehouse, source, market, symbols, span.first, span.last, now, warn)
+        now = dt.datetime.now(dt.UTC)
+        loaded = load_prices(warehouse, source, market, symbols, span.first, span.last, now, context.log)
         for symbol, cause in loaded.failed.items():
             context.log.warning("%s did not arrive: %s", symbol, cause)
         record_metadata(context, numbers_of(loaded.coverage), report_of(loaded, span.last))

@@ -5,6 +5,7 @@ Dagster and no clock.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -97,13 +98,13 @@ class Loaded:
 
 def load_prices(
     warehouse: Warehouse, source: Source, market: Market, symbols: Sequence[str], first: dt.date, last: dt.date,
-    now: dt.datetime, warn: Callable[[str], object],
+    now: dt.datetime, log: logging.Logger,
 ) -> Loaded:  # fmt: skip
     """Load the bars of `symbols` from `first` to `last`, as the source has them at `now` (UTC).
 
-    Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote. What
-    of the source could not be read goes to `warn`. Raises SourceError where nothing arrived: the sessions do not count
-    as loaded then, so that the next run asks for them again.
+    Every piece of the answer is compared with what was stored when the run began, whatever earlier pieces wrote. How
+    far it is, and what of the source could not be read, goes to `log`. Raises SourceError where nothing arrived: the
+    sessions do not count as loaded then, so that the next run asks for them again.
     """
     outcomes, notes, restatements = list[Outcome](), list[str](), [RESTATEMENTS.schema.empty_table()]
     run = begin(warehouse, market, first, last)
@@ -113,7 +114,8 @@ def load_prices(
         restatements.append(restated)
         notes.extend(fetched.notes)
         for note in fetched.notes:
-            warn(note)
+            log.warning("%s", note)
+        log.info("%s: %d bars from %s to %s", market.name, len(fetched.bars), part.first, part.last)
 
     def loaded_with(coverage: pa.Table) -> Loaded:
         return Loaded(coverage, pa.concat_tables(restatements), tuple(outcomes), tuple(notes))

@@ -125,6 +125,7 @@ def scores_asset(market: Market, *, cut: bool = False) -> dg.AssetsDefinition:
             warehouse.write(market.name, put)
             written += rows.num_rows
             numbers |= session_numbers(rows)
+            context.log.info("%s: %d forecasts scored from %s to %s", market.name, rows.num_rows, part.first, part.last)
         record_metadata(context, numbers, {"rows of the run": written} | lineage_of(market.name, SCORES))
         return dg.MaterializeResult()
 
