@@ -1,7 +1,9 @@
 """A stored forecast is issued again bit by bit, or what has changed since is named."""
 
+import ast
 import datetime as dt
 import shutil
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from unittest import mock
 
@@ -12,8 +14,8 @@ from click.testing import CliRunner, Result
 from market_pipeline.cli.main import main
 from market_pipeline.errors import HistoryError
 from market_pipeline.forecasts import ledger
-from market_pipeline.forecasts.ledger import bars_digests, code_version
-from market_pipeline.forecasts.replay import Replay, replay
+from market_pipeline.forecasts.ledger import LIBRARIES, PACKAGE, bars_digests, code_version
+from market_pipeline.forecasts.replay import Replay, past_of, replay
 from market_pipeline.models.forecasters.plugins import load_plugins
 from market_pipeline.prices.history import read_history
 from market_pipeline.storage.store import open_store
@@ -110,8 +112,13 @@ def test_everything_that_changed_is_named(pipeline: Pipeline) -> None:
 
 
 def test_an_added_symbol_and_another_order_change_nothing_of_older_origins(pipeline: Pipeline) -> None:
-    again = replayed(configured(pipeline, "WALK1", "SIM2", "AUTOREG", "SIM1"))
+    wider = configured(pipeline, "WALK1", "SIM2", "AUTOREG", "SIM1")
+    again = replayed(wider)
     assert (again.differing, again.changed) == (0, ())
+    [provenance] = wider.warehouse.read("from ledger where origin = $day", {"day": FIRST}).to_pylist()
+    past = past_of(wider.warehouse, wider.market, provenance)
+    assert past is not None
+    assert not past.restated  # else its look-ahead check would have nothing to compare with
 
 
 def test_a_symbol_that_left_the_configuration_is_replayed_as_well(pipeline: Pipeline) -> None:
@@ -237,3 +244,22 @@ def test_a_changed_own_model_is_another_provenance(tmp_path: Path, monkeypatch: 
     [change] = ledger.differences(*found)
     assert change.startswith("calm: it was ")
     assert ledger.plugin_digests(["ewma"]) == ""
+
+
+BESIDE = {"dagster", "filelock", "joblib", "obstore", "platformdirs", "psycopg2-binary", "pydantic", "skops",
+          "tenacity", "threadpoolctl"}  # fmt: skip
+"""Packages that those of COMPUTING import and that give no number: files, locks, runs."""
+
+COMPUTING = ("forecasts", "indicators", "models", "prices", "storage")
+
+
+def test_every_package_that_computes_is_pinned() -> None:
+    files = [file for name in COMPUTING for file in (PACKAGE / name).rglob("*.py")]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module).partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+    known = packages_distributions()
+    found = {known[module][0].lower() for module in modules & known.keys()} - {"market-pipeline"}
+    assert {"numpy", "scikit-learn"} < found
+    assert found - BESIDE <= {*LIBRARIES}

@@ -402,7 +402,7 @@ def test_simulated_prices_are_announced_and_real_ones_are_not(tmp_path: Path, so
 def test_prices_that_end_before_the_calendar_are_announced_first(tmp_path: Path, page: Page) -> None:
     old = "update meta set sessions_behind = 339, current_until = timestamp '2024-03-07 09:00:00'"
     behind = page_of(tmp_path, PRICES, afterwards=f"{old}; update meta set compared_with = timestamp '2024-03-06'")
-    assert "Old prices of stocks: 339 sessions behind; newest 2024-03-06." in behind.text
+    assert "Old prices of stocks: 339 sessions behind when this was published; newest 2024-03-06." in behind.text
     assert "Its prices end at 2024-03-06, 339 sessions behind." in behind.text
     assert "sessions behind" not in page.text
     [later] = [given for _, given in page.elements if given.get("class") == "banner later"]
