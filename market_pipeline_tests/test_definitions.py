@@ -166,7 +166,13 @@ def test_every_asset_is_checked_and_wrong_data_blocks_downstream(definitions: dg
     ):
         assert wanted in names
     blocking = {spec.name for asset in definitions.asset_checks or () for spec in asset.check_specs if spec.blocking}
-    assert {"every_bar_is_possible", "quantiles_ordered", "one_distribution", "values_finite", "required_values_present"} <= blocking
+    assert {
+        "every_bar_is_possible",
+        "quantiles_ordered",
+        "one_distribution",
+        "values_finite",
+        "required_values_present",
+    } <= blocking
     assert "no_missing_bars" not in blocking
 
 

@@ -25,8 +25,8 @@ MAY_IMPORT = {
     ),
     "yfinance": ("sources/yahoo.py",),
     "duckdb": (
-        "storage/*.py", "storage/lake/*.py", "sources/file*.py", "mart/publish.py", "mart/read.py", "mart/export.py",
-        "mart/guarded.py",
+        "storage/*.py", "storage/lake/*.py", "sources/file*.py", "mart/publish.py", "mart/renewal.py", "mart/read.py",
+        "mart/export.py", "mart/guarded.py",
     ),
 }  # fmt: skip
 """The only files that may import a library."""

@@ -21,6 +21,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 REACTIVE = FOLDER / "06-one-symbol.py"
 START, FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 2, 26), dt.date(2024, 3, 15)
 MOST_BYTES = 300_000
+LOGARITHM_IN_PER_CENT = re.compile(r"100 \*[^,\n]*\b(ln|log|log1p)\(")
 MACHINE_SPECIFIC = re.compile(r"/(home|root|tmp|work|Users)/(?!me/)|0x[0-9a-f]{6}")
 
 
@@ -65,6 +66,12 @@ def test_a_notebook_is_saved_with_its_output_small_and_labelled_simulated(path: 
     assert not any(
         output.output_type == "error" or output.get("name") == "stderr" for cell in code for output in cell.outputs
     )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_shows_no_log_return_in_per_cent(path: Path) -> None:
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [found.group() for source in code for found in LOGARITHM_IN_PER_CENT.finditer(source)] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,5 +1,7 @@
 """The command line: all commands, in the order of `--help`."""
 
+import os
+import sys
 import warnings
 
 import click
@@ -50,7 +52,9 @@ class InOrder(click.Group):
 @click.version_option(__version__, prog_name="market-pipeline")
 def main() -> None:
     """Market forecasts, each with an honest verdict against a random walk."""
-    warnings.filterwarnings("ignore", module="dagster")
+    if not sys.warnoptions:  # PYTHONWARNINGS or -W: somebody looks for them
+        warnings.showwarning = lambda *_args, **_more: None  # arch and yfinance put filters before any of ours
+        os.environ["PYTHONWARNINGS"] = "ignore"  # for the processes that a command starts
 
 
 for command in (demo, backfill, run, forecast, risk, verdicts, export, agents, doctor, ui, serve, replay, completion):

@@ -1,17 +1,15 @@
 """Portfolios in a terminal: what they may lose, in money where holdings are given, and what each symbol adds."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from functools import partial
 
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from market_pipeline.cli.tables import LABELS
+from market_pipeline.cli.tables import Row, print_fitting, table_of, verdict_of
 from market_pipeline.storage.tables.portfolios import CONSTANT
-
-Row: TypeAlias = Mapping[str, Any]
 
 EXPLANATIONS = {
     "beats_baseline": "The ranges of this joint model have been better than those of constant correlations, on "
@@ -25,11 +23,6 @@ EXPLANATIONS = {
 }
 
 
-def print_portfolios(console: Console, rows: pa.Table) -> None:
-    """One line per portfolio and horizon."""
-    console.print(_numbers("Portfolios", rows.to_pylist(), named=True))
-
-
 def print_portfolio(console: Console, rows: pa.Table, parts: pa.Table) -> None:
     """One portfolio: its range and losses at each horizon, the part of each symbol, and whether to believe it."""
     shown, added = rows.to_pylist(), parts.to_pylist()
@@ -39,7 +32,7 @@ def print_portfolio(console: Console, rows: pa.Table, parts: pa.Table) -> None:
         worth = f", positions of {first['capital']:,.2f} in all" if first["capital"] else ""
         heading = f" ({market}) at the close of {first['origin']}{worth}\n"
         console.print(Text.assemble((first["portfolio"], "bold"), heading))
-        console.print(_numbers("", of_market, named=False))
+        print_fitting(console, partial(_numbers, of_market))
         console.print(_parts(of_market, [row for row in added if row["market"] == market]))
         for row in of_market:
             console.print(f"\n{_sessions(row['horizon'])}: {_sentence(row)}", markup=False)
@@ -60,35 +53,33 @@ def _sentence(row: Row) -> str:
     """What may be lost, what diversification saves, and the verdict."""
     kept = row["verdict"] == "no_evidence" and row["model"] != CONSTANT
     parts = [_loss(row)]
-    if row["single_es_025"]:
+    if row["es_025"] and row["single_es_025"]:
         saved = 1 - row["es_025"] / row["single_es_025"]
         parts.append(f"; holding these positions together instead of each alone saves {saved:.0%} of that loss")
     return f"{''.join(parts)}. {EXPLANATIONS['kept' if kept else row['verdict']]}"
 
 
-def _numbers(title: str, rows: Sequence[Row], *, named: bool) -> Table:
-    table = _table(title)
-    names = ("portfolio",) if named else ()
-    for name in (*names, "sessions", "P(gain)", "80 % range", "1 of 40 below", "mean then", "model", "verdict"):
-        table.add_column(name, justify="left" if name in ("portfolio", "model", "verdict") else "right", no_wrap=True)
-    for row in rows:
-        capital = row["capital"]
-        table.add_row(
-            *((Text(row["portfolio"]),) if named else ()),
-            str(row["horizon"]),
-            f"{row['p_up']:.0%}",
-            f"{row['q10']:+.1%} … {row['q90']:+.1%}",
-            _amount(row["var_025"], capital, sign="+"),
-            _amount(row["es_025"], capital, sign="+"),
-            row["model"],
-            LABELS[row["verdict"]],
-        )
-    return table
+def _numbers(rows: Sequence[Row], *, narrow: bool) -> Table:
+    """One line per horizon."""
+    cells = [
+        {
+            "ahead" if narrow else "sessions": str(row["horizon"]),
+            "P(gain)": f"{row['p_up']:.0%}",
+            "80 % range": f"{row['q10']:+.1%} … {row['q90']:+.1%}",
+            "1 of 40 below": _amount(row["var_025"], row["capital"], sign="+"),
+            "mean then": _amount(row["es_025"], row["capital"], sign="+"),
+            "model": row["model"],
+            "verdict": verdict_of(row, narrow=narrow),
+        }
+        for row in rows
+    ]
+    return table_of("", cells, narrow=narrow)
 
 
 def _parts(rows: Sequence[Row], parts: Sequence[Row]) -> Table:
     """Each symbol with its weight, and its part of the loss at each horizon."""
-    table = _table("\nWhat each symbol adds to the loss in the worst 1 of 40 cases")
+    title = "\nWhat each symbol adds to the loss in the worst 1 of 40 cases"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
     selected = {(row["horizon"], row["model"]) for row in rows}
     horizons = sorted(horizon for horizon, _ in selected)
     table.add_column("symbol", no_wrap=True)
@@ -120,9 +111,3 @@ def _amount(share: float | None, capital: float | None, sign: str = "") -> str:
 
 def _sessions(steps: int) -> str:
     return f"{steps} session{'s' * (steps > 1)}"
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1)
-    )

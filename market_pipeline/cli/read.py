@@ -2,6 +2,7 @@
 
 import datetime as dt
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def forecast(symbol: str | None, *, csv_wanted: bool, json_wanted: bool, **wante
     rows = read_forecast(mart, symbol) if symbol else read_rows(mart, "signals")
     rows = rows.append_column("width", pc.subtract(rows["high_80"], rows["low_80"]))
     rows = narrowed(rows, FORECAST_ORDERS, **wanted).drop_columns("width")
-    found = warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    found = warn_of_old_prices(mart, rows["market"].unique().to_pylist(), for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json([row | {"sessions_behind": found[row["market"]].behind} for row in rows.to_pylist()])
     elif csv_wanted:
@@ -85,13 +86,15 @@ def verdicts(*, csv_wanted: bool, json_wanted: bool, **wanted: Any) -> None:
 def export(table: str, file: Path, **filters: str | int | dt.datetime | None) -> None:
     """Write a table of the mart to a file: CSV, Parquet or XLSX, by the ending of its name.
 
-    Returns are log returns, probabilities fractions.
+    Returns are log returns, probabilities fractions. Old prices are warned of on stderr.
     """
     from market_pipeline.mart.export import export as write
     from market_pipeline.storage.publication import published
 
-    rows = write(published().newest(), table, file.absolute(), filters)
+    mart = published().newest()
+    rows = write(mart, table, file.absolute(), filters)
     console_on().print(f"{rows:,} rows of {table} in {file}", markup=False)
+    warn_of_old_prices(mart, [filters["market"]] if filters["market"] else [], for_script=True)
 
 
 @command("market-pipeline agents")
@@ -104,7 +107,7 @@ def agents() -> None:
 
 def printed_for_script(mart: Path, rows: "pa.Table", *, csv_wanted: bool, json_wanted: bool) -> bool:
     """Print rows as JSON or CSV, where either is wanted; False where a person reads them. Old prices are warned of."""
-    warn_of_old_prices(mart, rows, for_script=json_wanted or csv_wanted)
+    warn_of_old_prices(mart, rows["market"].unique().to_pylist(), for_script=json_wanted or csv_wanted)
     if json_wanted:
         print_json(rows.to_pylist())
     elif csv_wanted:
@@ -112,13 +115,15 @@ def printed_for_script(mart: Path, rows: "pa.Table", *, csv_wanted: bool, json_w
     return json_wanted or csv_wanted
 
 
-def warn_of_old_prices(mart: Path, rows: "pa.Table", *, for_script: bool) -> "dict[str, Freshness]":
-    """Print a line for each market of `rows` that is behind, above them or on stderr; the age of every market."""
+def warn_of_old_prices(mart: Path, markets: Collection[Any], *, for_script: bool) -> "dict[str, Freshness]":
+    """Print a line for each of `markets`, or of all, that is behind; the age of every market.
+
+    Above what is printed, or on stderr beside what a script reads.
+    """
     from market_pipeline.mart.ages import read_freshness
 
     found = {one.market: one for one in read_freshness(mart, dt.datetime.now(dt.UTC))}
-    shown = rows["market"].unique().to_pylist()
-    print_behind(console_on(stderr=for_script), [one for one in found.values() if one.market in shown])
+    print_behind(console_on(stderr=for_script), [one for one in found.values() if one.market in (markets or found)])
     return found
 
 

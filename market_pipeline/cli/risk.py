@@ -7,7 +7,7 @@ import click
 from market_pipeline.cli.completion import symbol_names
 from market_pipeline.cli.read import printed_for_script
 from market_pipeline.cli.rows import PORTFOLIO_ORDERS, RISK_ORDERS, narrowed, row_options
-from market_pipeline.cli.tables import LABELS, SHORT, Cell, Row, print_fitting, table_of
+from market_pipeline.cli.tables import Cell, Row, print_fitting, table_of, verdict_of
 from market_pipeline.cli.terminal import command, console_on
 from market_pipeline.storage.returns import simple_returns
 from market_pipeline.storage.tables.forecasts import TAILS_AT
@@ -42,7 +42,8 @@ def risk(name: str | None, *, csv_wanted: bool, json_wanted: bool, **wanted: Any
     """Print what may be lost with one symbol or portfolio, or with each, over 1, 5 and 20 sessions.
 
     The value at risk is the loss that is exceeded with the stated chance, the shortfall the mean of what lies beyond.
-    Per cents are simple returns from the newest close. In JSON and CSV, returns are log returns.
+    A verdict names its question: that on the tail is not about the 80 % range. Per cents are simple returns from the
+    newest close. In JSON and CSV, returns are log returns.
     """
     from market_pipeline.mart.portfolios import read_portfolio_names
     from market_pipeline.mart.read import read_risk
@@ -103,7 +104,7 @@ def _losses(row: Row, *, narrow: bool) -> dict[str, Cell]:
         if not narrow or name != LEFT_OUT_NARROW:
             loss, shortfall = (row[f"{kind}_{name}"] for kind in ("var", "es"))
             cells[f"{100 * level:g} %"] = "–" if loss is None else f"{_percent(loss)} ({_percent(shortfall)})"
-    return cells | {"model": row["model"], "verdict": (SHORT if narrow else LABELS)[row["verdict"]]}
+    return cells | {"model": row["model"], "verdict": verdict_of(row, narrow=narrow)}
 
 
 def _percent(log_return: float) -> str:

@@ -40,7 +40,8 @@ EXPLANATIONS = {
     "insufficient_data": "Too few forecasts have been scored to judge; until then the random walk is published.",
 }
 
-RIGHT = ("P(up)", "expected", "80 % range", *(f"{100 * level:g} %" for level in TAIL_LEVELS))
+OF_PORTFOLIOS = ("P(gain)", "1 of 40 below", "mean then")
+RIGHT = ("P(up)", "expected", "80 % range", *(f"{100 * level:g} %" for level in TAIL_LEVELS), *OF_PORTFOLIOS)
 """Columns of numbers."""
 
 SAME = 5e-4
@@ -162,16 +163,18 @@ def _outlook(row: Row, expected: str, interval: str, *, narrow: bool) -> dict[st
         "expected": expected,
         "80 % range": interval,
         "model": row["model"],
-        "verdict": _verdict(row, narrow=narrow),
+        "verdict": verdict_of(row, narrow=narrow),
     }
 
 
-def _verdict(row: Row, *, narrow: bool) -> str:
+def verdict_of(row: Row, *, narrow: bool) -> str:
     """A verdict with the question that it is about; the random walk's is about all that a signal answers."""
     label = (SHORT if narrow else LABELS)[row["verdict"]]
     if question := row.get("question"):
         return f"{question}: {label}"
-    return f"{label} on any question" if row["verdict"] == "no_evidence" and not narrow else label
+    if row["model"] != BASELINE:  # a mart of an earlier version names no question
+        return label
+    return f"any: {label}" if narrow else f"{label} on any question"
 
 
 def table_of(title: str, rows: Sequence[Mapping[str, Cell]], *, narrow: bool) -> Table:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
 
 from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
@@ -25,6 +27,9 @@ Arguments = ParamSpec("Arguments")
 
 UNLIMITED = 160
 """Columns of a table that goes to a file or a pipe, where there is no window."""
+
+VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+"""Control characters, with what is printed in place of them."""
 
 DATE = click.DateTime(["%Y-%m-%d"])
 
@@ -76,11 +81,24 @@ def _unexpected(error: Exception) -> str:
     )
 
 
+class TextConsole(Console):
+    """A console on which text is text: an escape sequence in a file, or of a vendor, is printed and changes nothing."""
+
+    def render_str(self, text: str, **form: Any) -> Text:
+        """Replace them before a line is measured, so that none is cut."""
+        return super().render_str(text.translate(VISIBLE), **form)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Replace what came as a Text, such as a symbol in a table; styles are no part of the text yet."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else text.translate(VISIBLE), style, control)
+
+
 def console_on(*, stderr: bool = False) -> Console:
     """Colours on a terminal only, and never with NO_COLOR; outside a terminal, tables are not squeezed."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else UNLIMITED
-    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+    return TextConsole(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def print_json(content: Any) -> None:

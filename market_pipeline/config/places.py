@@ -4,9 +4,9 @@ Loads nothing but the standard library, so that a command which reads answers at
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from market_pipeline.errors import ConfigurationError
 
@@ -14,6 +14,10 @@ PREFIX = "MARKET_PIPELINE_"
 SOURCES = ("yahoo", "files", "simulated", "exchange")
 MART = "mart.duckdb"
 REPORT = "report.html"
+
+BUCKET = re.compile(r"s3://[\w.-]+(/[^?#]*)?", re.ASCII)
+"""The address of an object store, which is printed and stored: without a user, and without what follows a `?`, which
+DuckDB takes for settings, keys among them."""
 
 
 def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -24,14 +28,21 @@ def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
 def store_of(environment: Mapping[str, str]) -> str | None:
     """MARKET_PIPELINE_STORE, a folder as an absolute path; raises ConfigurationError for another kind of address.
 
+    Errors do not show the address, as it may hold a key.
+
     >>> store_of({"MARKET_PIPELINE_STORE": "s3://bucket/prefix"})
     's3://bucket/prefix'
     """
     store = environment.get("MARKET_PIPELINE_STORE") or None
-    if store is None or (store.startswith("s3://") and urlsplit(store).netloc):
+    if store is None or BUCKET.fullmatch(store):
         return store
     if "://" in store:
-        raise ConfigurationError(f"MARKET_PIPELINE_STORE is {store!r}. Set it to s3://bucket/prefix, or to a folder.")
+        raise ConfigurationError(
+            "MARKET_PIPELINE_STORE is neither s3://bucket/prefix nor a folder (its value is not shown, as it may hold "
+            "a key). Set it to one of them, without user, key or parameters: credentials come from AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY, or from the role of the machine; the address of another store than Amazon's "
+            "comes from AWS_ENDPOINT_URL."
+        )
     return str(Path(store).absolute())
 
 
@@ -52,6 +63,11 @@ def remembered_source(home: Path) -> str | None:
         content = marker.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ConfigurationError(
+            f"{marker} cannot be read: {error.strerror}. Move it away if it is a folder, else change its owner "
+            f"(chown). It is a file that names the source of the data directory: {', '.join(SOURCES)}."
+        ) from error
     if content and content not in SOURCES:
         raise ConfigurationError(
             f"{marker} is damaged: it names the source {content[:40]!r}, but the sources are {', '.join(SOURCES)}. "

@@ -140,8 +140,9 @@ def lake_of(environment: Mapping[str, str]) -> tuple[SecretStr | None, str | Non
     lake, store = environment.get("MARKET_PIPELINE_WAREHOUSE"), store_of(environment)
     if lake and not lake.startswith(LAKE):
         raise ConfigurationError(
-            f"MARKET_PIPELINE_WAREHOUSE begins with {lake[:12]!r}. Set it to {LAKE} and a connection of Postgres, such "
-            f"as {LAKE}'host=catalog dbname=market', or unset it to use the file in the data directory."
+            f"MARKET_PIPELINE_WAREHOUSE does not begin with {LAKE} (its value is not shown, as it may hold a "
+            f"password). Set it to that and a connection of Postgres, such as {LAKE}'host=catalog dbname=market', or "
+            "unset it to use the file in the data directory."
         )
     if bool(lake) != bool(store):
         present, absent = ("WAREHOUSE", "STORE") if lake else ("STORE", "WAREHOUSE")

@@ -26,7 +26,8 @@ single as (
     group by all
 )
 select p.*, s.single_es_025, w.positions, w.capital,
-    coalesce(l.verdict, if(coalesce(t.tested, false), 'no_evidence', 'insufficient_data')) as verdict
+    coalesce(l.verdict, if(coalesce(t.tested, false), 'no_evidence', 'insufficient_data')) as verdict,
+    'portfolio' as question
 from portfolios p
 left join champion c using (market, horizon)
 left join tested t using (market, horizon)
@@ -65,8 +66,9 @@ order by a.market, a.horizon, a.model, a.es_025, a.symbol
 def read_portfolios(mart: Path, portfolio: str | None = None) -> pa.Table:
     """The newest forecasts of the configured portfolios, or of one: those of each horizon's selected joint model.
 
-    The columns of `portfolios`, with `verdict`, `positions`, `capital` (the sum of the sizes of all positions in quote
-    currency, NULL where only weights are known) and `single_es_025`, the sum of the shortfalls of the positions alone.
+    The columns of `portfolios`, with `verdict` and its `question`, `positions`, `capital` (the sum of the sizes of all
+    positions in quote currency, NULL where only weights are known) and `single_es_025`, the sum of the shortfalls of
+    the positions alone.
     Raises MarketPipelineError for a portfolio that has none.
     """
     named = {"reserved": RESERVED, "baseline": CONSTANT}

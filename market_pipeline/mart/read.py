@@ -69,7 +69,7 @@ tested as (
 )
 select market, symbol, origin as as_of, horizon, f.target_session, model, q10 as low_80, q90 as high_80,
     t.* exclude (market, symbol, origin, horizon, target_session, model),
-    coalesce(verdict, of_walk, $insufficient) as verdict
+    coalesce(verdict, of_walk, $insufficient) as verdict, 'tail' as question
 from forecasts f join newest using (market, origin) join selected using (market, horizon, model)
 left join (from tails semi join newest using (market, origin)) t using (market, symbol, origin, horizon, model)
 left join judged using (market, horizon, model) left join tested using (market, horizon)
@@ -192,7 +192,7 @@ def read_forecast(mart: Path, symbol: str) -> pa.Table:
 
 
 def read_risk(mart: Path, symbol: str | None = None) -> pa.Table:
-    """The newest tails of one symbol or of all, by the champion of `tail`, with the verdict on it.
+    """The newest tails of one symbol or of all, by the champion of `tail`, with its verdict on that `question`.
 
     Raises MarketPipelineError for a symbol without a forecast, and for a mart that an earlier version published.
     """

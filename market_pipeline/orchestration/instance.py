@@ -14,7 +14,7 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import gather_events
 from market_pipeline.orchestration.history_files import usable_history
 from market_pipeline.orchestration.processes import end_dead_runs
-from market_pipeline.storage.whole_files import alone, beside, put_in_place, write_whole
+from market_pipeline.storage.whole_files import alone, beside, new_file, put_in_place, write_whole
 
 CORRECTIONS = {
     rb"\bmarket_pipeline\.event_log\b": b"market_pipeline.orchestration.event_log",
@@ -114,7 +114,6 @@ def _update_copy(path: Path) -> None:
     if OURS.search(updated) and b"\nrun_launcher:" not in updated:
         updated += LAUNCHER
     if updated != content:
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.write_bytes(updated)
-        shutil.copymode(path, new)
-        new.replace(path)
+        with new_file(path) as new:
+            new.write_bytes(updated)
+            shutil.copymode(path, new)

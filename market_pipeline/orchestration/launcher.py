@@ -13,7 +13,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
-from market_pipeline.orchestration.processes import process_tags, why_gone
+from market_pipeline.orchestration.processes import process_tags, why_gone, why_late
 from market_pipeline.orchestration.turns import turn, turns_of
 
 
@@ -26,7 +26,7 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process of a run lives; that of another host counts as alive."""
-        cause = why_gone(run)
+        cause = why_gone(run) or why_late(self._instance, run)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND if cause else WorkerStatus.RUNNING, cause)
 
 

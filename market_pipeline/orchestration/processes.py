@@ -34,12 +34,8 @@ SUBMITTING = dt.timedelta(seconds=60)
 LONGEST = 600
 """Characters of what the launcher reports of a lost run: its end has the cause."""
 
-UNFINISHED = (
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
+STARTS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+UNFINISHED = (*STARTS, dg.DagsterRunStatus.CANCELING)
 """Statuses of a run that has, or soon should have, a process."""
 
 
@@ -65,11 +61,27 @@ def why_gone(run: dg.DagsterRun) -> str | None:
     return None if _lives(int(tags[PROCESS]), float(tags[STARTED])) else f"{name} ended without reporting it."
 
 
+def why_late(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Why a run that names no process will never end by itself; None if it names one or still may.
+
+    A process names itself as soon as it has started a run: one that has not within the time to start was killed then.
+    """
+    limit = instance.run_monitoring_start_timeout_seconds
+    if not limit or run.status not in STARTS or run.tags.get(RUN) == run.run_id:
+        return None
+    record = instance.get_run_record_by_id(run.run_id)
+    if record is None or dt.datetime.now(dt.UTC) - record.update_timestamp < dt.timedelta(seconds=limit):
+        return None
+    if run.status == dg.DagsterRunStatus.STARTED:
+        return f"The process that started the run has not named itself within {limit} seconds: it ended before."
+    return f"No process began to execute the run within {limit} seconds."
+
+
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark the unfinished runs of processes that are gone as failed, or as cancelled; returns their ids."""
     ended = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED))):
-        cause = why_gone(record.dagster_run) or _why_late(instance, record)
+        cause = why_gone(record.dagster_run) or why_late(instance, record.dagster_run)
         run = instance.get_run_by_id(record.dagster_run.run_id)
         if cause is None or run is None or run.is_finished:  # it may have ended since it was read
             continue
@@ -97,17 +109,6 @@ def end_lost_starts(instance: dg.DagsterInstance, now: dt.datetime) -> list[str]
             instance.report_run_failed(run, f"The run ended before it began. {(health.msg or '')[-LONGEST:]}")
             ended.append(run.run_id)
     return ended
-
-
-def _why_late(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
-    """Why a run that names no process will never start; None if it has started or still may."""
-    limit = instance.run_monitoring_start_timeout_seconds
-    waited = dt.datetime.now(dt.UTC) - record.update_timestamp
-    run = record.dagster_run
-    starting = run.status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
-    if not limit or not starting or run.tags.get(RUN) == run.run_id or waited < dt.timedelta(seconds=limit):
-        return None
-    return f"No process began to execute the run within {limit} seconds."
 
 
 def _lives(process: int, started: float) -> bool:

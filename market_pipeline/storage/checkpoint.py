@@ -15,9 +15,11 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.whole_files import beside, write_whole
@@ -27,6 +29,9 @@ HEADERS = 3 * 4096
 
 BLOCKS = "select block_id from pragma_metadata_info()"
 SIZE = "select block_size from pragma_database_size()"
+
+SIZE_AND_PLACES = TypeAdapter(tuple[NonNegativeInt, list[NonNegativeInt]])
+"""Of the copied blocks: their size in bytes, and where each begins in the file."""
 
 LOG = logging.getLogger(__name__)
 
@@ -89,7 +94,8 @@ def _copied(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]
 def put_back(path: Path) -> None:
     """Undo what an interrupted checkpoint has written into the file at `path`; a process that makes one is left alone.
 
-    Its transaction is not lost: it is in the log, and in the file with the next checkpoint.
+    Its transaction is not lost: it is in the log, and in the file with the next checkpoint. Raises WarehouseError, and
+    changes nothing, if the copy is damaged.
     """
     copied = beside(path, "blocks")
     if path in _at_work or not copied.exists() or not path.exists():
@@ -100,12 +106,10 @@ def put_back(path: Path) -> None:
     except OSError:  # it is at work, or may write and this user may not
         return
     try:
-        first, _, rest = copied.read_bytes().partition(b"\n")
-        size, places = json.loads(first)
-        if os.pread(descriptor, HEADERS, 0) == rest[:HEADERS]:  # else the checkpoint was complete
-            for number, place in enumerate(places):
-                start = HEADERS + number * size
-                os.pwrite(descriptor, rest[start : start + size], place)
+        headers, blocks = _read(copied)
+        if os.pread(descriptor, HEADERS, 0) == headers:  # else the checkpoint was complete
+            for place, block in blocks.items():
+                os.pwrite(descriptor, block, place)
             os.fsync(descriptor)
         copied.unlink()
     except FileNotFoundError:  # another process has done it
@@ -115,12 +119,41 @@ def put_back(path: Path) -> None:
 
 
 def _copies(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
-    """A line of JSON with the size and the places of a file's blocks of metadata; then its headers and these blocks."""
+    """The digest of what follows; the size and the places of a file's blocks of metadata; its headers, these blocks.
+
+    The digest and the JSON are a line each.
+    """
     [(size,)], blocks = (connection.execute(query).fetchall() for query in (SIZE, BLOCKS))
     descriptor, end = _descriptor(path), path.stat().st_size
     places = [place for (block,) in blocks if (place := HEADERS + block * size) + size <= end]
     found = (os.pread(descriptor, size, place) for place in places)
-    return b"".join((json.dumps([size, places]).encode(), b"\n", os.pread(descriptor, HEADERS, 0), *found))
+    content = b"".join((json.dumps([size, places]).encode(), b"\n", os.pread(descriptor, HEADERS, 0), *found))
+    return b"\n".join((_digest(content), content))
+
+
+def _read(copied: Path) -> tuple[bytes, dict[int, bytes]]:
+    """The headers and the blocks by their places, as `_copies` wrote them; raises WarehouseError for a damaged copy."""
+    stored = copied.read_bytes()
+    digest, _, content = stored.partition(b"\n")
+    if stored.startswith(b"["):  # an earlier version wrote no digest: only the length shows whether it is whole
+        digest, content = _digest(stored), stored
+    first, _, rest = content.partition(b"\n")
+    try:
+        size, places = SIZE_AND_PLACES.validate_json(first)
+    except ValidationError:
+        size, places = 0, []
+    if not size or len(rest) != HEADERS + size * len(places) or digest != _digest(content):
+        raise WarehouseError(
+            f"{copied}, the copy of blocks that an interrupted checkpoint may have written over, is damaged. Nothing "
+            "was changed. Move it away, then run market-pipeline doctor: if it reports the warehouse as damaged, "
+            "restore a backup; if not, nothing is lost."
+        )
+    starts = range(HEADERS, len(rest), size)
+    return rest[:HEADERS], {place: rest[start : start + size] for place, start in zip(places, starts, strict=True)}
+
+
+def _digest(content: bytes) -> bytes:
+    return sha256(content).hexdigest().encode()
 
 
 def _descriptor(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 A table of the warehouse beside the declared ones. A transaction adds a row for each table with partitions that it has
 written to, with the first of them. Rows have the id of their transaction: a warehouse that was restored, upgraded or
-made anew does not have the id that the mart names, and is published as a whole.
+begun again does not have the id that the mart names, and is published as a whole.
 """
 
 import datetime as dt

@@ -16,6 +16,7 @@ import click
 import duckdb
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from market_pipeline.cli.completion import symbol_names
 from market_pipeline.cli.main import main
@@ -99,7 +100,9 @@ def test_json_is_all_that_is_printed_for_a_script(filled: Path) -> None:
         "market": "stocks", "assets": ["mart"], "first": "2025-03-10", "last": "2025-03-10", "seconds": 0,
     }  # fmt: skip
     assert Path(result["mart"]).exists()
+    assert result["sessions_behind"]["stocks"] > 400
     assert "[1 of 1] stocks: mart" in ended.stderr
+    assert re.search(r"\nOld prices: stocks: \d+ sessions behind; newest 2025-03-10\n$", ended.stderr)
 
 
 def test_commands_that_read_state_how_old_the_prices_are(filled: Path) -> None:
@@ -165,12 +168,28 @@ def test_forecasts_and_verdicts_are_csv_for_a_script(filled: Path) -> None:
         assert "Old prices" in result.stderr
 
 
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_run_ends_with_the_age_of_what_is_stored(filled: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """As when the source had no bar of the newest session."""
+    monkeypatch.setattr("market_pipeline.cli.run.materialise", lambda *_: [])
+    variables = {"HOME": str(filled / "data"), "SOURCE": "simulated", "CONFIG": str(filled / "markets.toml")}
+    environment = {f"MARKET_PIPELINE_{name}": value for name, value in variables.items()}
+    monkeypatch.setattr("market_pipeline.cli.run.planned_runs", lambda *_, **__: [])
+    result = CliRunner().invoke(main, ["run", *filter(None, [form])], env=environment)
+    assert result.exit_code == 0, result.output
+    aged = result.stderr if form else result.stdout
+    assert re.search(r"(^|\n)Old prices: stocks: \d+ sessions behind; newest 2025-03-10\n$", aged)
+    if form:
+        assert json.loads(result.stdout)["sessions_behind"]["stocks"] > 400
+
+
 def test_a_table_is_exported(filled: Path, tmp_path: Path) -> None:
     result = command(
         filled, "export", "prices", str(tmp_path / "prices.csv"), "--symbol", "SIM1", "--since", "2024-06-03"
     )
     assert result.returncode == 0
     assert re.search(r"^[\d,]+ rows of prices in ", result.stdout)
+    assert re.fullmatch(r"Old prices: stocks: \d+ sessions behind; newest 2025-03-10\n", result.stderr)
     assert set(pd.read_csv(tmp_path / "prices.csv")["symbol"]) == {"SIM1"}
     assert "has no table 'price'" in refused(command(filled, "export", "price", str(tmp_path / "price.csv")))
 

@@ -94,6 +94,15 @@ def a_list(path: Path) -> None:
     path.write_text("- BatchedEventLog\n- RunOutput\n")
 
 
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 MODEL = "models/crypto/linear"
 DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     ("mart.duckdb", truncated, ("forecast",), "mart.duckdb cannot be read; it may be damaged", "mart"),
@@ -107,6 +116,8 @@ DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
         "warehouse.duckdb cannot be read; it may be damaged",
         "warehouse",
     ),
+    ("warehouse.duckdb.blocks", emptied, backfill("prices"), "may have written over, is damaged", "warehouse"),
+    ("warehouse.duckdb.blocks", a_list, backfill("prices"), "may have written over, is damaged", "warehouse"),
     (MODEL, truncated, (), "", "model files of crypto"),
     (MODEL, overwritten, (), "", "model files of crypto"),
     ("dagster/history/runs.db", truncated, backfill("mart"), "dagster cannot be read; it may be damaged", "dagster"),
@@ -122,6 +133,7 @@ DAMAGES: list[tuple[str, Callable[[Path], None], tuple[str, ...], str, str]] = [
     ("dagster/dagster.yaml", overwritten, backfill("mart"), "is no configuration of Dagster", "dagster"),
     ("dagster/dagster.yaml", a_list, backfill("mart"), "is no configuration of Dagster", "dagster"),
     ("source", overwritten, backfill("mart"), "source is damaged: it names the source", "configuration"),
+    ("source", a_folder, backfill("mart"), "source cannot be read: Is a directory", "configuration"),
     ("../markets.toml", overwritten, backfill("mart"), "is not valid TOML", "configuration"),
 ]
 
@@ -135,7 +147,7 @@ def test_a_damaged_file_is_reported_by_the_command_that_needs_it_and_by_the_doct
     path = tmp_path / "data" / name
     path = next(path.iterdir()) if path.is_dir() else path
     damage(path)
-    before = path.read_bytes()
+    before = path.read_bytes() if path.is_file() else b""
     if arguments:
         result = run(tmp_path, *arguments)
         assert result.exit_code == 1
@@ -145,7 +157,7 @@ def test_a_damaged_file_is_reported_by_the_command_that_needs_it_and_by_the_doct
     assert "Traceback" not in doctor.output
     [line] = [line for line in doctor.output.splitlines() if line.startswith(f"fix  {subject}:")]
     assert str(path.resolve() if subject != "dagster" else tmp_path / "data" / "dagster") in line
-    assert path.read_bytes() == before
+    assert (path.read_bytes() if path.is_file() else b"") == before
 
 
 def test_what_the_system_cannot_read_of_the_history_is_named(filled: Path, tmp_path: Path) -> None:

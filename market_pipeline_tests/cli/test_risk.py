@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -54,12 +55,14 @@ def test_a_person_reads_simple_returns_and_a_script_log_returns(home: Path) -> N
     assert result.exit_code == 0, result.output
     text = " ".join(result.output.split())
     assert "-25.9% (-34.3%)" in text  # exp(-0.3) - 1, exp(-0.42) - 1
+    assert "linear tail: beats baseline" in text
+    assert "random_walk tail: no evidence" in text
     assert "a loss of more than 11.3% is to be expected in 2.5 of 100 cases, of 15.5% on average then" in text
     assert "5 sessions: These tails have been better than the random walk" in text
     rows = json.loads(run("AAA", "--json", "--horizon", "5").stdout)
-    assert [row["es_05"] for row in rows] == [pytest.approx(-0.3)]
+    assert [(row["es_05"], row["question"]) for row in rows] == [(pytest.approx(-0.3), "tail")]
     every = list(csv.DictReader(io.StringIO(run("--csv", "--sort", "shortfall", "--limit", "2").stdout)))
-    assert [row["horizon"] for row in every] == ["5", "5"]
+    assert [(row["horizon"], row["question"]) for row in every] == [("5", "tail"), ("5", "tail")]
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
@@ -70,6 +73,28 @@ def test_no_number_is_cut_and_a_refused_level_is_a_dash(home: Path, width: int) 
     print_risk(Console(file=paper, width=width), read_risk(home / "mart.duckdb"))
     assert "…" not in paper.getvalue().replace(" … ", "")
     assert "–" in paper.getvalue()
+    assert "tail: beats" in paper.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_symbol_is_printed_as_it_is_spelt(home: Path, width: int) -> None:
+    with duckdb.connect(str(home / "mart.duckdb")) as connection:
+        for table in ("forecasts", "tails"):
+            connection.execute(f"update {table} set symbol = '[red]' || symbol || '[/red]'")
+    paper = io.StringIO()
+    print_risk(Console(file=paper, width=width), read_risk(home / "mart.duckdb"))
+    lines = paper.getvalue().splitlines()
+    assert any(line.startswith("[red]BBB[/red] ") for line in lines)
+    assert any(line.startswith("[red]AAA[/red] over 1 session: a loss of more than") for line in lines)
+
+
+def test_old_prices_are_called_old_above_the_table_or_beside_what_a_script_reads(home: Path) -> None:
+    old = re.compile(r"Old prices: stocks: [\d,]+ sessions behind; newest 2024-03-06\n")
+    assert old.match(run("AAA").stdout)
+    for form in ("--json", "--csv"):
+        result = run("AAA", form)
+        assert old.fullmatch(result.stderr)
+        assert "Old prices" not in result.stdout
 
 
 def test_a_portfolio_is_found_by_its_name_and_listed_below_the_symbols(home: Path) -> None:
@@ -82,7 +107,10 @@ def test_a_portfolio_is_found_by_its_name_and_listed_below_the_symbols(home: Pat
     result = run("MINE")
     assert result.exit_code == 0, result.output
     assert "in the worst 1 of 40 cases it loses 5.0% on average" in " ".join(result.output.split())
-    assert [row["es_025"] for row in json.loads(run("mine", "--json").stdout)] == [-0.05]
+    assert result.stdout.startswith("Old prices: stocks: ")
+    assert "portfolio: insufficient data" in result.output
+    [row] = json.loads(run("mine", "--json").stdout)
+    assert (row["es_025"], row["question"]) == (-0.05, "portfolio")
     assert "Portfolios, with market-pipeline risk NAME: mine" in run().output
     with duckdb.connect(str(home / "mart.duckdb")) as connection:
         connection.execute("drop table portfolios")

@@ -121,7 +121,7 @@ def test_every_verdict_fits_on_80_columns(verdict: str, label: str, width: int) 
 
 
 def test_prices_of_one_symbol_are_whole_on_80_columns() -> None:
-    assert "1,234.50 1,232.50 … 1,236.50 random_walk no evidence" in printed(
+    assert "1,234.50 1,232.50 … 1,236.50 random_walk any: no evidence" in printed(
         ("random_walk", "no_evidence"), ("har", "beats_baseline"), width=80, close=1234.5
     )
 
@@ -148,7 +148,19 @@ def test_per_cents_are_the_moves_of_the_prices_beside_them() -> None:
 def test_a_verdict_beside_a_trend_names_its_question(question: str, width: int) -> None:
     words = " ".join(printed(("ensemble", "beats_baseline"), width=width, question=question).split())
     assert f"{question}: beats{' baseline' if width == 160 else ''}" in words
-    assert "no evidence on any question" in printed(("random_walk", "no_evidence"), width=160)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "wide", "narrow"),
+    [
+        ("no_evidence", "no evidence on any question", "any: no evidence"),
+        ("insufficient_data", "insufficient data on any question", "any: insufficient"),
+    ],
+)
+def test_the_verdict_of_the_random_walk_is_about_any_question(verdict: str, wide: str, narrow: str) -> None:
+    for width, words in ((160, wide), (80, narrow)):
+        lines = printed(("random_walk", verdict), width=width).splitlines()
+        assert any(line.endswith(f"random_walk  {words}" if width == 160 else f"random_walk {words}") for line in lines)
 
 
 def test_a_mart_of_an_earlier_version_has_no_question() -> None:

@@ -10,9 +10,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from rich.text import Text
 
+from market_pipeline.cli.doctor.finding import Finding
 from market_pipeline.cli.main import main
-from market_pipeline.cli.terminal import one_paragraph
+from market_pipeline.cli.tables import table_of
+from market_pipeline.cli.terminal import command, console_on, one_paragraph
+from market_pipeline.errors import SourceError
 
 COMMANDS = tuple(main.commands)
 
@@ -62,6 +66,66 @@ def test_a_message_keeps_its_square_brackets(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("MARKET_PIPELINE_CONFIG", str(tmp_path / "markets.toml"))
     monkeypatch.setenv("MARKET_PIPELINE_HOME", str(tmp_path / "data"))
     assert "Add a table such as [stocks]" in CliRunner().invoke(main, ["run"]).output
+
+
+def test_the_doctor_prints_a_message_as_it_is_spelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Finding("symbols of stocks", ok=False, message="[red]x[/red]: no file has it; near it: [/]X")]
+    monkeypatch.setattr("market_pipeline.cli.doctor.diagnosis.diagnose", lambda *_: found)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.stdout == "fix  symbols of stocks: [red]x[/red]: no file has it; near it: [/]X\n"
+
+
+ESCAPES, SPELT = "AAA\x1b[31mX\x07\x9b2J\x7f", r"AAA\x1b[31mX\x07\x9b2J\x7f"
+"""A symbol in a file that would colour the terminal, ring its bell and clear it, and how it is printed."""
+
+
+def test_an_error_and_the_doctor_print_escape_sequences_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    @command()
+    def broken() -> None:
+        raise SourceError(f"no file has AAX; near it: {ESCAPES}, ZZZ.")
+
+    assert CliRunner().invoke(broken).stderr == f"Error: no file has AAX; near it: {SPELT}, ZZZ.\n"
+    monkeypatch.setattr(
+        "market_pipeline.cli.doctor.diagnosis.diagnose", lambda *_: [Finding("source", ok=False, message=ESCAPES)]
+    )
+    assert CliRunner().invoke(main, ["doctor"]).stdout == f"fix  source: {SPELT}\n"
+
+
+def test_a_cell_and_a_wrapped_line_print_escape_sequences_as_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    console_on().print(table_of("", [{"symbol": Text(ESCAPES)}], narrow=False))
+    assert capsys.readouterr().out.replace("\n", "").isprintable()
+    console_on().print(f"{ESCAPES} {'and ' * 20}{ESCAPES}", markup=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2
+    assert "".join(lines).replace(" ", "") == f"{SPELT}{'and' * 20}{SPELT}"  # no character is cut
+
+
+PLANTED = """
+import logging, subprocess, sys, warnings
+from market_pipeline.cli.main import main
+
+@main.command()
+def planted():
+    warnings.simplefilter("always", RuntimeWarning)  # as arch does for warnings of its own
+    warnings.warn("of a library", RuntimeWarning)
+    subprocess.run([sys.executable, "-c", "import warnings; warnings.warn('of a process')"], check=True)
+    logging.getLogger("market_pipeline").warning("of this program")
+
+main(["planted"])
+"""
+
+
+@pytest.mark.parametrize("wanted", ["", "default"])
+def test_no_warning_of_a_library_is_printed_unless_it_is_asked_for(wanted: str) -> None:
+    environment = os.environ | {"PYTHONWARNINGS": wanted}
+    line = [sys.executable, "-c", PLANTED]
+    found = subprocess.run(line, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    assert ("of a library" in found.stderr) is ("of a process" in found.stderr) is (wanted != "")
+    assert "of this program\n" in found.stderr
+    assert wanted or found.stderr == "of this program\n"
 
 
 @pytest.mark.parametrize(("shell", "expected"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete ")])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from market_pipeline.config.places import data_directory, remembered_source
+from market_pipeline.config.places import data_directory, remembered_source, store_of
 from market_pipeline.config.settings import Settings, variables
 from market_pipeline.errors import ConfigurationError
 from market_pipeline.storage.whole_files import remember_source
@@ -80,3 +80,46 @@ def test_a_lake_needs_its_store_and_shows_no_password(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="Set") as refused:
             Settings.from_environment(wrong)
         assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "s3://geheim:geheim@bucket/prefix",
+        "s3://AKIA:ge/heim@bucket/prefix",
+        "s3://geheim@bucket",
+        "s3://bucket/prefix?s3_secret_access_key=geheim",
+        "https://user:geheim@store:9000/bucket",
+        "https://geheim\u2100@store/bucket",  # of which urllib's own error would show the address
+        "gs://geheim",
+        "geheim://bucket",
+    ],
+)
+def test_a_store_with_credentials_is_refused_and_no_part_of_it_is_shown(store: str) -> None:
+    with pytest.raises(ConfigurationError, match="credentials come from AWS_ACCESS_KEY_ID") as refused:
+        store_of({"MARKET_PIPELINE_STORE": store})
+    shown = f"{refused.value!r}{refused.value.__cause__!r}{refused.value.__context__!r}"
+    assert not [part for part in ("geheim", "AKIA", "heim") if part in shown]
+
+
+@pytest.mark.parametrize("store", ["s3://bucket", "s3://my.bucket-1/", "s3://bucket/a prefix/user@host", "folder@host"])
+def test_a_plain_store_is_taken(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = store if store.startswith("s3://") else str(tmp_path / store)
+    assert store_of({"MARKET_PIPELINE_STORE": store}) == expected
+
+
+@pytest.mark.parametrize("lake", ["geheim", "geheim:postgres:", "postgres:password=geheim", "DUCKLAKE:geheim"])
+def test_a_lake_of_another_kind_is_refused_and_no_part_of_it_is_shown(lake: str) -> None:
+    with pytest.raises(ConfigurationError, match="WAREHOUSE does not begin with ducklake:postgres: ") as refused:
+        Settings.from_environment({"MARKET_PIPELINE_WAREHOUSE": lake, "MARKET_PIPELINE_STORE": "s3://bucket/prefix"})
+    assert "geheim" not in str(refused.value)
+
+
+def test_a_note_of_the_source_that_is_a_folder_is_named_with_its_fix(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    with pytest.raises(
+        ConfigurationError, match=r"source cannot be read: Is a directory\. Move it away if it"
+    ) as found:
+        Settings.from_environment({"MARKET_PIPELINE_HOME": str(tmp_path)})
+    assert str(tmp_path / "source") in str(found.value)

@@ -1,17 +1,20 @@
 """Tables of the mart as files: what is read back is what was written, and nothing half written stays."""
 
+import re
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from pandas.testing import assert_frame_equal
 
+from market_pipeline.cli.main import main
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart import export as exporting
 from market_pipeline.mart.export import TABLES, export
 from market_pipeline.mart.read import read_rows
-from market_pipeline_tests.mart.small_mart import FULL, report_of
+from market_pipeline_tests.mart.small_mart import FULL, PRICES, report_of
 
 READERS = {
     ".csv": lambda path: duckdb.read_csv(str(path)).df(),
@@ -71,6 +74,17 @@ def test_a_sheet_that_is_too_long_leaves_the_file_as_it_was(
         export(mart, "prices", path, {})
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_an_export_states_on_stderr_how_old_the_prices_are(tmp_path: Path) -> None:
+    coins = "insert into prices select 'coins', * exclude market from prices"
+    report_of(tmp_path, PRICES, coins)
+    for market, aged in (([], ("coins", "stocks")), (["--market", "coins"], ("coins",))):
+        line = ["export", "prices", str(tmp_path / "prices.csv"), *market]
+        result = CliRunner(env={"MARKET_PIPELINE_HOME": str(tmp_path)}).invoke(main, line)
+        assert result.exit_code == 0, result.output
+        assert " rows of prices in " in result.stdout
+        assert tuple(re.findall("Old prices: (.*): .* sessions behind; newest 2024-03-06\n", result.stderr)) == aged
 
 
 def test_a_symbol_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:

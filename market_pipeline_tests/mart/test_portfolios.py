@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from market_pipeline.cli.portfolios import line_of, print_portfolio, print_portfolios
+from market_pipeline.cli.portfolios import line_of, print_portfolio
 from market_pipeline.errors import MarketPipelineError
 from market_pipeline.mart.portfolios import read_parts, read_portfolio_names, read_portfolios
 from market_pipeline_tests.mart.small_mart import TABLES
@@ -71,12 +72,41 @@ def test_losses_are_in_money_and_parts_beside_them(mart: Path) -> None:
     assert "No joint model has been better than constant correlations" in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_verdict_names_its_question_and_no_number_is_cut(mart: Path, width: int) -> None:
+    assert read_portfolios(mart)["question"].to_pylist() == ["portfolio", "portfolio"]
+    console = Console(width=width, record=True)
+    print_portfolio(console, read_portfolios(mart, "mine"), read_parts(mart, "mine"))
+    text = console.export_text()
+    assert "…" not in text.replace(" … ", "")
+    words = " ".join(text.split())
+    if width == 120:
+        assert "shrunk portfolio: beats baseline" in words
+        assert "constant portfolio: no evidence" in words
+    else:  # the verdict takes a second line
+        assert "shrunk portfolio: beats" in words
+        assert "constant portfolio: no" in words
+
+
+def test_a_symbol_is_printed_as_it_is_spelt(mart: Path) -> None:
+    console = Console(width=120, record=True)
+    rows, parts = read_portfolios(mart, "mine"), read_parts(mart, "mine")
+    symbols = pa.array([f"[red]{symbol}[/red]" for symbol in parts["symbol"].to_pylist()])
+    named = parts.set_column(parts.column_names.index("symbol"), "symbol", symbols)
+    portfolio = pa.array(["[red]mine[/red]"] * rows.num_rows)
+    print_portfolio(console, rows.set_column(rows.column_names.index("portfolio"), "portfolio", portfolio), named)
+    text = console.export_text()
+    assert "[red]mine[/red] (stocks)" in text
+    assert "[red]AAA[/red]" in text
+    assert "[red]BBB[/red]" in text
+
+
 def test_a_level_without_a_number_is_a_dash(mart: Path) -> None:
     console = Console(width=120, record=True)
     rows = read_portfolios(mart)
     console.print(line_of(rows.to_pylist()[0]), markup=False)
     without = rows.set_column(rows.column_names.index("es_025"), "es_025", [[None, None]])
-    print_portfolios(console, without)
+    print_portfolio(console, without, read_parts(mart, "mine"))
     console.print(line_of(without.to_pylist()[0]), markup=False)
     text = console.export_text()
     assert "mine over 1 session: in the worst 1 of 40 cases it loses 5.0% (500) on average." in text

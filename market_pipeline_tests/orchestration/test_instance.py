@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.event_log import BatchedEventLog
@@ -70,6 +72,34 @@ def test_only_what_version_0_1_0_wrote_is_corrected_in_a_copy(
     assert [path.name for path in old_copy.parent.glob("dagster.yaml*")] == ["dagster.yaml"]
 
 
+def test_a_corrected_copy_takes_its_place_on_the_disk_and_a_link_to_it_stays(
+    settings: Settings, old_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "our.yaml"
+    elsewhere.parent.mkdir()
+    old_copy.rename(elsewhere)
+    old_copy.symlink_to(elsewhere)
+    steps, flush, replace = list[tuple[str, Path]](), os.fsync, Path.replace
+
+    def flushed(descriptor: int) -> None:
+        steps.append(("flush", Path(f"/proc/self/fd/{descriptor}").readlink()))
+        flush(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        steps.append(("rename", self))
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    last_beat(settings)
+    of_the_copy = [(step, path) for step, path in steps if elsewhere.parent in (path, path.parent)]
+    [new] = [path for step, path in of_the_copy if step == "rename"]
+    assert of_the_copy == [("flush", new), ("rename", new), ("flush", elsewhere.parent)]
+    assert old_copy.is_symlink()
+    assert b"LocalRunLauncher" in elsewhere.read_bytes()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+
+
 def test_an_older_copy_opens_with_the_batched_event_log_and_the_launcher(settings: Settings, old_copy: Path) -> None:
     with open_instance(settings) as instance:
         assert isinstance(instance.event_log_storage, BatchedEventLog)
@@ -77,6 +107,14 @@ def test_an_older_copy_opens_with_the_batched_event_log_and_the_launcher(setting
     corrected = old_copy.read_bytes()
     open_instance(settings).dispose()
     assert old_copy.read_bytes() == corrected
+
+
+def test_ticks_are_kept_as_long_as_the_configuration_has_it(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        assert instance.get_tick_retention_settings(InstigatorType.SCHEDULE) == dict.fromkeys(TickStatus, 90)
+        of_sensors = instance.get_tick_retention_settings(InstigatorType.SENSOR)
+    days = {TickStatus.SKIPPED: 7, TickStatus.FAILURE: 30, TickStatus.SUCCESS: 30}
+    assert {status: of_sensors[status] for status in days} == days
 
 
 def test_a_launcher_and_limits_of_the_owner_stay(settings: Settings, old_copy: Path) -> None:

@@ -9,11 +9,13 @@ import dagster as dg
 import pytest
 
 from market_pipeline.config.settings import Settings
+from market_pipeline.orchestration import maintenance
 from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.maintenance import maintain, old_runs
 from market_pipeline.storage.artifacts import save, serialised
 from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.store import FolderStore
+from market_pipeline_tests.pipeline import Pipeline
 
 NOW = dt.datetime.now(dt.UTC)
 REGISTER = "insert into models values ('m', 'linear', '2024-01-01', '2023-12-29', ?, ?, 1, 1, now()::timestamp)"
@@ -72,6 +74,33 @@ def test_old_runs_go_with_their_files_and_the_history_of_assets_and_checks_stays
     assert [(record.run_id, record.status.value) for record in history] == [(one, "SUCCEEDED") for one in runs[::-1]]
     assert old_runs(instance, kept=2) == []
     assert run(instance, "2024-01-06") in files_of_runs(settings)
+
+
+def test_maintenance_removes_the_logs_of_all_runs_but_the_newest(
+    settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "KEPT_RUNS", 1)
+    runs = [run(instance, f"2024-01-0{day}") for day in range(1, 4)]
+    warehouse = DuckDBFile(settings.warehouse_file, settings.source)
+    removed = maintain(settings, warehouse, instance, "this run", NOW)
+    assert removed["logs of runs removed"] == 2
+    assert removed["bytes freed"] > 20_000
+    assert files_of_runs(settings) == {runs[-1]}
+    assert [one.run_id for one in instance.get_runs()] == [runs[-1]]
+
+
+def test_a_publication_maintains_the_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "KEPT_RUNS", 1)
+    pipeline = Pipeline(tmp_path)
+    day = pipeline.market.start
+    pipeline.compute(("prices",), day, day)
+    with open_instance(pipeline.settings) as pipeline.instance:
+        runs = [run(pipeline.instance, f"2024-01-0{number}") for number in range(1, 4)]
+        result = pipeline.materialise(("mart",), day, day)
+        assert result.success
+        [event] = result.get_asset_materialization_events()
+        assert event.materialization.metadata["logs of runs removed"].value == 2
+        assert {one.run_id for one in pipeline.instance.get_runs()} == {runs[-1], result.run_id}
 
 
 def test_what_is_left_over_goes_and_is_counted(settings: Settings, instance: dg.DagsterInstance) -> None:

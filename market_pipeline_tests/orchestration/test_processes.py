@@ -16,8 +16,11 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
+from market_pipeline.compute.instance import FOR_EVER
 from market_pipeline.config.settings import Settings
 from market_pipeline.orchestration.instance import open_instance
+from market_pipeline.orchestration.launcher import one_process
+from market_pipeline.orchestration.processes import PROCESS, process_tags
 
 COMMAND = """
 import datetime as dt, sys, time
@@ -87,7 +90,9 @@ def test_the_run_of_a_killed_command_ends_when_the_next_command_starts(settings:
 def test_the_server_finds_the_run_of_a_killed_command_and_no_living_one(settings: Settings) -> None:
     with open_instance(settings) as instance:
         with command(settings, 600):
-            later = time.time() + 7 * 3600
+            longest = instance.run_monitoring_max_runtime_seconds
+            assert longest
+            later = time.time() + 10 * longest
             with mock.patch("dagster._daemon.monitoring.run_monitoring.get_current_timestamp", return_value=later):
                 monitor(instance)
             assert statuses(instance) == ["STARTED"]
@@ -106,7 +111,23 @@ def unfinished(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, tags: 
     return instance.create_run_for_job(empty, status=status, tags=tags).run_id
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
+@contextmanager
+def start_timeout(instance: dg.DagsterInstance, seconds: float) -> Iterator[None]:
+    with mock.patch.object(
+        type(instance), "run_monitoring_start_timeout_seconds", new_callable=mock.PropertyMock, return_value=seconds
+    ):
+        yield
+
+
+STARTS = {
+    dg.DagsterRunStatus.NOT_STARTED: "No process began to execute the run within 0.001 seconds.",
+    dg.DagsterRunStatus.STARTING: "No process began to execute the run within 0.001 seconds.",
+    dg.DagsterRunStatus.STARTED: "The process that started the run has not named itself within 0.001 seconds",
+}
+"""Statuses of a run that names no process, and why such a run ends after the time to start."""
+
+
+@pytest.mark.parametrize("status", STARTS)
 def test_a_run_that_no_process_began_ends_after_the_time_to_start(
     settings: Settings, status: dg.DagsterRunStatus
 ) -> None:
@@ -114,20 +135,71 @@ def test_a_run_that_no_process_began_ends_after_the_time_to_start(
         run_id = unfinished(instance, status, {})
         open_instance(settings).dispose()
         assert statuses(instance) == [status.value]
-        long_ago = mock.patch.object(
-            type(instance), "run_monitoring_start_timeout_seconds", new_callable=mock.PropertyMock, return_value=0.001
-        )
-        with long_ago:
+        with start_timeout(instance, 0.001):
             open_instance(settings).dispose()
         assert statuses(instance) == ["FAILURE"]
         [event] = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-        assert "No process began to execute the run" in event.message
+        assert STARTS[status] in event.message
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.001, "FAILURE"), (90, "STARTED"), (FOR_EVER, "STARTED")])
+def test_the_server_ends_a_started_run_that_names_no_process_after_the_time_to_start(
+    settings: Settings, seconds: float, status: str
+) -> None:
+    """The worker was killed between its start and its tags; the tags of a run that it repeats are not its own."""
+    with open_instance(settings) as instance:
+        unfinished(instance, dg.DagsterRunStatus.STARTED, process_tags("the run that this one repeats"))
+        with start_timeout(instance, seconds):
+            monitor(instance)
+        assert statuses(instance) == [status]
+
+
+def test_the_run_of_a_living_process_does_not_end_after_the_time_to_start(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        run_id = unfinished(instance, dg.DagsterRunStatus.STARTED, {})
+        instance.add_run_tags(run_id, process_tags(run_id))
+        with start_timeout(instance, 0.001):
+            monitor(instance)
+            open_instance(settings).dispose()
+        assert statuses(instance) == ["STARTED"]
+
+
+@pytest.mark.parametrize(("process", "status"), [(str(2**22 + 1), "CANCELED"), (str(os.getpid()), "CANCELING")])
+def test_a_run_that_is_being_cancelled_is_cancelled_once_its_process_is_gone(
+    settings: Settings, process: str, status: str
+) -> None:
+    with open_instance(settings) as instance:
+        run_id = unfinished(instance, dg.DagsterRunStatus.CANCELING, {})
+        instance.add_run_tags(run_id, process_tags(run_id) | {PROCESS: process})
+        open_instance(settings).dispose()
+        assert statuses(instance) == [status]
+        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_CANCELED)
+        assert ["ended without reporting it" in event.message for event in events] == [True] * (status == "CANCELED")
+
+
+@dg.op
+def step() -> None:
+    """Nothing."""
+
+
+@dg.job(executor_def=one_process)
+def of_the_server() -> None:
+    """With the executor of every job."""
+    step()
+
+
+def test_a_run_that_the_server_starts_names_its_process(settings: Settings) -> None:
+    """It inherits the tags of a run that it repeats."""
+    earlier = process_tags("the run that this one repeats") | {PROCESS: "1"}
+    with open_instance(settings) as instance:
+        with dg.execute_job(dg.reconstructable(of_the_server), instance, tags=earlier) as result:
+            assert result.success
+        tags = instance.get_runs()[0].tags
+        assert {name: tags[name] for name in earlier} == process_tags(result.run_id)
 
 
 def tagged(settings: Settings, change: Callable[[dict[str, str]], dict[str, str]]) -> tuple[str, WorkerStatus]:
     """The status, after a command has started, of a run of this process whose tags are changed; and its health."""
-    from market_pipeline.orchestration.processes import process_tags
-
     with open_instance(settings) as instance:
         run_id = unfinished(instance, dg.DagsterRunStatus.STARTED, {})
         instance.add_run_tags(run_id, change(process_tags(run_id)))

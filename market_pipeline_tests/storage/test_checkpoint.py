@@ -142,6 +142,45 @@ def test_blocks_of_a_checkpoint_that_was_complete_are_not_put_back(
     assert not beside(warehouse.path, "blocks").exists()
 
 
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_copy_is_refused_and_nothing_changes(
+    interrupted: tuple[Path, bytes, list[int]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """One bit of it, or its end: the warehouse is whole here, so it opens once the copy is moved away."""
+    warehouse = torn(interrupted, tmp_path_factory.mktemp("damaged") / "data", [], 0)
+    copied = beside(warehouse.path, "blocks")
+    content = bytearray(copied.read_bytes())
+    # Most of it are blocks: the lines before them are drawn as often.
+    place = data.draw(st.integers(0, 200) | st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del content[place:]
+    copied.write_bytes(content)
+    before = warehouse.path.read_bytes()
+    with pytest.raises(WarehouseError, match=r"\.blocks, .* is damaged\. Nothing was changed\. Move it away, then run"):
+        present(warehouse)
+    assert (warehouse.path.read_bytes(), copied.read_bytes()) == (before, bytes(content))
+    copied.rename(tmp_path_factory.mktemp("away") / "copy")
+    assert present(warehouse) == [4]
+
+
+def test_a_copy_of_an_earlier_version_has_no_digest_and_is_put_back(
+    interrupted: tuple[Path, bytes, list[int]], tmp_path: Path
+) -> None:
+    warehouse = torn(interrupted, tmp_path / "data", interrupted[2], BLOCK // 2)
+    copied = beside(warehouse.path, "blocks")
+    earlier = copied.read_bytes().partition(b"\n")[2]
+    for damaged in (earlier[:-1], earlier + b"x", earlier.replace(b"[", b"[[", 1), b"[0, []]\n" + bytes(12288)):
+        copied.write_bytes(damaged)
+        with pytest.raises(WarehouseError, match="is damaged"):
+            present(warehouse)
+    copied.write_bytes(earlier)
+    assert present(warehouse) == [4]
+    assert not copied.exists()
+
+
 def test_blocks_are_not_put_back_into_a_file_that_another_process_writes(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     put(DuckDBFile(path, "simulated"), 1)

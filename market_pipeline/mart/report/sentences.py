@@ -107,22 +107,24 @@ def of_comparison(row: Row) -> str:
     return f"{found}, {probability(row['p_adjusted'])} adjusted for all comparisons: {significant}."
 
 
-def of_selected(model: str, verdict: str, wins: Collection[str]) -> str:
-    """How to read the signals of a horizon; `wins` are the questions on which the model beats the baseline."""
+def of_selected(model: str, verdict: str, questions: Collection[str]) -> str:
+    """How to read the signals of a horizon; `questions` are those that the verdict is about."""
     name = model.replace("_", " ")
     if model == BASELINE:
         why = "Too few forecasts are scored to judge any model" if verdict == INSUFFICIENT else "No model qualifies"
         return f"{why}, so the random walk is selected: use the range, not the trend."
     if verdict == WORSE:
-        return f"{name} was selected at an earlier review and is worse than the baseline since: do not rely on it."
+        worse = f"worse than the baseline{on(questions)}"
+        return f"{name} was selected at an earlier review and is {worse} since: do not rely on it."
     if verdict != BEATS:
-        return f"{name} was selected at an earlier review; its lead is no longer significant: treat it as unproven."
-    if not wins:
+        lead = f"its lead{on(questions)} is no longer significant"
+        return f"{name} was selected at an earlier review; {lead}: treat it as unproven."
+    if not questions:
         return f"{name} beats the baseline; the verdicts below list the questions."
-    if not is_directional(wins):
-        only = f"{name} beats the baseline on the {listed(wins)} only."
+    if not is_directional(questions):
+        only = f"{name} beats the baseline on the {listed(questions)} only."
         return f"{only} No direction is proven: use the range, not the trend."
-    return f"{name} beats the baseline on {listed(wins)} so far. Past skill may not last."
+    return f"{name} beats the baseline{on(questions)} so far. Past skill may not last."
 
 
 def of_strategy(row: Row) -> str:
@@ -169,6 +171,15 @@ def listed(names: Collection[str]) -> str:
     """
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def on(questions: Collection[str]) -> str:
+    """What a verdict is about, for a sentence; nothing where a mart of an earlier version names no question.
+
+    >>> on(["return", "range"]), on([])
+    (' on return and range', '')
+    """
+    return f" on {listed(questions)}" if questions else ""
 
 
 def _beside(skill: float) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from market_pipeline.mart.changes import KINDS
 from market_pipeline.mart.report.contents import MarketPage
 from market_pipeline.mart.report.forecasts import SelectedModel
-from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, WORSE, listed, many, percent
+from market_pipeline.mart.report.sentences import BEATS, INSUFFICIENT, WORSE, listed, many, on, percent
 from market_pipeline.scores.verdicts import LEAST_ORIGINS
 from market_pipeline.storage.tables.forecasts import RANGES
 from market_pipeline.storage.tables.scores import QUESTIONS
@@ -120,7 +120,7 @@ def _distrusted(pages: Sequence[MarketPage]) -> Iterator[tuple[str, str]]:
 def _off(page: MarketPage, group: SelectedModel) -> Iterator[str]:
     where = f", {many(group.horizon, 'session')}: {group.model.replace('_', ' ')}"
     if group.verdict == WORSE:
-        yield f"{where} has become worse than a random walk."
+        yield f"{where} has become worse than a random walk{on(group.questions)}."
     for row in page.rows["calibration"]:
         if (row["model"], row["horizon"]) == (group.model, group.horizon):
             held = dict(zip(RANGES, row["covered"], strict=True))[80]

@@ -1,6 +1,7 @@
 """The data of the scripts are the numbers of the mart, rounded, and a gap stays a gap."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,11 @@ def test_a_forecast_carries_its_verdict_and_whether_a_direction_is_proven() -> N
         ("✓ range: beats baseline", False),
         ("✓ return: beats baseline", True),
     ]
+    (faded,) = data(
+        grid({"adj_close": {"AAA": [1.0, 1.0, 1.0]}}), replace(selected(1, {"AAA": 1.0}, "range"), verdict="worse")
+    )["forecasts"]
+    assert (faded["verdict"], faded["directional"]) == ("× range: worse than baseline", False)
+    assert "worse than the baseline on range since" in faded["sentence"]
 
 
 def test_a_forecast_whose_origin_has_no_price_has_its_returns() -> None:

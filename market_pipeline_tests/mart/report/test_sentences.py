@@ -52,23 +52,24 @@ def test_insufficient_data_names_how_much_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "verdict", "wins", "words"),
+    ("model", "verdict", "questions", "words"),
     [
         ("random_walk", "no_evidence", (), "No model qualifies, so the random walk is selected"),
         ("random_walk", "insufficient_data", (), "Too few forecasts are scored to judge any model"),
         ("garch", "beats_baseline", ("range",), "No direction is proven"),
         ("linear", "beats_baseline", ("return", "direction"), "on return and direction so far. Past skill"),
         ("linear", "beats_baseline", (), "the verdicts below list the questions"),
-        ("linear", "no_evidence", (), "treat it as unproven"),
-        ("linear", "worse", (), "do not rely on it"),
+        ("linear", "no_evidence", ("range",), "its lead on range is no longer significant: treat it as unproven"),
+        ("linear", "worse", ("return", "range"), "worse than the baseline on return and range since: do not rely on"),
+        ("linear", "worse", (), "worse than the baseline since"),  # of a mart of an earlier version
     ],
 )
-def test_the_advice_on_signals_follows_the_wins_of_their_model(
-    model: str, verdict: str, wins: tuple[str, ...], words: str
+def test_the_advice_on_signals_follows_the_verdict_and_its_questions(
+    model: str, verdict: str, questions: tuple[str, ...], words: str
 ) -> None:
-    assert words in of_selected(model, verdict, wins)
+    assert words in of_selected(model, verdict, questions)
     if verdict != "beats_baseline":
-        assert "beats the baseline" not in of_selected(model, verdict, wins)
+        assert "beats the baseline" not in of_selected(model, verdict, questions)
 
 
 def test_a_direction_is_proven_by_return_or_direction_alone() -> None:

@@ -60,3 +60,11 @@ def test_a_range_that_contains_too_few_outcomes_is_distrusted(tmp_path: Path) ->
         "stocks, 1 session: linear; its 80\u202f% ranges contained 70\u202f% of the outcomes."
         in lines_of(tmp_path, *FULL, narrow)["Distrust"]
     )
+
+
+def test_a_model_that_has_become_worse_is_distrusted_on_its_question(tmp_path: Path) -> None:
+    worse = "update signals set verdict = 'worse', question = 'range'"
+    assert (
+        "stocks, 1 session: linear has become worse than a random walk on range."
+        in lines_of(tmp_path, *FULL, worse)["Distrust"]
+    )
