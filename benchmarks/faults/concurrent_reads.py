@@ -73,7 +73,9 @@ def write(directory: Directory, stop: Path) -> int:
         number += 1
         with warehouse.transaction("stocks") as transaction:
             for table, column in MARKED.items():
-                transaction.connection.execute(f"update {table} set {column} = {number}")
+                rows = transaction.read(f"select * exclude (market) replace ({number}.0 as {column}) from {table}")
+                days = rows["session"].to_pylist()
+                transaction.replace(table, rows, min(days), max(days))
         publish(warehouse, markets, directory.mart, dt.datetime.now(dt.UTC))
         if stop.exists():
             return 0

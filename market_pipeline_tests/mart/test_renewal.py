@@ -93,8 +93,8 @@ WRITES = st.tuples(
 )
 
 
-@settings(max_examples=3, deadline=None)
-@given(rounds=st.lists(st.lists(WRITES, max_size=6), min_size=1, max_size=3))
+@settings(max_examples=2, deadline=None)
+@given(rounds=st.lists(st.lists(WRITES, max_size=6), min_size=1, max_size=2))
 def test_a_renewed_mart_is_the_whole_one(pipeline: Pipeline, rounds: list[list[tuple[str, int, int, int]]]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(renewal, "APPENDED", 1e9)
