@@ -5,6 +5,7 @@ and reads the warehouse when it is its turn, so no mart replaces one of a later 
 """
 
 import datetime as dt
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,13 +21,13 @@ from market_pipeline.config.markets import Market
 from market_pipeline.mart.ages import ages_of
 from market_pipeline.mart.changes import CHANGED, ROWS
 from market_pipeline.mart.listing import NEWEST_REQUESTS, SYMBOL_ROWS
-from market_pipeline.mart.renewal import PARTITIONED, Renewal, copy_published, renew, renewal_of
+from market_pipeline.mart.renewal import PARTITIONED, Renewal, renew, renewal_of
 from market_pipeline.prices.adjustment import backward_adjusted
 from market_pipeline.prices.history import read_history
 from market_pipeline.scores.verdicts import BEATS_BASELINE
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_rows
-from market_pipeline.storage.publication import note_digest
+from market_pipeline.storage.publication import is_published, note_digest
 from market_pipeline.storage.schema import ARROW, Table, comments, quoted
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.mart import AGE, EARLIER_SIGNALS, PUBLISHED_PRICES, PUBLISHED_SIGNALS
@@ -97,9 +98,11 @@ def publish(
                 adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
                 asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
                 renewal = renewal_of(connection, path)
-                if renewal and not copy_published(path, new):
-                    new.unlink()
-                    renewal = None
+                if renewal:
+                    shutil.copyfile(path, new)
+                    if not is_published(new, path):
+                        new.unlink()
+                        renewal = None
                 newest = copy_tables(connection, new, pa.concat_tables(adjusted), renewal)
             appended = renewal.appended if renewal else 0
             values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "appended": appended}

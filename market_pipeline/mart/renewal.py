@@ -7,7 +7,6 @@ way, the mart is written as a whole again.
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -33,9 +32,6 @@ COUNTS = " union all ".join(
     for table in PARTITIONED
 )
 STATE = "select market, last_write, appended_rows, schema_version, code_version from meta"
-
-PIECE = 1 << 20
-"""Bytes that are copied at a time."""
 
 Counts = Mapping[tuple[str, str, dt.date], int]
 """The rows of each table, market and partition."""
@@ -77,17 +73,6 @@ def renew(connection: duckdb.DuckDBPyConnection, table: Table, rows: str, order:
             named = {"market": market, "first": first}
             connection.execute(f"delete from mart.{name} where {where}", named)
             connection.execute(f"insert into mart.{name} {rows} where {where} order by {order}", named)
-
-
-def copy_published(mart: Path, new: Path) -> bool:
-    """Copy the published mart to the file `new`; False where it is not, to the byte, the one that was published."""
-    digest = hashlib.sha256()
-    with mart.open("rb") as source, new.open("wb") as copy:
-        while piece := source.read(PIECE):
-            digest.update(piece)
-            copy.write(piece)
-    noted = digest_beside(mart)
-    return noted.exists() and noted.read_bytes() == f"{digest.hexdigest()}\n".encode()
 
 
 def _published(mart: Path) -> tuple[dict[str, str | None], int, Counts] | None:

@@ -168,7 +168,7 @@ class PublishedInStore(Publication):
             self.file.unlink(missing_ok=True)
             if newest and (copy := self._copied(newest)):
                 shutil.copyfile(copy, self.file)
-                write_whole(digest_beside(self.file), f"{Path(newest.name).stem.rpartition('-')[2]}\n".encode())
+                write_whole(digest_beside(self.file), Path(newest.name).stem.rpartition("-")[2].encode())
             yield _time_in(newest.name) if newest else None
 
     def put(self, published_at: dt.datetime, earlier: dt.datetime | None) -> bool:
@@ -258,7 +258,13 @@ def _time_in(name: str) -> dt.datetime:
 
 def note_digest(mart: Path) -> None:
     """Note the digest of a mart that was published beside it."""
-    write_whole(digest_beside(mart), f"{_digest(mart)}\n".encode())
+    write_whole(digest_beside(mart), _digest(mart).encode())
+
+
+def is_published(copy: Path, mart: Path) -> bool:
+    """Whether a copy of a mart is, to the byte, what was published there."""
+    noted = digest_beside(mart)
+    return noted.exists() and noted.read_bytes() == _digest(copy).encode()
 
 
 def digest_beside(mart: Path) -> Path:

@@ -10,7 +10,7 @@ from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline_tests.storage.test_warehouse import coverage
 
 DAYS = [dt.date(1970, 1, 1) + dt.timedelta(days=number) for number in range(20_000)]
-TIMES = 60
+TIMES = 45
 FILLED = 10
 """Replacements after which the file has its size."""
 
