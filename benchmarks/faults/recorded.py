@@ -10,8 +10,9 @@ REPLAYED = ("openat", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "r
 UNKNOWN = ("writev", "pwritev", "pwritev2", "fallocate", "copy_file_range", "sendfile", "link", "renameat2")
 """Calls that would change a file and are not replayed; a record with one is refused."""
 
-OPTIONS = ("-xx", "-s", "1000000000", "-e", f"trace={','.join((*REPLAYED, *UNKNOWN))}")
-"""Of strace, for a log that `steps` can read."""
+OPTIONS = ("-xx", "-s", "1000000000", "-e", f"trace={','.join((*REPLAYED, *UNKNOWN))}",
+           "-e", "inject=sendfile:error=EINVAL")  # fmt: skip
+"""Of strace, for a log that `steps` can read: where sendfile fails, Python copies a file by reads and writes."""
 
 ACKNOWLEDGED = b"done"
 """What a command writes to its output once its work is acknowledged."""

@@ -13,7 +13,7 @@ from benchmarks.faults.forked import Child, Ended, FailedError
 
 MISSING = "strace is not installed (apt-get install strace)"
 
-CHANGING = ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "ftruncate")
+CHANGING = ("write", "pwrite64", "sendfile", "fsync", "fdatasync", "rename", "unlink", "ftruncate")
 """Calls that change what is stored."""
 
 USING = (*CHANGING, "openat", "read", "pread64")
