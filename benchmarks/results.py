@@ -1,9 +1,9 @@
-"""The value of a data directory's forecasts, as the tables of docs/results.md: coverage, skill, ranks, trading.
+"""The value of a data directory's forecasts, as the tables of docs/results.md: coverage, tails, skill, ranks, trading.
 
     python benchmarks/results.py DATA_DIRECTORY [market ...]
 
-Reads the warehouse only. The selected model of an origin is the champion of the range as the reviews up to that session
-had it, and the random walk before the first review.
+Reads the warehouse only. The selected model of an origin is the champion of a question (the range, where no other is
+named) as the reviews up to that session had it, and the question's baseline before the first review.
 """
 
 import sys
@@ -13,12 +13,15 @@ import duckdb
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
 
-SELECTED = """
-with history as (
+HISTORY = """
+history as (
     select horizon, model, since,
         coalesce(lead(since) over (partition by horizon order by since), date '9999-01-01') as until
-    from champions where market = $market and question = 'range'
-), selected as (
+    from champions where market = $market and question = '{question}'
+)
+"""
+SELECTED = f"""
+with {HISTORY.format(question="range")}, selected as (
     select s.* from scores s left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
     where s.market = $market and s.model = coalesce(r.model, 'random_walk')
 )
@@ -30,6 +33,34 @@ from selected group by horizon order by horizon
 COVERAGE = """
 select horizon, model, count(*) as forecasts, avg(covered_50::int) as coverage_50, avg(covered_80::int) as coverage_80,
     avg(covered_95::int) as coverage_95 from scores where market = $market group by all order by all
+"""
+GROUPS = """
+select horizon, coalesce(third, 'in ' || year, 'all') as part, count(*) as forecasts, string_agg(distinct model, ', ' order by model),
+    avg(covered_80::int), avg(exceeded_01::int), avg(exceeded_025::int), avg(exceeded_05::int), avg(crps)
+from grouped group by grouping sets ((horizon), (horizon, third), (horizon, year))
+order by horizon, part <> 'all', part like 'in %', third = 'wide', third = 'middle', part
+"""
+SYMBOLS = f"""
+with {HISTORY}, selected as (
+    select s.*, f.q90 - f.q10 as width, year(s.origin) as year
+    from scores s join forecasts f using (market, symbol, origin, horizon, model)
+    left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
+    where s.market = $market and s.model = coalesce(r.model, 'random_walk')
+), grouped as (
+    select *, ['narrow', 'middle', 'wide'][ntile(3) over (partition by horizon order by width, symbol, origin)] as third
+    from selected
+) {GROUPS}
+"""
+PORTFOLIOS = f"""
+with {HISTORY.format(question="portfolio")}, grouped as (
+    select s.*, s.realised < p.var_01 as exceeded_01, s.realised < p.var_025 as exceeded_025,
+        s.realised < p.var_05 as exceeded_05, year(s.origin) as year,
+        case when s.portfolio like 'test\\_minimum%' escape '\\' then 'least variance'
+            when s.portfolio like 'test\\_long\\_short%' escape '\\' then 'long and short' else 'long' end as third
+    from portfolio_scores s join portfolios p using (market, portfolio, origin, horizon, model)
+    left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
+    where s.market = $market and s.portfolio like 'test\\_%' escape '\\' and s.model = coalesce(r.model, 'constant')
+) {GROUPS}
 """
 SKILL = """
 select question, model, horizon, n_origins, skill, p_value, p_adjusted, verdict,
@@ -76,6 +107,26 @@ def coverage(connection: duckdb.DuckDBPyConnection, market: str) -> None:
         "horizon | model | forecasts | coverage of 50 % | of 80 % | of 95 %",
         [(str(h), m, f"{n:,}", percent(a), percent(b), percent(c)) for h, m, n, a, b, c in found],
     )
+
+
+def parts(connection: duckdb.DuckDBPyConnection, market: str) -> None:
+    """The selected models' ranges and tails by how wide the range is and by year; of portfolios, by their kind."""
+    for title, query in (
+        ("the selected ranges, by their width and by year", SYMBOLS.format(question="range")),
+        ("the selected tails, by the width of the range and by year", SYMBOLS.format(question="tail")),
+        ("the selected joint model, on portfolios that nobody chose", PORTFOLIOS),
+    ):
+        print(f"### {market}: {title}\n")
+        rows = connection.execute(query, {"market": market}).fetchall()
+        table(
+            "horizon | part | forecasts | selected | coverage of 80 % | below the 1 % value at risk | 2.5 % | 5 % | "
+            "CRPS",
+            [
+                (str(horizon), part, f"{count:,}", models, percent(covered),
+                 *("" if share is None else percent(share, 2) for share in exceeded), f"{crps:.6f}")
+                for horizon, part, count, models, covered, *exceeded, crps in rows
+            ],
+        )  # fmt: skip
 
 
 def skill(connection: duckdb.DuckDBPyConnection, market: str) -> None:
@@ -149,7 +200,7 @@ def main(data_directory: Path, markets: list[str]) -> None:
     with duckdb.connect(str(data_directory / "warehouse.duckdb"), read_only=True) as connection:
         stored = [row[0] for row in connection.execute("select distinct market from scores order by all").fetchall()]
         for market in markets or stored:
-            for section in (coverage, skill, ranks, trading):
+            for section in (coverage, parts, skill, ranks, trading):
                 section(connection, market)
 
 
