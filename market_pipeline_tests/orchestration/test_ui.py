@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,13 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The processes of `make ui`, with a data directory of their own."""
-    folder = tmp_path_factory.mktemp("ui")
+    with started(tmp_path_factory.mktemp("ui")) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Server]:
+    """The processes of `make ui`, with a data directory of their own; their output is in the file `log`."""
     config = folder / "markets.toml"
     config.write_text(TWO_MARKETS, encoding="utf-8")
     with socket.socket() as free:
@@ -336,3 +342,12 @@ def test_a_stop_of_the_service_ends_every_process(server: Server) -> None:
     server.process.terminate()
     server.process.wait(20)
     assert not [child for child in children if lives(child)]
+
+
+def test_ctrl_c_ends_every_process_and_prints_no_traceback(tmp_path: Path) -> None:
+    with started(tmp_path) as server:
+        children = server.children
+        os.killpg(server.process.pid, signal.SIGINT)  # as a terminal sends it
+        status = server.process.wait(20)
+    assert not [child for child in children if lives(child)]
+    assert (status, "Traceback" in (log := (tmp_path / "log").read_text())) == (0, False), log[-3000:]
