@@ -29,6 +29,9 @@ EXTREME = 6.0
 LEAST_SPECIFIC = 0.01
 """Lower limit of the share of a symbol's variance that the factors leave to itself."""
 
+LEAST_EIGENVALUE = 1e-7
+"""Of a matrix of correlations, which equal symbols have at 0."""
+
 Returns: TypeAlias = tuple[Grid, Mask]
 """Returns (symbols, sessions), 0 where there is none, and where there is one."""
 
@@ -91,19 +94,30 @@ def factors(returns: Grid) -> Dependence:
 
 
 def triangular(correlation: Grid) -> Dependence:
-    """A matrix of correlations as loadings: its Cholesky factor.
+    """A matrix of correlations as loadings: its Cholesky factor, or that of a possible matrix close to it."""
+    try:
+        factor = np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        factor = np.linalg.cholesky(_possible(correlation))
+    return Dependence(np.asarray(factor, np.float64), None)
 
-    Pairs that are compared at different sessions may contradict each other, and equal symbols have no factor: such a
-    matrix is mixed with that of no correlation, as little as is enough.
+
+def _possible(correlation: Grid) -> Grid:
+    """The correlations with eigenvalues of LEAST_EIGENVALUE at least, and variances of 1 again.
+
+    Pairs that are compared at different sessions may contradict each other: those of a symbol listed in a crisis, and
+    those of all others over ten years. Spectral decomposition of Rebonato & Jäckel (1999), "The most general
+    methodology to create a valid correlation matrix for risk management and option pricing purposes".
     """
-    share = 0.0
-    while True:
-        mixed = (1 - share) * correlation
-        np.fill_diagonal(mixed, 1.0)
-        try:
-            return Dependence(np.asarray(np.linalg.cholesky(mixed), np.float64), None)
-        except np.linalg.LinAlgError:
-            share = 2 * share or 1e-9
+    from scipy.linalg import eigh
+
+    values, vectors = eigh(correlation, subset_by_value=(-np.inf, LEAST_EIGENVALUE))
+    raised = correlation + (vectors * (LEAST_EIGENVALUE - values)) @ vectors.T
+    spread = np.sqrt(np.diag(raised))
+    raised /= spread[:, None]
+    raised /= spread
+    possible: Grid = raised
+    return possible
 
 
 def _known(returns: Grid) -> Returns:

@@ -77,6 +77,18 @@ def test_pairs_that_contradict_each_other_have_a_factor() -> None:
     np.testing.assert_allclose(np.diag(matrix(correlations.triangular(impossible))), 1)
 
 
+def test_symbols_that_were_listed_in_a_crisis_leave_the_correlations_of_the_others() -> None:
+    long = 300
+    found = np.full((long + 40, long + 40), 0.9)  # of the crisis, as all pairs with a young symbol are
+    found[:long, :long] = 0.3
+    np.fill_diagonal(found, 1.0)
+    assert np.linalg.eigvalsh(found)[0] < -1
+    possible = matrix(correlations.triangular(found))
+    np.testing.assert_allclose(np.diag(possible), 1)
+    assert np.abs(possible - found)[:long, :long].max() < 0.15
+    assert possible[0, long] > 0.5
+
+
 def test_returns_are_in_units_of_the_volatility_known_before() -> None:
     draw = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(draw.normal(0, 0.02, (2, 300)), axis=1))
