@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from market_pipeline.forecasts.checks import NOT_CLAIMED, NOT_COHERENT, NOT_THE_QUANTILE, TAILS_NOT_ORDERED
+from market_pipeline.models.calibration.distribution import Distribution, is_coherent
 from market_pipeline.storage.duckdb_file import DuckDBFile
 from market_pipeline.storage.tables.forecasts import FORECASTS, QUANTILES, TAILS
 
@@ -30,7 +31,9 @@ def row(p_up: float, quantiles: np.ndarray, mean: float, made: int) -> dict[str,
         (0.6, EVEN + 0.001, 0.0, 10, False),
         (0.6, EVEN + 0.011, 0.0, 10, True),  # the lower quartile is above 0
         (0.6, EVEN - 0.001, 0.0, 10, True),
-        (0.99, EVEN + 0.04, 0.0, 10, True),  # the mean is not inside
+        (0.99, EVEN + 0.04, 0.0, 10, False),  # a rare large fall may pay for what is nearly certain
+        (0.99, EVEN + 0.04, -0.001, 10, True),  # the mean is not inside
+        (0.5, EVEN, 0.031, 10, True),
         (0.6, EVEN, 0.0, 2, False),  # an earlier version's
     ],
 )
@@ -43,6 +46,8 @@ def test_one_distribution(
     warehouse.replace("forecasts", rows, "stocks", ORIGIN, ORIGIN)
     span = {"market": "stocks", "first": ORIGIN, "last": ORIGIN}
     assert bool(warehouse.read(NOT_COHERENT, span).num_rows) == offends
+    one = Distribution(np.array([[mean]]), quantiles[None, None], np.array([[p_up]]))
+    assert made < 10 or is_coherent(one).item() != offends  # the same rule, for own models
 
 
 LOSSES = {"var_01": -0.05, "es_01": -0.06, "var_025": -0.03, "es_025": -0.045, "var_05": -0.02, "es_05": -0.03}

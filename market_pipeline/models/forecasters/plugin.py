@@ -119,7 +119,7 @@ def require_possible(found: Any, shape: tuple[int, int]) -> Distribution:
     if not is_coherent(made).all():
         raise ValueError(
             "mean, quantiles and p_up are not of one distribution: a median above 0 means a p_up above one half, and "
-            "the mean lies within the quantiles"
+            "the mean lies within the quantiles or is 0"
         )
     return made
 
