@@ -35,8 +35,9 @@ select horizon, model, count(*) as forecasts, avg(covered_50::int) as coverage_5
     avg(covered_95::int) as coverage_95 from scores where market = $market group by all order by all
 """
 GROUPS = """
-select horizon, coalesce(third, 'in ' || year, 'all') as part, count(*) as forecasts, string_agg(distinct model, ', ' order by model),
-    avg(covered_80::int), avg(exceeded_01::int), avg(exceeded_025::int), avg(exceeded_05::int), avg(crps)
+select horizon, coalesce(third, 'in ' || year, 'all') as part, count(*) as forecasts,
+    string_agg(distinct model, ', ' order by model), avg(covered_80::int), avg(exceeded_01::int),
+    avg(exceeded_025::int), avg(exceeded_05::int), avg(crps)
 from grouped group by grouping sets ((horizon), (horizon, third), (horizon, year))
 order by horizon, part <> 'all', part like 'in %', third = 'wide', third = 'middle', part
 """

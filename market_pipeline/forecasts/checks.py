@@ -50,7 +50,8 @@ def _agrees(quantile: str, level: float) -> str:
 NOT_COHERENT = f"""
 select {KEY}, p_up, mean, {", ".join(QUANTILES)} from forecasts
 where {WRITTEN} and made_at >= (select max(made_at) from forecasts where market = $market) - interval 1 day
-and not (mean between least({LOWEST}, 0) and greatest({HIGHEST}, 0) and {" and ".join(starmap(_agrees, QUANTILES.items()))})
+and not (mean between least({LOWEST}, 0) and greatest({HIGHEST}, 0)
+    and {" and ".join(starmap(_agrees, QUANTILES.items()))})
 """
 """Forecasts that were issued live by earlier versions stay as they were."""
 NO_BASELINE = f"""

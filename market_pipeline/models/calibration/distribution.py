@@ -50,8 +50,8 @@ class Distribution:
 def is_coherent(one: Distribution) -> np.ndarray:
     """Where mean, quantiles and chance of a rise may belong to one distribution, or are NaN; (symbols, origins).
 
-    A quantile above 0 means a chance of a rise of at least 1 - level, one below 0 of at most that. The mean lies between
-    the outer quantiles, or towards 0: where a rise is nearly certain, they can all be above a mean of 0.
+    A quantile above 0 means a chance of a rise of at least 1 - level, one below 0 of at most that. The mean lies
+    between the outer quantiles, or towards 0: where a rise is nearly certain, they can all be above a mean of 0.
     """
     quantiles, rise = one.quantiles, 1 - np.array(LEVELS)
     slack = np.where(quantiles == 0, TOLERANCE, 1e-9)
