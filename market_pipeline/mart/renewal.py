@@ -26,11 +26,9 @@ PARTITIONED = tuple(table for table in PUBLISHED if table.partition)
 APPENDED = 1 / 8
 """Of all rows: a mart with more of them out of their place is written as a whole."""
 
-COUNTS = " union all ".join(
-    f"select '{table.name}' as name, market, {table.partition} as partition, count(*) as rows from {table.name} "
-    "group by all"
-    for table in PARTITIONED
-)
+COUNT = "select market, {partition}, count(*) from {name} group by all"
+"""Of one table: DuckDB 1.5.6 never ends, on two threads, where one query unites those of all large tables."""
+
 STATE = "select market, last_write, appended_rows, schema_version, code_version from meta"
 
 Counts = Mapping[tuple[str, str, dt.date], int]
@@ -87,4 +85,8 @@ def _published(mart: Path) -> tuple[dict[str, str | None], int, Counts] | None:
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> Counts:
-    return {(name, market, day): rows for name, market, day, rows in connection.execute(COUNTS).fetchall()}
+    return {
+        (table.name, market, day): rows
+        for table in PARTITIONED
+        for market, day, rows in connection.execute(COUNT.format(name=table.name, partition=table.partition)).fetchall()
+    }
