@@ -12,13 +12,13 @@ from market_pipeline.orchestration.backfill import PlannedRun
 PER_BAR = 9e-6
 """Seconds to load a bar and compute its indicators."""
 
-TRAINING, FORECASTING = (1.8, 0.018), (0.7, 0.0145)
+TRAINING, FORECASTING = (1.3, 0.0234), (1.5, 0.023)
 """Seconds per month, and per month and symbol: of its models, and of all that follows them."""
 
-MEMORY, MEMORY_PER_BAR = 1e9, 240
+MEMORY, MEMORY_PER_BAR = 1.5e9, 240
 """Bytes of the largest process: of an empty one, and per bar from the market's start on."""
 
-DISK_PER_MONTH = 192_000
+DISK_PER_MONTH = 254_000
 """Bytes per symbol and month of forecasts: warehouse, mart, models and event log."""
 
 
@@ -47,8 +47,8 @@ def size(symbols: int, loaded: int, known: int, trained: int, forecast: int) -> 
     `loaded` and `known` are bars: those that it loads, and all from the market's start to its end. `trained` and
     `forecast` are months: those of the models, and those of the forecasts.
 
-    >>> round(size(402, 1_700_000, 1_700_000, 61, 61).seconds / 60, 1)  # measured: 16.2
-    16.3
+    >>> round(size(402, 1_700_000, 1_700_000, 61, 61).seconds / 60, 1)  # measured: 22.1
+    22.1
     """
     each = [months * (fixed + symbols * per) for months, (fixed, per) in ((trained, TRAINING), (forecast, FORECASTING))]
     return Size(

@@ -28,7 +28,7 @@ def test_a_dry_run_prints_the_runs_and_their_size_and_leaves_no_file(tmp_path: P
         "crypto: prices, indicators, 2024-01-01 to 2025-01-10",
         "crypto: models, 2024-12-01 to 2025-01-01",
         "crypto: forecasts, scores, leaderboard, signals, mart, 2024-12-05 to 2025-01-10",
-        "About 1 min on two cores, 1.0 GB of memory, 0.0 GB of disk. Nothing was started.",
+        "About 1 min on two cores, 1.5 GB of memory, 0.0 GB of disk. Nothing was started.",
     ]
 
 
