@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 EXPLANATIONS = {
     "beats_baseline": "These tails have been better than the random walk's, out of sample and by more than luck.",
-    "no_evidence": "No model's tails have been better than the random walk's by more than luck: these are a careful "
-    "estimate, and no more.",
+    "no_evidence": "No model's tails had been better than the random walk's by more than luck when models were last "
+    "reviewed, at a month's end: these are a careful estimate, and no more.",
     "worse": "These tails were better than the random walk's before, but are worse by now: do not rely on them.",
     "insufficient_data": "Too few forecasts have been scored to judge these tails.",
 }
