@@ -13,6 +13,10 @@ import duckdb
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
 
+from market_pipeline.config.portfolios import RESERVED
+from market_pipeline.models.joint.unchosen import LONG_SHORT, MINIMUM_VARIANCE
+from market_pipeline.storage.tables.portfolios import CONSTANT
+
 HISTORY = """
 history as (
     select horizon, model, since,
@@ -35,11 +39,11 @@ select horizon, model, count(*) as forecasts, avg(covered_50::int) as coverage_5
     avg(covered_95::int) as coverage_95 from scores where market = $market group by all order by all
 """
 GROUPS = """
-select horizon, coalesce(third, 'in ' || year, 'all') as part, count(*) as forecasts,
+select horizon, coalesce(kind, 'in ' || year, 'all') as part, count(*) as forecasts,
     string_agg(distinct model, ', ' order by model), avg(covered_80::int), avg(exceeded_01::int),
     avg(exceeded_025::int), avg(exceeded_05::int), avg(crps)
-from grouped group by grouping sets ((horizon), (horizon, third), (horizon, year))
-order by horizon, part <> 'all', part like 'in %', third = 'wide', third = 'middle', part
+from grouped group by grouping sets ((horizon), (horizon, kind), (horizon, year))
+order by horizon, part <> 'all', part like 'in %', kind = 'wide', kind = 'middle', part
 """
 SYMBOLS = f"""
 with {HISTORY}, selected as (
@@ -48,7 +52,7 @@ with {HISTORY}, selected as (
     left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
     where s.market = $market and s.model = coalesce(r.model, 'random_walk')
 ), grouped as (
-    select *, ['narrow', 'middle', 'wide'][ntile(3) over (partition by horizon order by width, symbol, origin)] as third
+    select *, ['narrow', 'middle', 'wide'][ntile(3) over (partition by horizon order by width, symbol, origin)] as kind
     from selected
 ) {GROUPS}
 """
@@ -56,11 +60,11 @@ PORTFOLIOS = f"""
 with {HISTORY.format(question="portfolio")}, grouped as (
     select s.*, s.realised < p.var_01 as exceeded_01, s.realised < p.var_025 as exceeded_025,
         s.realised < p.var_05 as exceeded_05, year(s.origin) as year,
-        case when s.portfolio like 'test\\_minimum%' escape '\\' then 'least variance'
-            when s.portfolio like 'test\\_long\\_short%' escape '\\' then 'long and short' else 'long' end as third
+        case when starts_with(s.portfolio, '{MINIMUM_VARIANCE}') then 'least variance'
+            when s.portfolio in {LONG_SHORT} then 'long and short' else 'long' end as kind
     from portfolio_scores s join portfolios p using (market, portfolio, origin, horizon, model)
     left join history r on r.horizon = s.horizon and s.origin >= r.since and s.origin < r.until
-    where s.market = $market and s.portfolio like 'test\\_%' escape '\\' and s.model = coalesce(r.model, 'constant')
+    where s.market = $market and starts_with(s.portfolio, '{RESERVED}') and s.model = coalesce(r.model, '{CONSTANT}')
 ) {GROUPS}
 """
 SKILL = """
