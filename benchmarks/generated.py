@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import market_pipeline.config.threads  # noqa: F401
+import market_pipeline.config.process  # noqa: F401
 from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.indicators.compute import compute_indicators

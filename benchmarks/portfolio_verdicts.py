@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from joblib import Parallel, delayed
 from verdicts import HISTORY, MARKET, SYMBOLS, panel_of, random_walk
 
-import market_pipeline.config.threads  # noqa: F401
+import market_pipeline.config.process  # noqa: F401
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.forecasts.portfolios import portfolio_rows
 from market_pipeline.models.features.panel import Panel

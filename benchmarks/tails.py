@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import norm
 
-import market_pipeline.config.threads  # noqa: F401
+import market_pipeline.config.process  # noqa: F401
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.models.features.panel import Panel

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from joblib import Parallel, delayed
 
-import market_pipeline.config.threads  # noqa: F401
+import market_pipeline.config.process  # noqa: F401
 from market_pipeline.config.markets import Market
 from market_pipeline.forecasts.issue import issue
 from market_pipeline.indicators.compute import compute_indicators

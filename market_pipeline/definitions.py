@@ -4,7 +4,7 @@ import warnings
 
 import dagster as dg
 
-import market_pipeline.config.threads  # noqa: F401  numpy reads what it sets, when it loads
+import market_pipeline.config.process  # noqa: F401  numpy reads what it sets, when it loads
 from market_pipeline.compute.selection import on_several_hosts
 from market_pipeline.config.markets import Market
 from market_pipeline.config.markets_file import configured_markets

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from hypothesis import settings
 
 # Two workers with two threads each would only wait for each other.
-import market_pipeline.config.threads  # noqa: F401
+import market_pipeline.config.process  # noqa: F401
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("without a limit of time", deadline=None)

@@ -6,7 +6,7 @@ import warnings
 
 import click
 
-import market_pipeline.config.threads  # noqa: F401  numpy reads what it sets, when it loads
+import market_pipeline.config.process  # noqa: F401  numpy reads what it sets, when it loads
 from market_pipeline import __version__
 from market_pipeline.cli.completion import completion
 from market_pipeline.cli.operate import doctor

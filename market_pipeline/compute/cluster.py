@@ -3,10 +3,11 @@
 import logging
 import os
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ WORKERLESS = 60.0
 """Seconds that a cluster without a single CPU has to get a worker."""
 
 PICKLER = "ray.cloudpickle"
+
+_CONNECTING = threading.Lock()
 
 WITHIN = "RAY_ADDRESS"
 """Ray's own variable: in a run that Ray executes it has the address of its cluster, which is nearer than the head's."""
@@ -62,6 +65,27 @@ class RayCluster:
                     ray.cancel(reference)
 
     @contextmanager
+    def ready(self, start: Callable[[], None]) -> Iterator[None]:
+        """As Compute.ready: a thread holds a connection, through which each CPU is asked for `start` once."""
+        ended = threading.Event()
+
+        def hold() -> None:
+            with suppress(ComputeError), self.connected() as ray:
+                with suppress(ray.exceptions.RayError):
+                    task = ray.remote(num_cpus=1)(start)
+                    for _ in range(int(ray.cluster_resources().get("CPU", 0))):
+                        task.remote()
+                ended.wait()
+
+        holding = threading.Thread(target=hold, daemon=True)
+        holding.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            holding.join()
+
+    @contextmanager
     def connected(self) -> Iterator[Any]:
         """Ray, connected to the cluster; raises ComputeError where it cannot be reached."""
         try:
@@ -71,19 +95,23 @@ class RayCluster:
                 f"MARKET_PIPELINE_COMPUTE is {self.address!r}, but Ray is not installed here. Install "
                 "market-pipeline[cluster], or unset the variable to compute on this machine."
             ) from error
-        if ray.is_initialized():
+        with _CONNECTING:
+            mine = not ray.is_initialized()
+            if mine:
+                self._connect(ray)
+        try:
             yield ray
-            return
+        finally:
+            if mine:
+                ray.shutdown()
+
+    def _connect(self, ray: Any) -> None:
         address = os.environ.get(WITHIN) or self.address
         self._require_answer(address)
         try:
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise self._unreachable(address, error) from error
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
 
     def _require_answer(self, address: str) -> None:
         """See that somebody listens there: Ray itself tries for minutes."""

@@ -1,6 +1,7 @@
 """What computes: independent pieces of work over one shared input. Knows no model and no market."""
 
 from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 Shared = TypeVar("Shared")
@@ -24,5 +25,12 @@ class Compute(Protocol):
         If one raises, its error is raised in place of its result, and what has not begun does not begin. `modules` are
         names of modules, or of packages, that only this process has: their code is sent with the work. Raises
         ComputeError where the work cannot be done at all.
+        """
+        ...
+
+    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:
+        """A context in which work will be asked for: what is far away connects and calls `start` meanwhile.
+
+        It changes no result, and a fault of it is none: `each` meets what hinders it itself.
         """
         ...

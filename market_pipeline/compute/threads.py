@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
@@ -38,6 +39,9 @@ class Threads:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
+        return nullcontext()
+
 
 THREADS = Threads()
 
@@ -57,3 +61,6 @@ class OneByOne:
         """The results in the order of `items`, as Compute.each."""
         for item in items:
             yield with_one_thread(work, shared, item)
+
+    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
+        return nullcontext()

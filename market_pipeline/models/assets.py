@@ -12,7 +12,7 @@ from market_pipeline.config.markets import Market
 from market_pipeline.config.settings import Settings
 from market_pipeline.models.features.reading import read_panel, require_indicators, training_start
 from market_pipeline.models.forecasters.catalogue import PLUGINS
-from market_pipeline.models.registry.training import Month, months_between, train
+from market_pipeline.models.registry.training import Month, load_libraries, months_between, train
 from market_pipeline.orchestration.decorator import market_asset
 from market_pipeline.orchestration.partitions import span_of
 from market_pipeline.orchestration.ui_metadata import record_metadata
@@ -72,12 +72,13 @@ def trained(
     """
     if not months:
         return
-    require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
-    since = training_start(market, months[0].cutoff)
-    require_indicators(warehouse, market, since, months[-1].cutoff)
-    panel = read_panel(warehouse, market, months[-1].cutoff, since=since)
-    rows = train(panel, months, store, market.name, dt.datetime.now(dt.UTC), compute=compute, report=report)
-    yield from zip(months, rows, strict=True)
+    with compute.ready(load_libraries):
+        require_past(warehouse, market, months[-1].cutoff + dt.timedelta(days=1))
+        since = training_start(market, months[0].cutoff)
+        require_indicators(warehouse, market, since, months[-1].cutoff)
+        panel = read_panel(warehouse, market, months[-1].cutoff, since=since)
+        rows = train(panel, months, store, market.name, dt.datetime.now(dt.UTC), compute=compute, report=report)
+        yield from zip(months, rows, strict=True)
 
 
 def numbers_of(rows: pa.Table) -> dict[str, float]:

@@ -53,11 +53,11 @@ CHAIN = (
             forecasts.FORECASTS, forecasts.TAILS, forecasts.RANKS, portfolios.PORTFOLIOS, portfolios.PORTFOLIO_PARTS,
             portfolios.PORTFOLIO_WEIGHTS, forecasts.LEDGER,
         ),
-        logs_months=True, at_most=63,
+        logs_months=True, at_most=66,
     ),
     Asset(
         "scores", "session", ("daily", "downstream"),
-        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES, portfolios.PORTFOLIO_SCORES), at_most=252,
+        (scores.SCORES, scores.DAILY_SCORES, scores.PIT, scores.RANK_SCORES, portfolios.PORTFOLIO_SCORES), at_most=264,
     ),
     Asset(
         "leaderboard", "none", ("daily", "downstream"),

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import groupby
 
 import dagster as dg
 
@@ -34,6 +34,9 @@ AWAY = 180.0
 BEAT = dt.timedelta(seconds=120)
 """How old the daemon's last heartbeat may be."""
 
+FIRST_BEAT = 20.0
+"""Seconds in which a new instance, whose services are starting, may get its first heartbeat."""
+
 
 @dataclass
 class Followed:
@@ -47,13 +50,15 @@ class Followed:
 
     def look(self, instance: dg.DagsterInstance) -> None:
         """Read what is new. A run that failed and is repeated goes on as its repetition."""
+        run = instance.get_run_by_id(self.run_id)  # before its events: of a run that has ended here, all are read below
         found = instance.get_records_for_run(self.run_id, self.cursor)
         for record in found.records:
             self.log.take(record.event_log_entry)
         self.cursor = found.cursor
-        run = instance.get_run_by_id(self.run_id)
-        if run is None or found.records or not run.is_finished:
+        if run is None or found.has_more or not run.is_finished:
             return
+        if run.status != dg.DagsterRunStatus.SUCCESS and found.records:
+            return  # Dagster marks it as one to repeat a moment after it has failed
         if run.status == dg.DagsterRunStatus.FAILURE and run.tags.get(WILL_RETRY_TAG) == "true":
             if repeated := run.tags.get(AUTO_RETRY_RUN_ID_TAG):
                 self.run_id, self.cursor, self.log = repeated, None, RunLog(self.log.parts)
@@ -65,17 +70,24 @@ class Followed:
 
 
 def pieces(planned: PlannedRun, partitions: dg.PartitionsDefinition[str] | None) -> list[PlannedRun]:
-    """The runs into which several hosts cut a planned one, each with at most as many partitions as its asset allows."""
+    """The runs into which several hosts cut a planned one, each with at most as many partitions as its asset allows.
+
+    Months stay whole, because a run reads the models and makes the estimates of each of its months.
+    """
     at_most = min(ASSETS[name].at_most for name in planned.assets)
     if not at_most or partitions is None:
         return [planned]
-    keys = [key for key in partitions.get_partition_keys() if str(planned.first) <= key <= str(planned.last)]
-    firsts = keys[::at_most]
-    lasts = [keys[keys.index(later) - 1] for _, later in pairwise(firsts)] + keys[-1:]
-    return [
-        replace(planned, first=dt.date.fromisoformat(first), last=dt.date.fromisoformat(last))
-        for first, last in zip(firsts, lasts, strict=True)
-    ]
+    days = [dt.date.fromisoformat(key) for key in partitions.get_partition_keys()]
+    found = list[list[dt.date]]()
+    for _, month in groupby(
+        (day for day in days if planned.first <= day <= planned.last), lambda day: day.replace(day=1)
+    ):
+        more = list(month)
+        if found and len(found[-1]) + len(more) <= at_most:
+            found[-1] += more
+        else:
+            found.append(more)
+    return [replace(planned, first=of_run[0], last=of_run[-1]) for of_run in found]
 
 
 def submit(planned: PlannedRun, definitions: dg.Definitions, instance: dg.DagsterInstance, progress: Progress) -> None:
@@ -102,7 +114,11 @@ def submit(planned: PlannedRun, definitions: dg.Definitions, instance: dg.Dagste
 
 def require_daemon(instance: dg.DagsterInstance) -> None:
     """Raise ServerError where no daemon launches runs."""
-    beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+    until = time.monotonic() + FIRST_BEAT
+    while not (beats := [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]):
+        if time.monotonic() > until:
+            break
+        time.sleep(POLL)
     if not beats or dt.datetime.fromtimestamp(max(beats), dt.UTC) < dt.datetime.now(dt.UTC) - BEAT:
         raise ServerError(
             "No daemon runs, and it launches the runs of a cluster. Start market-pipeline serve daemon on one host, "

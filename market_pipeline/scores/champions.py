@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.models.forecasters.catalogue import claims_of
-from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
-from market_pipeline.scores.verdicts import LEVEL, Comparison
+from market_pipeline.scores.significance import diebold_mariano
+from market_pipeline.scores.verdicts import LEVEL, Comparison, adjusted_p_values
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.scores import BASELINES, CHAMPIONS
 
@@ -54,7 +54,7 @@ def _results(
     tested = [known for one in comparisons if (known := one.known_at(review)).sufficient]
     p_values = [comparison.p_value for comparison in tested]
     results: dict[tuple[int, str], dict[str, Result]] = {}
-    for one, p_value, p_adjusted in zip(tested, p_values, benjamini_hochberg(p_values, retired), strict=True):
+    for one, p_value, p_adjusted in zip(tested, p_values, adjusted_p_values(tested, p_values, retired), strict=True):
         results.setdefault((one.horizon, one.question), {})[one.model] = Result(one, p_value, p_adjusted)
     return results
 
@@ -86,9 +86,10 @@ def _change(champion: str | None, results: Mapping[str, Result], baseline: str) 
 
 
 def _p_value_between(challenger: Comparison, champion: Comparison) -> float:
-    """One-sided, that the challenger's loss is smaller, at the origins that both have."""
+    """One-sided, that the challenger's loss is smaller, at the origins that both have, whenever one looks."""
     _, left, right = np.intersect1d(challenger.position, champion.position, return_indices=True)
-    return diebold_mariano(challenger.loss[left] - champion.loss[right], challenger.overlap)
+    difference = challenger.loss[left] - champion.loss[right]
+    return challenger.at_any_time(diebold_mariano(difference, challenger.overlap))
 
 
 def _reviews(comparisons: Sequence[Comparison], sessions: Days) -> Iterator[int]:

@@ -93,6 +93,30 @@ def e_value(differences: Grid) -> float:
     return float(np.mean(wealth, axis=0).max(initial=1.0))
 
 
+def at_any_time(p_value: float, times_the_first: float) -> float:
+    """A one-sided p-value that holds however often it is looked at, from one that holds for a single look.
+
+    `times_the_first` is by how much more origins there are than at the first look that could have been (1 or more). The
+    chance that a mean without an edge is as far from 0 at some look from the first one on, where the boundary grows
+    with the logarithm of time: Robbins & Siegmund (1970), "Boundary crossing probabilities for the Wiener process and
+    sample sums", with a mixture over positive drifts; exact for a Wiener process that is watched all the time, and for
+    sums of losses in the limit.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    if p_value in {0.0, 1.0}:
+        return p_value
+
+    def height(normal: float) -> float:
+        return normal**2 + 2 * float(norm.logcdf(normal))
+
+    now = float(norm.isf(p_value))
+    first = brentq(lambda normal: height(normal) - height(now) + np.log(times_the_first), -1e6, now)
+    ratio = np.exp(norm.logpdf(first) - norm.logcdf(first))
+    return float(min(norm.sf(first) + norm.pdf(first) * (first + ratio), 1.0))
+
+
 def effective_origins(count: int, overlap: int) -> float:
     """The number of origins without overlap that are worth `count` with overlap: the degrees of the test's variance."""
     return min(1.5 * count / (_lags(count, overlap) + 1), count)

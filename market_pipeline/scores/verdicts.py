@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
+from market_pipeline.scores.significance import at_any_time, benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.tables.scores import DIFFERENCES, LEADERBOARD, VERDICTS
 
@@ -64,12 +64,16 @@ class Comparison:
         return replace(self, **parts)
 
     @property
+    def least(self) -> int:
+        """Origins that a verdict needs."""
+        if self.question in DIFFERENCES:
+            return max(LEAST_OF_TAILS, LEAST_OF_TAILS_APART * (self.overlap + 1))
+        return LEAST_APART if self.overlap == 0 and self.horizon > 1 else LEAST_ORIGINS
+
+    @property
     def sufficient(self) -> bool:
         """Whether there are enough origins for a verdict."""
-        count = len(self.loss)
-        if self.question in DIFFERENCES:
-            return count >= LEAST_OF_TAILS and count // (self.overlap + 1) >= LEAST_OF_TAILS_APART
-        return count >= LEAST_ORIGINS or (count >= LEAST_APART and self.overlap == 0 and self.horizon > 1)
+        return len(self.loss) >= self.least
 
     @property
     def skill(self) -> float | None:
@@ -79,13 +83,17 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """One-sided, that the loss is smaller than the baseline's."""
+        """One-sided, that the loss is smaller than the baseline's; for one who looks once."""
         return diebold_mariano(self.loss - self.baseline_loss, self.overlap)
 
     @property
     def p_value_worse(self) -> float:
-        """One-sided, that the loss is larger than the baseline's."""
+        """One-sided, that the loss is larger than the baseline's; for one who looks once."""
         return diebold_mariano(self.baseline_loss - self.loss, self.overlap)
+
+    def at_any_time(self, p_value: float) -> float:
+        """A p-value of so many origins, for one who has looked after each since there were enough."""
+        return at_any_time(p_value, len(self.loss) / self.least)
 
 
 def skill_of(question: str, loss: npt.ArrayLike, baseline_loss: npt.ArrayLike) -> Grid:
@@ -104,13 +112,13 @@ def skill_of(question: str, loss: npt.ArrayLike, baseline_loss: npt.ArrayLike) -
 def leaderboard(comparisons: Sequence[Comparison], retired: int = 0) -> pa.Table:
     """Rows of `leaderboard` for all comparisons of a market.
 
-    Each one-sided p-value is adjusted over all that have enough origins, and over `retired` ones of settings that were
-    tried before.
+    Each one-sided p-value is adjusted for having been looked at after every origin, over all comparisons that have
+    enough of them, and over `retired` ones of settings that were tried before.
     """
     tested = [comparison for comparison in comparisons if comparison.sufficient]
     better = [comparison.p_value for comparison in tested]
     worse = [comparison.p_value_worse for comparison in tested]
-    adjusted = (benjamini_hochberg(p_values, retired) for p_values in (better, worse))
+    adjusted = (adjusted_p_values(tested, p_values, retired) for p_values in (better, worse))
     results = iter(zip(better, *adjusted, strict=True))
     rows = []
     for comparison in comparisons:
@@ -130,6 +138,12 @@ def leaderboard(comparisons: Sequence[Comparison], retired: int = 0) -> pa.Table
             }
         )
     return pa.Table.from_pylist(rows, LEADERBOARD.schema)
+
+
+def adjusted_p_values(tested: Sequence[Comparison], p_values: Sequence[float], retired: int) -> list[float]:
+    """The p-values of comparisons, adjusted for all looks at them, and for their number with `retired` ones."""
+    looked_at = [one.at_any_time(p_value) for one, p_value in zip(tested, p_values, strict=True)]
+    return benjamini_hochberg(looked_at, retired)
 
 
 def comparisons_of(losses: pa.Table, sessions: Days) -> list[Comparison]:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +131,22 @@ def test_a_cluster_without_a_cpu_is_a_clear_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(under_test, "WORKERLESS", 1.0)
     with ray_cluster(cpus=0) as empty, pytest.raises(ComputeError, match="has no CPU"):
         list(RayCluster(empty.address).each(product, MATRIX, [1]))
+
+
+def test_workers_start_while_the_input_is_read_and_without_a_cluster_the_work_itself_finds_out(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    def start() -> None:
+        (tmp_path / str(os.getpid())).touch()
+
+    there = RayCluster(cluster.address)
+    with there.ready(start):
+        until = time.monotonic() + 60
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        workers = set(there.each(process_of, None, [1, 2, 3, 4]))
+    assert len(workers) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {str(worker) for worker in workers}
+    nowhere = RayCluster(f"127.0.0.1:{free_port()}")
+    with nowhere.ready(start), pytest.raises(ComputeError, match="Start its head"):
+        list(nowhere.each(process_of, None, [1]))

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from market_pipeline.scores.losses import fissler_ziegel
-from market_pipeline.scores.significance import benjamini_hochberg, diebold_mariano
+from market_pipeline.scores.significance import at_any_time, benjamini_hochberg, diebold_mariano
 
 
 def by_hand(differences: np.ndarray, overlap: int) -> float:
@@ -61,6 +64,39 @@ def test_differences_that_are_all_the_same_need_no_variance() -> None:
 def test_a_loss_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="pair the losses"):
         diebold_mariano(np.array([0.1, np.nan, 0.2]), 0)
+
+
+def test_one_who_looks_after_every_origin_sees_luck_no_more_often_than_stated() -> None:
+    first, last = 60, 1200
+    looks = np.arange(first, last + 1, 5)
+    walks = np.random.default_rng(17).normal(size=(1000, last)).cumsum(axis=1)[:, looks - 1]
+    p_values = norm.sf(walks / np.sqrt(looks))
+    assert (p_values < 0.05).any(axis=1).mean() > 0.25
+    passed = [
+        any(
+            at_any_time(p_value, look / first) < 0.05
+            for p_value, look in zip(row, looks, strict=True)
+            if p_value < 0.01
+        )
+        for row in p_values
+    ]
+    assert 0.02 < np.mean(passed) <= 0.05
+
+
+def test_a_p_value_at_any_time_by_hand() -> None:
+    """At the first look, a boundary of 2.5 is crossed at some time with the chance of Robbins and Siegmund."""
+    chance = norm.sf(2.5) + norm.pdf(2.5) * (2.5 + norm.pdf(2.5) / norm.cdf(2.5))
+    assert at_any_time(norm.sf(2.5), 1.0) == pytest.approx(chance, rel=1e-9)
+    far = np.sqrt(2.5**2 + np.log(20))  # the distribution function is as good as 1 here and there
+    assert at_any_time(norm.sf(far), 20.0) == pytest.approx(chance, rel=0.02)
+    assert (at_any_time(0.0, 5.0), at_any_time(1.0, 5.0)) == (0.0, 1.0)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 200), st.floats(1, 200))
+def test_looking_never_makes_a_p_value_smaller(one: float, other: float, times: float, more: float) -> None:
+    small, large = sorted((one, other))
+    assert small <= at_any_time(small, times) <= at_any_time(large, times) + 1e-12 <= 1 + 1e-12
+    assert at_any_time(small, times) <= at_any_time(small, times * more) + 1e-12
 
 
 def test_benjamini_hochberg_by_hand() -> None:
