@@ -1,21 +1,20 @@
 """How much faster two workers are than one, each pinned to a core of its own: models and forecasts of a year.
 
-    .venv-cluster/bin/python -m benchmarks.cluster.hosts_speed [--symbols 100] [--rounds 2] [--share 0.6]
+    .venv-cluster/bin/python -m benchmarks.cluster.hosts_speed [--symbols 100] [--rounds 2] [--spare]
 
-As root, on a machine without other load. The rounds alternate between one worker and two, each on a new cluster, and
-the tables of both must be equal. Everything else (catalogue, store, Ray's head, code, daemon) takes what it needs of
-both cores. With two cores, two workers therefore share theirs with it, and one worker does not; --share gives each
-worker that part of its core, by a control group, so that the rest is free for the others in both cases.
+As root, on a machine with two cores and without other load. The rounds alternate between one worker and two, each on a
+new cluster, and the tables of both must be equal. Everything else (catalogue, store, Ray's head, code, daemon, the
+command) runs on the cores of the workers: one worker has one core for all, two have two. With --spare it takes both
+cores in either case, so that one worker leaves a core to it, and two workers share theirs with it.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from market_pipeline_tests.cluster.compose_cluster import cluster
@@ -27,39 +26,16 @@ MARKET = "stocks"
 WORKERS = {"worker-1": 0, "worker-2": 1}
 STEPS = ("models", "forecasts")
 
-CONTROL = Path("/sys/fs/cgroup/cpu")
-"""The control groups of processors, of version 1."""
 
-PERIOD = 20_000
-"""Microseconds within which a group gets its part."""
-
-
-@contextmanager
-def limited(worker: str, core: int, part: float) -> Iterator[list[str]]:
-    """What starts a worker on one core, of which it may use a part."""
-    pinned = ["taskset", "--cpu-list", str(core)]
-    if part == 1:
-        yield pinned
-        return
-    group = CONTROL / f"market-pipeline-{worker}"
-    group.mkdir(exist_ok=True)
-    try:
-        (group / "cpu.cfs_period_us").write_text(str(PERIOD))
-        (group / "cpu.cfs_quota_us").write_text(str(round(PERIOD * part)))
-        yield ["sh", "-c", 'echo $$ > "$0"; exec "$@"', str(group / "cgroup.procs"), *pinned]
-    finally:
-        group.rmdir()
-
-
-def measured(share: Share, folder: Path, workers: int, part: float) -> tuple[dict[str, float], str]:
+def measured(share: Share, folder: Path, workers: int, *, spare: bool) -> tuple[dict[str, float], str]:
     """The seconds of each step on a new cluster with so many workers, and the digests of its tables."""
-    without = list(WORKERS)[workers:]
+    used = dict(list(WORKERS.items())[:workers])
+    without = [name for name in WORKERS if name not in used]
     share.write(folder / "share")
     variables = variables_of(folder / "share")
-    with ExitStack() as stack:
-        used = {name: core for name, core in WORKERS.items() if name not in without}
-        started = {name: stack.enter_context(limited(name, core, part)) for name, core in used.items()}
-        made = stack.enter_context(cluster(folder / "hosts", variables, started_by=started, without=[*without, "web"]))
+    os.sched_setaffinity(0, WORKERS.values() if spare else used.values())  # all that starts from here inherits it
+    started = {name: ["taskset", "--cpu-list", str(core)] for name, core in used.items()}
+    with cluster(folder / "hosts", variables, started_by=started, without=[*without, "web"]) as made:
         command = share.command(MARKET)
         made.run("code", share.loading(MARKET), seconds=HOUR)
         seconds = {}
@@ -75,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The time of a year of models and forecasts by one and two workers.")
     parser.add_argument("--symbols", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--share", type=float, default=1.0, help="the part of its core that a worker may use")
+    parser.add_argument("--spare", action="store_true", help="both cores are for everything else in either case")
     asked = parser.parse_args()
     if reason := lacking():
         sys.exit(f"This machine lacks {reason}.")
@@ -85,7 +61,7 @@ def main() -> None:
     for _ in range(asked.rounds):
         for workers in (1, 2):
             with tempfile.TemporaryDirectory(prefix="market-pipeline-hosts-") as folder:
-                seconds, digest = measured(share, Path(folder), workers, asked.share)
+                seconds, digest = measured(share, Path(folder), workers, spare=asked.spare)
             every.setdefault(workers, []).append(seconds)
             digests.add(digest)
             print(workers, {step: round(value, 1) for step, value in seconds.items()}, flush=True)

@@ -95,10 +95,10 @@ def own_models_check(market: Market) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
         span, trained = span_of_check(context), dict[dt.date, set[str]]()
-        for row in warehouse.read(NEWEST_FITS, {"market": market.name}).to_pylist():
+        names = [plugin.name for plugin in PLUGINS.usable]
+        for row in warehouse.read(NEWEST_FITS, {"market": market.name}).to_pylist() if names else ():
             if span is None or span.first <= row["month"] <= span.last:
                 trained.setdefault(row["month"], set()).add(row["model"])
-        names = [plugin.name for plugin in PLUGINS.usable]
         lacking = [
             f"{name} was not trained for {month:%Y-%m}; the log of the run has its file and line"
             for month, models in trained.items()

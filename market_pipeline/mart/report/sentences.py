@@ -104,7 +104,7 @@ def of_comparison(row: Row) -> str:
     if skill < 0:
         return f"{found}: no evidence of skill."
     significant = "significant" if row["verdict"] == BEATS else f"not significant (below {100 * LEVEL:g}\u202f% is)"
-    return f"{found}, {probability(row['p_adjusted'])} adjusted for all comparisons: {significant}."
+    return f"{found}, {probability(row['p_adjusted'])} adjusted for all comparisons and looks: {significant}."
 
 
 def of_selected(model: str, verdict: str, questions: Collection[str]) -> str:

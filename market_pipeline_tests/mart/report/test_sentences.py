@@ -31,10 +31,10 @@ def sentence(row: dict[str, Any]) -> str:
 def test_only_a_significant_lead_is_called_significant() -> None:
     assert sentence(comparison("beats_baseline")) == (
         "Loss 1.2 % smaller than the baseline’s. Without skill, chance alone gives this or better with probability "
-        "less than 0.1 %, 3.1 % adjusted for all comparisons: significant."
+        "less than 0.1 %, 3.1 % adjusted for all comparisons and looks: significant."
     )
     unproven = sentence(comparison("no_evidence", p_value=0.04, p_adjusted=0.2))
-    assert unproven.endswith("20.0 % adjusted for all comparisons: not significant (below 5 % is).")
+    assert unproven.endswith("20.0 % adjusted for all comparisons and looks: not significant (below 5 % is).")
     assert sentence(comparison("no_evidence", skill=-0.07, p_value=0.9)) == (
         "Loss 7.0 % larger than the baseline’s. Without skill, chance alone gives this or better with probability "
         "90.0 %: no evidence of skill."
