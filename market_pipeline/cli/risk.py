@@ -10,7 +10,7 @@ from market_pipeline.cli.rows import PORTFOLIO_ORDERS, RISK_ORDERS, narrowed, ro
 from market_pipeline.cli.tables import Cell, Row, print_fitting, table_of, verdict_of
 from market_pipeline.cli.terminal import command, console_on
 from market_pipeline.storage.returns import simple_returns
-from market_pipeline.storage.tables.forecasts import TAILS_AT
+from market_pipeline.storage.tables.forecasts import BASELINE, TAILS_AT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,8 @@ EXPLANATIONS = {
     "beats_baseline": "These tails have been better than the random walk's, out of sample and by more than luck.",
     "no_evidence": "No model's tails had been better than the random walk's by more than luck when models were last "
     "reviewed, at a month's end: these are a careful estimate, and no more.",
+    "kept": "These tails were better than the random walk's before and stay selected, though their evidence is thin by "
+    "now.",
     "worse": "These tails were better than the random walk's before, but are worse by now: do not rely on them.",
     "insufficient_data": "Too few forecasts have been scored to judge these tails.",
 }
@@ -88,7 +90,8 @@ def print_risk(console: "Console", found: "pa.Table") -> None:
         console.print(f"\n{_sentence(example)}", markup=False)
     horizons: dict[str, set[int]] = {}
     for row in rows:
-        horizons.setdefault(EXPLANATIONS[row["verdict"]], set()).add(row["horizon"])
+        kept = row["verdict"] == "no_evidence" and row["model"] != BASELINE
+        horizons.setdefault(EXPLANATIONS["kept" if kept else row["verdict"]], set()).add(row["horizon"])
     for explanation, steps in horizons.items():
         ahead = ", ".join(map(str, sorted(steps)))
         where = f"{ahead} session{'s' * (ahead != '1')}: " if len(horizons) > 1 else ""

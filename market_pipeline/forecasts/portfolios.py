@@ -112,7 +112,7 @@ def _parts(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
             single.append(losses)
     sizes = [len(part) for part in symbols]
     columns = {
-        "portfolio": pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), sizes))),
+        "portfolio": pa.array(names, pa.string()).take(_repeats(sizes)),
         "symbol": pa.chunked_array(symbols, pa.string()),
         "es_025": np.concatenate(added),
         "single_es_025": np.concatenate(single),
@@ -122,14 +122,15 @@ def _parts(found: Sequence[Found], days: Sequence[Day]) -> pa.Table:
 
 def _repeated(keys: Sequence[Of], times: Sequence[int]) -> dict[str, pa.Array]:
     """The columns of KEY after the portfolio, each key as many times as it has rows."""
-    origins, horizons, targets, models = zip(*keys, strict=True) if keys else ((),) * len(KEY[1:])
-    values = (
-        np.array(origins, "datetime64[D]"), np.array(horizons, np.int32), np.array(targets, "datetime64[D]"),
-        np.array(models, object),
-    )  # fmt: skip
-    types = PORTFOLIOS.schema
-    columns = zip(KEY[1:], values, strict=True)
-    return {name: pa.array(np.repeat(column, times), types.field(name).type) for name, column in columns}
+    rows = _repeats(times)
+    columns = zip(*keys, strict=True) if keys else ((),) * len(KEY[1:])
+    named = zip(KEY[1:], columns, strict=True)
+    return {name: pa.array(values, PORTFOLIOS.schema.field(name).type).take(rows) for name, values in named}
+
+
+def _repeats(times: Sequence[int]) -> pa.Array:
+    """The positions in a list of which each value is repeated so many times."""
+    return pa.array(np.repeat(np.arange(len(times), dtype=np.int32), times))
 
 
 def _weights(

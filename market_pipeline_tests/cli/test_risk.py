@@ -50,6 +50,14 @@ def test_the_champion_of_the_tail_is_shown_and_else_the_walk(home: Path) -> None
     assert len(tails("AAA", model="linear")) == 2
 
 
+def test_a_model_that_is_only_kept_is_not_called_the_walk(home: Path) -> None:
+    with duckdb.connect(str(home / "mart.duckdb")) as mart:
+        mart.execute("update leaderboard set verdict = 'no_evidence' where question = 'tail'")
+    text = " ".join(run("AAA").output.split())
+    assert "1 session: No model's tails had been better" in text
+    assert "5 sessions: These tails were better than the random walk's before and stay selected" in text
+
+
 def test_a_person_reads_simple_returns_and_a_script_log_returns(home: Path) -> None:
     result = run("AAA")
     assert result.exit_code == 0, result.output
