@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("ARCH_DISABLE_NUMBA", "1")
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 10_000
 """New objects until Python looks for unreachable ones among them."""
 
 gc.set_threshold(NEW_OBJECTS)
