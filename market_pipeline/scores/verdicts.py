@@ -5,11 +5,13 @@ Knows losses by origin: not how a loss is computed, what a model is made of, or 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import at_any_time, benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.tables.scores import DIFFERENCES, LEADERBOARD, VERDICTS
@@ -141,9 +143,16 @@ def leaderboard(comparisons: Sequence[Comparison], retired: int = 0) -> pa.Table
 
 
 def adjusted_p_values(tested: Sequence[Comparison], p_values: Sequence[float], retired: int) -> list[float]:
-    """The p-values of comparisons, adjusted for all looks at them, and for their number with `retired` ones."""
+    """The p-values of comparisons, adjusted for all looks at them, and for their number with `retired` ones.
+
+    Questions that a model does not claim are no attempts to win, and do not count for those that are claimed: many of
+    them compare the baseline with its copy.
+    """
     looked_at = [one.at_any_time(p_value) for one, p_value in zip(tested, p_values, strict=True)]
-    return benjamini_hochberg(looked_at, retired)
+    claimed = [one.question in claims_of(one.model) for one in tested]
+    all_of_them = benjamini_hochberg(looked_at, retired)
+    among_claimed = iter(benjamini_hochberg(list(compress(looked_at, claimed)), retired))
+    return [next(among_claimed) if mine else one for mine, one in zip(claimed, all_of_them, strict=True)]
 
 
 def comparisons_of(losses: pa.Table, sessions: Days) -> list[Comparison]:

@@ -99,6 +99,16 @@ def test_among_many_models_without_skill_few_are_promoted() -> None:
     assert promoted <= 3
 
 
+def test_questions_that_a_model_does_not_claim_do_not_count_for_those_that_are_claimed() -> None:
+    """Of `logistic`, which claims the direction alone, only the row of the direction is an attempt to win."""
+    won = losses("har", 0.012, count=100)
+    alone = rows_of(won)["har"]
+    beside = rows_of(won, *(losses("logistic", 0.0, seed=seed, horizon=horizon) for seed, horizon in ((1, 1), (2, 5))))
+    assert beside["har"]["p_adjusted"] == alone["p_adjusted"]
+    claimed = losses("logistic", 0.0, seed=1).assign(question="direction")
+    assert rows_of(won, claimed)["har"]["p_adjusted"] == pytest.approx(2 * alone["p_adjusted"])
+
+
 def test_nothing_scored_yet_is_an_empty_leaderboard() -> None:
     none = pa.Table.from_pandas(losses("m", 0).iloc[:0], preserve_index=False)
     assert leaderboard(comparisons_of(none, SESSIONS)).num_rows == 0

@@ -206,8 +206,8 @@ LEADERBOARD = Table(
                "One-sided Diebold-Mariano test that the loss is smaller, for one who looks once; NULL without enough "
                "origins", nullable=True, check="between 0 and 1", sources=_JUDGED),
         Column("p_adjusted", "double",
-               "The same at any time (Robbins and Siegmund), adjusted over all comparisons of the market (Benjamini "
-               "and Hochberg)", nullable=True, check="between 0 and 1", sources=_JUDGED),
+               "The same at any time (Robbins and Siegmund), adjusted over all comparisons of the market that models "
+               "claim (Benjamini and Hochberg)", nullable=True, check="between 0 and 1", sources=_JUDGED),
         Column("verdict", "varchar", ", ".join(VERDICTS), check=_among(VERDICTS), sources=_JUDGED),
     ),
     key=("horizon", "model", "question"),
