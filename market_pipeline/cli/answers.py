@@ -27,6 +27,12 @@ def print_answers(console: Console, leaderboard: pa.Table) -> None:
         table.add_row(market, question, *(answer([row for row in of_question if row["horizon"] == steps])
                                           for steps in horizons))  # fmt: skip
     console.print(table)
+    if any(row["verdict"] == "beats_baseline" for row in rows):
+        meaning = "A cell names the best model that does, with its skill."
+    else:
+        most = max((row["n_origins"] for row in rows), default=0)
+        meaning = f"None does by more than luck, after {most} origins at most. A small lead takes years to be proven."
+    console.print(f"[dim]{meaning} All: market-pipeline verdicts[/]")
 
 
 def answer(rows: Sequence[Row]) -> str:

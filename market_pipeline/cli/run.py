@@ -131,7 +131,6 @@ def demo() -> None:
     print_signals(console, shown)
     console.print(f"[dim]{shown.num_rows} of {signals.num_rows} forecasts. All: market-pipeline forecast[/]")
     print_answers(console, read_rows(mart, "leaderboard"))
-    console.print("[dim]A cell names the best model that does, with its skill. All: market-pipeline verdicts[/]")
     for row in read_portfolios(mart).to_pylist():
         if row["horizon"] == DEMO_HORIZON:
             console.print(f"\n{line_of(row)} [dim]More: market-pipeline risk {row['portfolio']}[/]")

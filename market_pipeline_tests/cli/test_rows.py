@@ -75,3 +75,11 @@ def test_each_question_has_one_line_with_the_best_model_of_each_horizon() -> Non
     assert "no evidence" in line
     assert "insufficient data" in line
     assert line.index("ewma") < line.index("no evidence") < line.index("insufficient data")
+    assert "A cell names the best model" in paper.getvalue()
+
+
+def test_where_no_model_wins_the_reason_is_below_the_table() -> None:
+    paper, place = io.StringIO(), VERDICTS.schema.get_field_index("verdict")
+    nothing = VERDICTS.set_column(place, "verdict", pa.repeat("no_evidence", VERDICTS.num_rows))
+    print_answers(Console(file=paper, width=200), nothing.append_column("n_origins", pa.repeat(120, nothing.num_rows)))
+    assert "None does by more than luck, after 120 origins at most." in paper.getvalue()
