@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from market_pipeline.models.forecasters.catalogue import claims_of
-from market_pipeline.scores.significance import diebold_mariano
+from market_pipeline.scores.significance import at_any_time, diebold_mariano
 from market_pipeline.scores.verdicts import LEVEL, Comparison, adjusted_p_values
 from market_pipeline.storage.grids import Days
 from market_pipeline.storage.tables.scores import BASELINES, CHAMPIONS
@@ -89,7 +89,8 @@ def _p_value_between(challenger: Comparison, champion: Comparison) -> float:
     """One-sided, that the challenger's loss is smaller, at the origins that both have, whenever one looks."""
     _, left, right = np.intersect1d(challenger.position, champion.position, return_indices=True)
     difference = challenger.loss[left] - champion.loss[right]
-    return challenger.at_any_time(diebold_mariano(difference, challenger.overlap))
+    p_value = diebold_mariano(difference, challenger.overlap)
+    return float(at_any_time(p_value, challenger.times_the_first))
 
 
 def _reviews(comparisons: Sequence[Comparison], sessions: Days) -> Iterator[int]:

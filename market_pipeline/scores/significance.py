@@ -6,8 +6,15 @@ Knows series of numbers only: no model, no market, no verdict.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from market_pipeline.storage.grids import Grid
+
+LEAST_P = 1e-300
+"""Below it, a p-value stays what it is: no look makes it large."""
+
+LARGEST_NORMAL, HALVINGS = 1000.0, 64
+"""Where the search for a boundary begins, and how often the interval is halved: to the last digit."""
 
 
 def diebold_mariano(differences: Grid, overlap: int) -> float:
@@ -93,28 +100,33 @@ def e_value(differences: Grid) -> float:
     return float(np.mean(wealth, axis=0).max(initial=1.0))
 
 
-def at_any_time(p_value: float, times_the_first: float) -> float:
-    """A one-sided p-value that holds however often it is looked at, from one that holds for a single look.
+def at_any_time(p_values: npt.ArrayLike, times_the_first: npt.ArrayLike) -> Grid:
+    """One-sided p-values that hold however often they are looked at, from those that hold for a single look.
 
-    `times_the_first` is by how much more origins there are than at the first look that could have been (1 or more). The
-    chance that a mean without an edge is as far from 0 at some look from the first one on, where the boundary grows
-    with the logarithm of time: Robbins & Siegmund (1970), "Boundary crossing probabilities for the Wiener process and
-    sample sums", with a mixture over positive drifts; exact for a Wiener process that is watched all the time, and for
-    sums of losses in the limit.
+    `times_the_first` is by how much more origins there are than at the first look that could have been (1 or more), of
+    the same shape. The chance that a mean without an edge is as far from 0 at some look from the first one on, where
+    the boundary grows with the logarithm of time: Robbins & Siegmund (1970), "Boundary crossing probabilities for the
+    Wiener process and sample sums", with a mixture over positive drifts; exact for a Wiener process that is watched all
+    the time, and for sums of losses in the limit.
     """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
+    from scipy.special import log_ndtr, ndtr, ndtri
 
-    if p_value in {0.0, 1.0}:
-        return p_value
+    def height(normal: Grid) -> Grid:
+        raised: Grid = normal**2 + 2 * log_ndtr(normal)
+        return raised
 
-    def height(normal: float) -> float:
-        return normal**2 + 2 * float(norm.logcdf(normal))
-
-    now = float(norm.isf(p_value))
-    first = brentq(lambda normal: height(normal) - height(now) + np.log(times_the_first), -1e6, now)
-    ratio = np.exp(norm.logpdf(first) - norm.logcdf(first))
-    return float(min(norm.sf(first) + norm.pdf(first) * (first + ratio), 1.0))
+    one_look = np.asarray(p_values, np.float64)
+    now = -ndtri(np.clip(one_look, LEAST_P, 1 - 1e-16))
+    reached = height(now) - np.log(times_the_first)
+    low, first = np.full_like(now, -LARGEST_NORMAL), now
+    for _ in range(HALVINGS):
+        middle = (low + first) / 2
+        above = height(middle) > reached
+        low, first = np.where(above, low, middle), np.where(above, middle, first)
+    density = np.exp(-(first**2) / 2) / np.sqrt(2 * np.pi)
+    ratio = np.exp(-(first**2) / 2 - np.log(2 * np.pi) / 2 - log_ndtr(first))
+    found: Grid = np.clip(ndtr(-first) + density * (first + ratio), one_look, 1.0)
+    return np.where(one_look < LEAST_P, one_look, found)
 
 
 def effective_origins(count: int, overlap: int) -> float:

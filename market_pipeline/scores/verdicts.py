@@ -93,9 +93,10 @@ class Comparison:
         """One-sided, that the loss is larger than the baseline's; for one who looks once."""
         return diebold_mariano(self.baseline_loss - self.loss, self.overlap)
 
-    def at_any_time(self, p_value: float) -> float:
-        """A p-value of so many origins, for one who has looked after each since there were enough."""
-        return at_any_time(p_value, len(self.loss) / self.least)
+    @property
+    def times_the_first(self) -> float:
+        """How many origins there are, as a multiple of those of the first possible verdict."""
+        return len(self.loss) / self.least
 
 
 def skill_of(question: str, loss: npt.ArrayLike, baseline_loss: npt.ArrayLike) -> Grid:
@@ -148,7 +149,7 @@ def adjusted_p_values(tested: Sequence[Comparison], p_values: Sequence[float], r
     Questions that a model does not claim are no attempts to win, and do not count for those that are claimed: many of
     them compare the baseline with its copy.
     """
-    looked_at = [one.at_any_time(p_value) for one, p_value in zip(tested, p_values, strict=True)]
+    looked_at = at_any_time(p_values, [one.times_the_first for one in tested]).tolist()
     claimed = [one.question in claims_of(one.model) for one in tested]
     all_of_them = benjamini_hochberg(looked_at, retired)
     among_claimed = iter(benjamini_hochberg(list(compress(looked_at, claimed)), retired))
