@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from market_pipeline.models.forecasters.catalogue import claims_of
 from market_pipeline.scores.significance import at_any_time, benjamini_hochberg, diebold_mariano
 from market_pipeline.storage.grids import Days, Grid
 from market_pipeline.storage.tables.scores import DIFFERENCES, LEADERBOARD, VERDICTS
@@ -149,6 +148,8 @@ def adjusted_p_values(tested: Sequence[Comparison], p_values: Sequence[float], r
     Questions that a model does not claim are no attempts to win, and do not count for those that are claimed: many of
     them compare the baseline with its copy.
     """
+    from market_pipeline.models.forecasters.catalogue import claims_of  # who only reads a verdict loads no model
+
     looked_at = at_any_time(p_values, [one.times_the_first for one in tested]).tolist()
     claimed = [one.question in claims_of(one.model) for one in tested]
     all_of_them = benjamini_hochberg(looked_at, retired)

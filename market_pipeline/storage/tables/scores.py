@@ -203,11 +203,11 @@ LEADERBOARD = Table(
         Column("skill", "double", "1 - loss / baseline_loss; of the tail, 1 - exp(loss - baseline_loss)",
                nullable=True, sources=_JUDGED),
         Column("p_value", "double",
-               "One-sided Diebold-Mariano test that the loss is smaller, for one who looks once; NULL without enough "
-               "origins", nullable=True, check="between 0 and 1", sources=_JUDGED),
+               "One-sided Diebold-Mariano test that the loss is smaller; NULL without enough origins", nullable=True,
+               check="between 0 and 1", sources=_JUDGED),
         Column("p_adjusted", "double",
-               "The same at any time (Robbins and Siegmund), adjusted over all comparisons of the market that models "
-               "claim (Benjamini and Hochberg)", nullable=True, check="between 0 and 1", sources=_JUDGED),
+               "Benjamini-Hochberg over all comparisons of the market", nullable=True, check="between 0 and 1",
+               sources=_JUDGED),
         Column("verdict", "varchar", ", ".join(VERDICTS), check=_among(VERDICTS), sources=_JUDGED),
     ),
     key=("horizon", "model", "question"),
