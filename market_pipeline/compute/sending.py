@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from threadpoolctl import threadpool_limits
 
-import market_pipeline.config.process  # noqa: F401  of other processes, this is the first that they import
+import market_pipeline.config.process  # noqa: F401  other processes import this before what they compute with
 from market_pipeline.compute.protocol import Item, Result, Shared
 
 LOG = logging.getLogger(__name__)
