@@ -1,6 +1,8 @@
 """What the trials share: a running cluster, the work that is disturbed, and the digests that must result."""
 
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +19,9 @@ from market_pipeline_tests.pages import TOP
 
 HOLD = 30.0
 """Seconds for which something is away."""
+
+ROOM = "4g"
+"""The size of the store's disk."""
 
 ATTEMPTS = 5
 """Commands until one succeeds; more are a fault."""
@@ -36,6 +41,8 @@ class Campaign:
     cluster: Cluster
     share: Share
     expected: Mapping[str, tuple[int, str]]
+    disk: Path
+    """Of the store."""
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
 
     def backfill(self, market: str) -> "Future[str]":
@@ -86,14 +93,39 @@ class Campaign:
 
 
 @contextmanager
+def disk_at(folder: Path) -> Iterator[Path]:
+    """A disk of its own at a folder, whose size can change."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk but what is used already."""
+    used = os.statvfs(disk)
+    subprocess.run(["mount", "-o", f"remount,size={(used.f_blocks - used.f_bfree) * used.f_frsize}", disk], check=True)
+
+
+def give_room(disk: Path) -> None:
+    """Give a disk its first size again."""
+    subprocess.run(["mount", "-o", f"remount,size={ROOM}", disk], check=True)
+
+
+@contextmanager
 def campaign(share: Share, **options: object) -> Iterator[Campaign]:
     """A cluster that holds the share already, as one host computes it, too."""
     with tempfile.TemporaryDirectory(prefix="market-pipeline-cluster-") as temporary:
         folder = Path(temporary)
         share.write(folder / "share")
         on_one_host(share, folder / "share")
-        with cluster(folder / "hosts", variables_of(folder / "share"), **options) as made:
-            campaign = Campaign(made, share, digests(folder / "share" / "one", counted=False))
+        with (
+            disk_at(folder / "hosts" / "volumes" / "store") as disk,
+            cluster(folder / "hosts", variables_of(folder / "share"), **options) as made,
+        ):
+            campaign = Campaign(made, share, digests(folder / "share" / "one", counted=False), disk)
             for market in MARKETS:
                 campaign.backfill(market).result()
             yield campaign

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from benchmarks.cluster.campaign import HOLD, Campaign
+from benchmarks.cluster.campaign import HOLD, Campaign, fill, give_room
 from benchmarks.cluster.writers import EVERY, SYMBOLS
 from market_pipeline_tests.cluster.share import MARKETS
 
@@ -119,6 +119,11 @@ def stopped(service: str) -> Callable[[Campaign], Figures]:
     return run
 
 
+def full_store(campaign: Campaign) -> Figures:
+    """The store's disk has no room for a new object."""
+    return campaign.disturbed(lambda: fill(campaign.disk), lambda: give_room(campaign.disk))
+
+
 def read_while_published(campaign: Campaign) -> Figures:
     """A reader reads without a pause while the mart is published."""
     seconds = PUBLICATIONS * HOLD
@@ -139,6 +144,7 @@ TRIALS = (
     Trial("C5", f"the link of a run's host is cut for {HOLD:.0f} s", cut_link),
     Trial("C6", f"Postgres is stopped for {HOLD:.0f} s", stopped("catalog")),
     Trial("C7", f"the store is stopped for {HOLD:.0f} s", stopped("store")),
+    Trial("C9", f"the store is full for {HOLD:.0f} s", full_store),
     Trial("C8", f"a reader during {PUBLICATIONS} publications", read_while_published),
     # These two add rows of their own, which the others would find.
     Trial("C1", f"two writers of one new partition, {WRITES} times", two_writers),

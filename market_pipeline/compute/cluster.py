@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,8 +54,8 @@ class RayCluster:
         """The results in the order of `items`, as Compute.each; `shared` is sent to each host once."""
         with self.connected() as ray, sent_by_value(modules, PICKLER):
             self._require_cpu(ray)
-            task = ray.remote(num_cpus=1, max_retries=REPEATS)(with_one_thread)
-            stored = ray.put(shared)
+            task = ray.remote(num_cpus=1, max_retries=REPEATS)(_done)
+            stored = [ray.put(shared)]
             begun = deque(task.remote(work, stored, item) if sendable(item, PICKLER) else None for item in items)
             try:
                 for item in items:
@@ -149,3 +150,16 @@ class RayCluster:
                 f"times: {type(error).__name__}: {' '.join(str(error).split())[:500]}. Look at the workers' memory, "
                 "then run it again; what was stored is whole."
             ) from error
+
+
+def _done(work: Callable[[Shared, Item], Result], stored: Sequence[Any], item: Item) -> Result:
+    """A piece of work in a process of the cluster. Ray leaves a reference within a list as it is."""
+    return with_one_thread(work, _read(stored[0]), item)
+
+
+@lru_cache(1)
+def _read(reference: Any) -> Any:
+    """What is shared, once for each process, which so keeps what its earlier pieces have computed from it."""
+    import ray
+
+    return ray.get(reference)

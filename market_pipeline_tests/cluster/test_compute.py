@@ -50,6 +50,12 @@ def killed_once(_: np.ndarray, marker: str) -> str:
     return "again"
 
 
+def counted(pieces: list[int], number: int) -> tuple[int, int]:
+    """The process, and how many pieces it has done with what is shared."""
+    pieces.append(number)
+    return os.getpid(), len(pieces)
+
+
 def always_killed(_: np.ndarray, __: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -60,6 +66,18 @@ def test_a_cluster_has_the_bits_of_threads_in_other_processes(cluster: Cluster) 
     for found, expected in zip(there.each(product, MATRIX, powers), here.each(product, MATRIX, powers), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert os.getpid() not in set(there.each(process_of, MATRIX, range(4)))
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_a_process_of_the_cluster_reads_what_is_shared_once(cluster: Cluster, *, client: bool) -> None:
+    """So the fits of several months share what one of them has computed."""
+    address = f"ray://127.0.0.1:{cluster.client}" if client else cluster.address
+    found = list(RayCluster(address).each(counted, list[int](), range(8)))
+    per_process: dict[int, list[int]] = {}
+    for process, pieces in found:
+        per_process.setdefault(process, []).append(pieces)
+    assert len(per_process) <= 2
+    assert all(sorted(pieces) == list(range(1, len(pieces) + 1)) for pieces in per_process.values())
 
 
 def test_models_of_a_cluster_are_those_of_one_host_and_own_models_travel(cluster: Cluster, tmp_path: Path) -> None:
