@@ -1,8 +1,6 @@
 """What the trials share: a running cluster, the work that is disturbed, and the digests that must result."""
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,14 +12,12 @@ from pathlib import Path
 
 from benchmarks.digests import digests
 from market_pipeline_tests.cluster.compose_cluster import Cluster, cluster
+from market_pipeline_tests.cluster.disks import disk_at
 from market_pipeline_tests.cluster.share import DIGESTS, HOUR, MARKETS, Share, on_one_host, variables_of
 from market_pipeline_tests.pages import TOP
 
 HOLD = 30.0
 """Seconds for which something is away."""
-
-ROOM = "4g"
-"""The size of the store's disk."""
 
 ATTEMPTS = 5
 """Commands until one succeeds; more are a fault."""
@@ -90,28 +86,6 @@ class Campaign:
         seconds, differing = time.monotonic() - began, self.differing()
         sys.stderr.write(f"tables that differ: {', '.join(differing) or 'none'}\n")
         return {"commands": commands, "seconds": seconds, "tables that differ": len(differing)}
-
-
-@contextmanager
-def disk_at(folder: Path) -> Iterator[Path]:
-    """A disk of its own at a folder, whose size can change."""
-    folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Leave no room on a disk but what is used already."""
-    used = os.statvfs(disk)
-    subprocess.run(["mount", "-o", f"remount,size={(used.f_blocks - used.f_bfree) * used.f_frsize}", disk], check=True)
-
-
-def give_room(disk: Path) -> None:
-    """Give a disk its first size again."""
-    subprocess.run(["mount", "-o", f"remount,size={ROOM}", disk], check=True)
 
 
 @contextmanager

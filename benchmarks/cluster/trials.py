@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from benchmarks.cluster.campaign import HOLD, Campaign, fill, give_room
+from benchmarks.cluster.campaign import HOLD, Campaign
 from benchmarks.cluster.writers import EVERY, SYMBOLS
+from market_pipeline_tests.cluster.disks import fill, give_room
 from market_pipeline_tests.cluster.share import MARKETS
 
 Figures = Mapping[str, float]
