@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.cluster.campaign import HOLD, Campaign
 from benchmarks.cluster.writers import EVERY, SYMBOLS
-from market_pipeline_tests.cluster.disks import fill, give_room
+from market_pipeline_tests.cluster.disks import fill, enlarge
 from market_pipeline_tests.cluster.share import MARKETS
 
 Figures = Mapping[str, float]
@@ -121,8 +121,8 @@ def stopped(service: str) -> Callable[[Campaign], Figures]:
 
 
 def full_store(campaign: Campaign) -> Figures:
-    """The store's disk has no room for a new object."""
-    return campaign.disturbed(lambda: fill(campaign.disk), lambda: give_room(campaign.disk))
+    """The store's disk has no space for a new object."""
+    return campaign.disturbed(lambda: fill(campaign.disk), lambda: enlarge(campaign.disk))
 
 
 def read_while_published(campaign: Campaign) -> Figures:

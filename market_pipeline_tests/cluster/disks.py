@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOM = "4g"
+SIZE = "4g"
 """The size of a disk that is not full."""
 
 
@@ -14,7 +14,7 @@ ROOM = "4g"
 def disk_at(folder: Path) -> Iterator[Path]:
     """A disk of its own at a new folder."""
     folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", folder], check=True)
     try:
         yield folder
     finally:
@@ -22,14 +22,14 @@ def disk_at(folder: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> None:
-    """Leave no room but what is used already."""
+    """Leave no space but what is used already."""
     found = os.statvfs(disk)
     _resize(disk, str((found.f_blocks - found.f_bfree) * found.f_frsize))
 
 
-def give_room(disk: Path) -> None:
+def enlarge(disk: Path) -> None:
     """Give a disk its first size again."""
-    _resize(disk, ROOM)
+    _resize(disk, SIZE)
 
 
 def _resize(disk: Path, size: str) -> None:
