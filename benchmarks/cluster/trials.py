@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.cluster.campaign import HOLD, Campaign
 from benchmarks.cluster.writers import EVERY, SYMBOLS
-from market_pipeline_tests.cluster.disks import fill, enlarge
+from market_pipeline_tests.cluster.disks import enlarge, fill
 from market_pipeline_tests.cluster.share import MARKETS
 
 Figures = Mapping[str, float]
