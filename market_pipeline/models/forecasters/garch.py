@@ -50,10 +50,10 @@ class Garch(ZeroMean):
         series = [row[np.isfinite(row)][-self.window :] for row in session_returns(history) * PERCENT]
         enough = [len(row) >= self.least and bool(row.any()) for row in series]
         chosen = [row for row, fit in zip(series, enough, strict=True) if fit]
-        fitted = Parallel(n_jobs=-1 if len(chosen) > FEW else 1)(delayed(_fitted)(row) for row in chosen)
+        found = Parallel(n_jobs=-1 if len(chosen) > FEW else 1)(delayed(fitted)(row) for row in chosen)
         parameters = np.full((len(series), 4), np.nan)
-        if fitted:
-            parameters[enough, 1:] = self.own * np.array(fitted) + (1 - self.own) * np.median(fitted, axis=0)
+        if found:
+            parameters[enough, 1:] = self.own * np.array(found) + (1 - self.own) * np.median(found, axis=0)
             parameters[enough, 0] = [np.mean(row**2) for row in chosen]
         learned = {"symbols": np.array(history.symbols), "parameters": parameters}
         return learned | tracked_residuals(history, self.scales(learned, history, np.arange(len(history.sessions))))
@@ -74,13 +74,37 @@ class Garch(ZeroMean):
         return scales
 
 
-def _fitted(returns: Grid) -> Grid:
-    """Alpha, gamma and beta of one symbol's returns in percent."""
-    from arch import arch_model
+def fitted(returns: Grid) -> Grid:
+    """Alpha, gamma and beta of one symbol's returns in percent, (3,).
 
-    model = arch_model(returns, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t", rescale=False)
-    found = model.fit(disp="off", show_warning=False).params.to_numpy()[1:4]
-    return np.asarray(found, np.float64)
+    As `arch_model(...).fit` finds them, by the variance, likelihood, starting values and limits of arch and by the same
+    optimiser. But `fit` has the limits on sums of parameters differentiated numerically at each step, which is most of
+    its time; they are linear, so here the optimiser gets their coefficients.
+    """
+    from arch import univariate
+    from scipy.linalg import block_diag
+    from scipy.optimize import LinearConstraint, minimize
+
+    process, errors, variance = univariate.GARCH(p=1, o=1, q=1), univariate.StudentsT(), np.zeros_like(returns)
+    before, limits = process.backcast(returns), process.variance_bounds(returns)
+    start = process.starting_values(returns)
+    process.compute_variance(start, returns, variance, before, limits)
+    degrees = errors.starting_values(returns / np.sqrt(variance))
+    (of_process, least), (of_errors, few) = process.constraints(), errors.constraints()
+    coefficients = block_diag(of_process, of_errors)
+
+    def loss(parameters: Grid) -> float:
+        process.compute_variance(parameters[:4], returns, variance, before, limits)
+        return -float(errors.loglikelihood(parameters[4:], returns, variance))
+
+    found = minimize(
+        loss,
+        np.append(start, degrees),
+        method="SLSQP",
+        bounds=[*process.bounds(returns), *errors.bounds(returns)],
+        constraints=LinearConstraint(coefficients, np.append(least, few)),
+    )
+    return np.asarray(found.x[1:4], np.float64)
 
 
 def _next_variance(returns: Grid, omega: Grid, alpha: Grid, gamma: Grid, beta: Grid, start: Grid) -> Grid:

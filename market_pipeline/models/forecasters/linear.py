@@ -38,8 +38,10 @@ class LinearScore(Supervised):
 
 def standardised(scaling: Parameters, features: Features) -> Grid:
     """Features around 0 in units of their spread, clipped; an unknown one counts as average."""
-    clipped: Grid = np.clip(np.nan_to_num((features - scaling["centre"]) / scaling["spread"]), -CLIP, CLIP)
-    return clipped
+    scaled: Grid = features - scaling["centre"]
+    scaled /= scaling["spread"]
+    np.nan_to_num(scaled, copy=False)
+    return np.clip(scaled, -CLIP, CLIP, out=scaled)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ class Logistic(LinearScore):
         rose = target > 0
         if rose.all() or not rose.any():  # one class only
             return np.zeros(features.shape[1])
-        # Without an intercept: the base rate has the share of rises.
-        model = LogisticRegression(C=self.strength, fit_intercept=False, tol=1e-6, max_iter=500)
+        # Without an intercept: the base rate has the share of rises. Of few features, Newton's steps are the fastest and
+        # the most exact.
+        model = LogisticRegression(C=self.strength, fit_intercept=False, tol=1e-6, solver="newton-cholesky")
         return np.asarray(model.fit(features, rose).coef_[0])
 
 

@@ -28,7 +28,7 @@ from market_pipeline.storage.store import Store
 LOG = logging.getLogger(__name__)
 
 LIBRARIES = (
-    "arch", "scipy.optimize", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
+    "arch", "scipy.linalg", "scipy.optimize", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.preprocessing", "statsforecast.models",
 )  # fmt: skip
 """What forecasters import when they are first used."""
