@@ -167,7 +167,7 @@ def test_a_target_that_overlaps_the_origin_is_caught(wide: Panel, parameters: di
     assert saw_its_future(Linear(), learned, wide, cutoff, MARKET)
     assert not saw_its_future(Linear(), parameters["linear"], wide, cutoff, MARKET)
 
-    samples = training_samples(wide.until(cutoff), 20, window=1000, at_most=200_000)
+    [samples] = training_samples(wide.until(cutoff), [20], window=1000, at_most=200_000)
     _, late = purged_split(samples, 20)
     with pytest.raises(LookAheadError, match="after the first held-out origin"):
         require_purged(samples, np.flatnonzero(samples.origin <= samples.origin[late].min() - 10), late)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from market_pipeline.compute.protocol import Item, Result, Shared
+from market_pipeline.compute.protocol import Compute, Item, Result, Shared
 from market_pipeline.compute.sending import sendable, sent_by_value, with_one_thread
 from market_pipeline.errors import ComputeError
 
@@ -35,7 +35,7 @@ WITHIN = "RAY_ADDRESS"
 
 
 @dataclass(frozen=True)
-class RayCluster:
+class RayCluster(Compute):
     """Workers of the cluster at an address, such as `ray://head:10001`, `head:6379` or `auto`; one CPU for each piece.
 
     Every host of the cluster has the same version of this package.

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ PICKLER = "cloudpickle"
 
 
 @dataclass(frozen=True)
-class Processes:
+class Processes(Compute):
     """As many processes as there are cores, at most AT_ONCE, where there are enough pieces.
 
     A process reads what is shared once, from a file that all of them map into memory. What it then keeps in it, such as
@@ -73,9 +73,6 @@ class Processes:
                     waiting.extend(itertools.islice(begun, 1))
             finally:
                 pool.shutdown(kill_workers=True)
-
-    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
-        return nullcontext()
 
 
 FITS = Processes(enough=100, ahead=20, otherwise=THREADS)

@@ -1,7 +1,7 @@
 """What computes: independent pieces of work over one shared input. Knows no model and no market."""
 
 from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
 Shared = TypeVar("Shared")
@@ -28,9 +28,9 @@ class Compute(Protocol):
         """
         ...
 
-    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:
+    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
         """A context in which work will be asked for: what is far away connects and calls `start` meanwhile.
 
         It changes no result, and a fault of it is none: `each` meets what hinders it itself.
         """
-        ...
+        return nullcontext()

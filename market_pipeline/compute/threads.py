@@ -3,12 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from market_pipeline.compute.protocol import Item, Result, Shared
+from market_pipeline.compute.protocol import Compute, Item, Result, Shared
 from market_pipeline.compute.sending import with_one_thread
 
 AT_ONCE = 4
@@ -16,7 +15,7 @@ AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class Threads:
+class Threads(Compute):
     """As many threads as there are cores, at most AT_ONCE."""
 
     def each(
@@ -39,15 +38,12 @@ class Threads:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
-        return nullcontext()
-
 
 THREADS = Threads()
 
 
 @dataclass(frozen=True)
-class OneByOne:
+class OneByOne(Compute):
     """One piece after the other, as their results are taken."""
 
     def each(
@@ -61,6 +57,3 @@ class OneByOne:
         """The results in the order of `items`, as Compute.each."""
         for item in items:
             yield with_one_thread(work, shared, item)
-
-    def ready(self, start: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  it is near
-        return nullcontext()

@@ -4,6 +4,7 @@ No target lies after the last session of the panel, and held-out samples share n
 are checked on the samples themselves, and LookAheadError is raised where they are not true.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,24 +47,48 @@ def features_at(panel: Panel, positions: np.ndarray) -> Features:
     Ranks run from -1/2 to 1/2, ties share their mean, NaN where there is no indicator. The ranks of a session depend on
     that session alone.
     """
-    from scipy.stats import rankdata
-
     values = panel.indicators_at(positions)
     known = np.isfinite(values)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    rank = (rankdata(np.where(known, values, np.inf), axis=1) - 0.5) / count - 0.5
+    in_session = np.moveaxis(np.where(known, values, np.float32(np.inf)), 1, -1)
+    rank = (np.moveaxis(ranks(in_session), -1, 1) - 0.5) / count - 0.5
     return np.concatenate([values, np.where(known, rank, np.nan).astype(np.float32)])
 
 
-def training_samples(panel: Panel, horizon: int, *, window: int, at_most: int) -> Samples:
-    """Samples of the last `window` origins whose target is known, thinned evenly by origin to about `at_most`.
+def ranks(values: Features) -> Grid:
+    """The rank of each value among those of its row, the last axis, from 1 on; ties share their mean.
 
-    The newest origin lies `horizon` sessions before the end of the panel. Targets are divided by the EWMA volatility
-    known at the origin times the root of the horizon: one scale for all symbols and times. Raises LookAheadError if a
-    target lies after the end of the panel.
+    As `scipy.stats.rankdata` of values without NaN, in half its time, which is most of the time that samples take.
     """
+    length = values.shape[-1]
+    order = np.argsort(values, axis=-1) + length * np.arange(values[..., 0].size).reshape(*values.shape[:-1], 1)
+    place = order.ravel()
+    ascending = np.ascontiguousarray(values).ravel()[place]
+    is_first = np.ones(len(place), bool)
+    is_first[1:] = ascending[1:] != ascending[:-1]
+    is_first[::length] = True
+    first = np.flatnonzero(is_first)
+    ties = np.diff(first, append=len(place))
+    found = np.empty(len(place))
+    found[place] = np.repeat(first % length + (ties + 1) / 2, ties)
+    return found.reshape(values.shape)
+
+
+def training_samples(panel: Panel, horizons: Iterable[int], *, window: int, at_most: int) -> Iterator[Samples]:
+    """For each horizon, samples of the last `window` origins whose target is known, thinned evenly to about `at_most`.
+
+    The newest origin lies a horizon before the end of the panel. Targets are divided by the EWMA volatility known at
+    the origin times the root of the horizon: one scale for all symbols and times. Raises LookAheadError if a target
+    lies after the end of the panel.
+    """
+    volatility = ewma_volatility(panel.history)
+    for horizon in horizons:
+        yield _samples(panel, horizon, volatility, window, at_most)
+
+
+def _samples(panel: Panel, horizon: int, volatility: Grid, window: int, at_most: int) -> Samples:
     history = panel.history
-    target = forward_returns(history, horizon) / (ewma_volatility(history) * np.sqrt(horizon))
+    target = forward_returns(history, horizon) / (volatility * np.sqrt(horizon))
     newest = len(history.sessions) - horizon
     origins = np.arange(max(0, newest - window), max(0, newest))
     step = max(1, -(-len(origins) * len(history.symbols) // at_most))

@@ -27,8 +27,7 @@ class Logistic(LinearScore):
         rose = target > 0
         if rose.all() or not rose.any():  # one class only
             return np.zeros(features.shape[1])
-        # Without an intercept: the base rate has the share of rises. Of few features, Newton's steps are the fastest and
-        # the most exact.
+        # Without an intercept: the base rate has the share of rises. With few features, Newton's method is the fastest.
         model = LogisticRegression(C=self.strength, fit_intercept=False, tol=1e-6, solver="newton-cholesky")
         return np.asarray(model.fit(features, rose).coef_[0])
 

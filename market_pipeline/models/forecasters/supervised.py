@@ -1,8 +1,9 @@
 """What the linear, logistic and boosting models share: a score of the indicators, learned from pooled samples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import repeat
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from market_pipeline.models.calibration.residuals import reverted_scales
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate
 from market_pipeline.models.features.samples import Samples, features_at, purged_split, training_samples
+from market_pipeline.models.features.shared_results import SharedResults
 from market_pipeline.models.features.volatility import ewma_volatility, over_horizons
 from market_pipeline.models.forecasters.protocol import Origins
 from market_pipeline.models.forecasters.random_walk import EWMA
@@ -53,10 +55,10 @@ class Supervised(ABC):
 
     def fit(self, past: Panel) -> Parameters:
         parameters: dict[str, Any] = {}
-        for horizon in HORIZONS:
-            samples = training_samples(past, horizon, window=self.window, at_most=self.at_most)
-            early, late = purged_split(samples, horizon)
-            trial, whole = self._learned(past, horizon, samples, early)
+        to_learn_from = self._samples(past.before_months(self.months)) if self.months > 1 else repeat(None)
+        for horizon, samples, of_months in zip(HORIZONS, self._samples(past), to_learn_from, strict=False):
+            _, late = purged_split(samples, horizon)
+            trial, whole = self._once(past.shared, horizon, of_months) if of_months else self._learned(horizon, samples)
             target, score = samples.target[late], self.score(trial, samples.features[late])
             slope = fitted_slope(samples.base_rate[late], score, target > 0)
             calibrated = partial(conformal_quantiles, overlap=horizon, age=samples.age[late], symmetric=True)
@@ -68,20 +70,18 @@ class Supervised(ABC):
             parameters |= {f"{name}_{horizon}": value for name, value in learned.items()}
         return parameters if self.predicts_mean else {**parameters, **EWMA.fit(past)}
 
-    def _learned(self, past: Panel, horizon: int, samples: Samples, early: np.ndarray) -> Trial:
-        """What is learned from the earlier samples and from all, once for the months that share it."""
-        if self.months > 1:
-            known = past.before_months(self.months)
-            samples = training_samples(known, horizon, window=self.window, at_most=self.at_most)
-            early, _ = purged_split(samples, horizon)
+    def _samples(self, panel: Panel) -> Iterator[Samples]:
+        return training_samples(panel, HORIZONS, window=self.window, at_most=self.at_most)
 
-        def compute() -> Trial:
-            features, target = samples.features, samples.target
-            return self.learn(features[early], target[early]), self.learn(features, target)
+    def _learned(self, horizon: int, samples: Samples) -> Trial:
+        early, _ = purged_split(samples, horizon)
+        features, target = samples.features, samples.target
+        return self.learn(features[early], target[early]), self.learn(features, target)
 
-        if self.months == 1:
-            return compute()
-        return past.shared.result(compute, repr(self), samples.features, samples.target, samples.origin)
+    def _once(self, shared: SharedResults, horizon: int, samples: Samples) -> Trial:
+        """What is learned, once for the months that have these samples."""
+        read = samples.features, samples.target, samples.origin
+        return shared.result(lambda: self._learned(horizon, samples), repr(self), *read)
 
     def forecast(self, parameters: Parameters, known: Panel, origins: Origins) -> Mapping[int, Distribution]:
         features = np.moveaxis(features_at(known, origins.position), 0, -1)  # (symbols, origins, features)

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.stats import rankdata
 
 from market_pipeline.models.features.panel import Panel
 from market_pipeline.models.features.returns import base_rate, forward_returns, realised_returns, shrunk_rates
-from market_pipeline.models.features.samples import features_at, purged_split, training_samples
+from market_pipeline.models.features.samples import features_at, purged_split, ranks, training_samples
 from market_pipeline.prices.history import History
 from market_pipeline_tests.panels import MONDAY, history_of, walk_panel, with_noise_after
 
@@ -31,7 +32,7 @@ def test_the_realised_return_of_a_forecast_is_its_forward_return() -> None:
 @pytest.mark.parametrize("horizon", [1, 5, 20])
 def test_no_training_target_lies_past_the_last_session(horizon: int) -> None:
     panel = walk_panel()
-    samples = training_samples(panel, horizon, window=200, at_most=10**6)
+    [samples] = training_samples(panel, [horizon], window=200, at_most=10**6)
     assert samples.origin.max() + horizon == len(panel.history.sessions) - 1
     assert samples.origin.min() >= len(panel.history.sessions) - horizon - 200
 
@@ -41,23 +42,23 @@ def test_no_training_target_lies_past_the_last_session(horizon: int) -> None:
 def test_samples_of_the_past_do_not_move_with_the_future(position: int, horizon: int) -> None:
     panel = walk_panel()
     cut = panel.history.sessions[position]
-    known = training_samples(panel.until(cut), horizon, window=150, at_most=10**6)
-    noisy = training_samples(with_noise_after(panel, position).until(cut), horizon, window=150, at_most=10**6)
+    [known] = training_samples(panel.until(cut), [horizon], window=150, at_most=10**6)
+    [noisy] = training_samples(with_noise_after(panel, position).until(cut), [horizon], window=150, at_most=10**6)
     np.testing.assert_array_equal(known.features, noisy.features)
     np.testing.assert_array_equal(known.target, noisy.target)
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 20])
 def test_no_target_of_the_fitted_part_reaches_into_the_held_out_part(horizon: int) -> None:
-    samples = training_samples(walk_panel(), horizon, window=300, at_most=10**6)
+    [samples] = training_samples(walk_panel(), [horizon], window=300, at_most=10**6)
     early, late = purged_split(samples, horizon)
     assert samples.origin[early].max() + horizon < samples.origin[late].min()
     assert 0.1 < len(late) / len(samples.origin) < 0.3
 
 
 def test_thinning_keeps_the_newest_origin_and_whole_sessions() -> None:
-    full = training_samples(walk_panel(), 5, window=300, at_most=10**6)
-    thin = training_samples(walk_panel(), 5, window=300, at_most=400)
+    [full] = training_samples(walk_panel(), [5], window=300, at_most=10**6)
+    [thin] = training_samples(walk_panel(), [5], window=300, at_most=400)
     assert len(thin.target) <= 400
     assert thin.origin.max() == full.origin.max()
     assert len(set(np.diff(np.unique(thin.origin)))) == 1
@@ -138,3 +139,14 @@ def test_a_panel_of_recent_indicators_has_the_same_ones_and_none_of_earlier_sess
         np.testing.assert_array_equal(narrow.indicators_at(known), whole.indicators_at(known))
         assert np.isnan(narrow.indicators_at(np.array([0, 259]))).all()
     assert np.isnan(short.until(whole.history.sessions[200]).indicators_at(np.array([200]))).all()
+
+
+@given(
+    arrays(
+        np.float32,
+        array_shapes(min_dims=1, max_dims=3, max_side=9),
+        elements=st.sampled_from([-np.inf, -1, -0.0, 0, 2, 3, np.inf]),
+    )
+)
+def test_ranks_are_those_of_scipy(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(ranks(values), rankdata(values, axis=-1))
