@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from benchmarks.cluster.campaign import HOLD, Campaign
 from benchmarks.cluster.writers import EVERY, SYMBOLS
 from market_pipeline_tests.cluster.disks import enlarge, fill
-from market_pipeline_tests.cluster.share import MARKETS
+from market_pipeline_tests.cluster.share import HOUR, MARKETS
 
 Figures = Mapping[str, float]
 PUBLICATIONS = 20
 KILLS = 12
 WRITES = 100
+NO_SPACE = "ERROR : serve s3: "
+"""What the store's log has of each write that it refused."""
 
 READS = """
-import sys, time
+import pathlib, sys
 from market_pipeline import mart
-until, read, failed = time.time() + float(sys.argv[1]), 0, 0
-while time.time() < until:
+end, read, failed = pathlib.Path(sys.argv[1]), 0, 0
+while not end.exists():
     try:
         assert len(mart.leaderboard()) and mart.sql("select count(*) as n from scores").n[0]
         read += 1
@@ -121,22 +123,36 @@ def stopped(service: str) -> Callable[[Campaign], Figures]:
 
 
 def full_store(campaign: Campaign) -> Figures:
-    """The store's disk has no space for a new object."""
-    return campaign.disturbed(lambda: fill(campaign.disk), lambda: enlarge(campaign.disk))
+    """The store's disk has no space for a new object, for HOLD seconds from the first write that it refuses."""
+
+    def refused() -> int:
+        log = campaign.cluster.folder / "store.log"
+        return log.read_text(encoding="utf-8", errors="replace").count(NO_SPACE)
+
+    def fill_until_refused() -> None:
+        fill(campaign.disk)
+        until = time.monotonic() + HOUR
+        while not refused():
+            assert time.monotonic() < until, "nothing was written"
+            time.sleep(1)
+
+    figures = campaign.disturbed(fill_until_refused, lambda: enlarge(campaign.disk))
+    return {**figures, "refused writes": refused()}
 
 
 def read_while_published(campaign: Campaign) -> Figures:
     """A reader reads without a pause while the mart is published."""
-    seconds = PUBLICATIONS * HOLD
-    reading = campaign.pool.submit(campaign.python, "reader", READS, str(seconds))
+    end = campaign.cluster.folder / "published"
+    reading = campaign.pool.submit(campaign.python, "reader", READS, str(end))
     command = [*campaign.share.command(MARKETS[0]), "--assets", "mart"]
     command[command.index("--start") + 1] = campaign.share.last
-    published, until = 0, time.monotonic() + seconds
-    while published < PUBLICATIONS and time.monotonic() < until:
-        campaign.cluster.run("code", command)
-        published += 1
+    try:
+        for _ in range(PUBLICATIONS):
+            campaign.cluster.run("code", command)
+    finally:
+        end.touch()
     read, failed = map(int, reading.result().split())
-    return {"publications": published, "readings": read, "failed readings": failed}
+    return {"publications": PUBLICATIONS, "readings": read, "failed readings": failed}
 
 
 TRIALS = (
