@@ -16,7 +16,7 @@ Figures = Mapping[str, float]
 PUBLICATIONS = 20
 KILLS = 12
 WRITES = 100
-NO_SPACE = "ERROR : serve s3: "
+REFUSED = b"ERROR : serve s3: "
 """What the store's log has of each write that it refused."""
 
 READS = """
@@ -125,9 +125,11 @@ def stopped(service: str) -> Callable[[Campaign], Figures]:
 def full_store(campaign: Campaign) -> Figures:
     """The store's disk has no space for a new object, for HOLD seconds from the first write that it refuses."""
 
+    log = campaign.cluster.folder / "store.log"
+    earlier = log.stat().st_size  # of other trials
+
     def refused() -> int:
-        log = campaign.cluster.folder / "store.log"
-        return log.read_text(encoding="utf-8", errors="replace").count(NO_SPACE)
+        return log.read_bytes()[earlier:].count(REFUSED)
 
     def fill_until_refused() -> None:
         fill(campaign.disk)
