@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -61,8 +62,8 @@ def publish_with_report(
     """Publish the mart with its report, again where another machine did so at once; rows by table, size and ages."""
     for _ in range(ATTEMPTS):
         with publication.turn() as earlier:
-            rows = publish(warehouse, markets, publication.file)
-            write_report(publication.file, publication.report_file)
+            report = partial(write_report, publication.file, publication.report_file)
+            rows = publish(warehouse, markets, publication.file, meanwhile=report)
             now = dt.datetime.now(dt.UTC)
             alone = publication.put(published_at(publication.file) or now, earlier)
             behind = {one.market: one.behind for one in read_freshness(publication.file, now) if one.behind is not None}

@@ -5,8 +5,8 @@ and reads the warehouse when it is its turn, so no mart replaces one of a later 
 """
 
 import datetime as dt
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from market_pipeline.prices.history import read_history
 from market_pipeline.scores.verdicts import BEATS_BASELINE
 from market_pipeline.storage.catalog import MART, MART_VIEWS, PUBLISHED
 from market_pipeline.storage.grids import to_rows
-from market_pipeline.storage.publication import is_published, note_digest
+from market_pipeline.storage.publication import copy_whole, note_digest
 from market_pipeline.storage.schema import ARROW, Table, comments, quoted
 from market_pipeline.storage.tables.forecasts import BASELINE
 from market_pipeline.storage.tables.mart import AGE, EARLIER_SIGNALS, PUBLISHED_PRICES, PUBLISHED_SIGNALS
@@ -81,12 +81,17 @@ where market = $market and final and session in (select unnest($sessions)) group
 
 
 def publish(
-    warehouse: Warehouse, markets: Sequence[Market], path: Path, now: dt.datetime | None = None
+    warehouse: Warehouse,
+    markets: Sequence[Market],
+    path: Path,
+    now: dt.datetime | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> dict[str, int]:
     """Write everything readers get to a new file beside `path`, then put it in its place; rows by table.
 
-    `now` (UTC) is the time of publication, and without it the time when the warehouse is read. Raises WarehouseError
-    when the warehouse stays locked, or another process publishes for long; the published file is then the one before.
+    `now` (UTC) is the time of publication, and without it the time when the warehouse is read. `meanwhile` is called
+    when the file is in its place, while another thread reads it once more for its digest. Raises WarehouseError when
+    the warehouse stays locked, or another process publishes for long; the published file is then the one before.
     """
     new, log = beside(path, "new"), beside(path, "new.wal")
     with alone(path, "published"), usable(path, "Publish it again."):
@@ -98,11 +103,8 @@ def publish(
                 adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
                 asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
                 renewal = renewal_of(connection, path)
-                if renewal:
-                    shutil.copyfile(path, new)
-                    if not is_published(new, path):
-                        new.unlink()
-                        renewal = None
+                if renewal and not copy_whole(path, new):
+                    renewal = None
                 newest = copy_tables(connection, new, pa.concat_tables(adjusted), renewal)
             appended = renewal.appended if renewal else 0
             values = {"now": now.replace(tzinfo=None), "source": warehouse.source, "appended": appended}
@@ -112,7 +114,11 @@ def publish(
             with duckdb.connect(config=dict(warehouse.config)) as connection:
                 counts = complete(connection, new, path, given, values)
             put_in_place(new, path)
-            note_digest(path)
+            with ThreadPoolExecutor(1) as pool:
+                noted = pool.submit(note_digest, path)
+                if meanwhile:
+                    meanwhile()
+            noted.result()
         finally:
             for left in (new, log):
                 left.unlink(missing_ok=True)

@@ -99,7 +99,7 @@ def require_published(mart: Path) -> None:
 
 def query(mart: Path, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
     """The result of a query; raises MarketPipelineError when there is no mart at this path, or one that is damaged."""
-    with _opened(mart) as connection:
+    with opened(mart) as connection:
         return connection.execute(sql, dict(parameters or {})).to_arrow_table()
 
 
@@ -111,13 +111,14 @@ def look_up(mart: Path, sql: str, values: Mapping[str, Any]) -> pa.Table:
     if not values:
         return query(mart, sql)
     given = ", ".join(f"{name} := {_literal(value)}" for name, value in values.items())
-    with _opened(mart) as connection:
+    with opened(mart) as connection:
         connection.execute(f"prepare wanted as {sql}")
         return connection.execute(f"execute wanted({given})").to_arrow_table()
 
 
 @contextmanager
-def _opened(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a mart, as for `query`. While one is open, another of the same process opens at once."""
     require_published(mart)
     if _begins(mart) != MAGIC:  # DuckDB would fetch an extension that reads a file of another kind
         raise MarketPipelineError(

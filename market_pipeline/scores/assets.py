@@ -30,7 +30,7 @@ from market_pipeline.scores.ui_metadata import leaderboard_metadata, session_num
 from market_pipeline.scores.verdicts import comparisons_of
 from market_pipeline.scores.verdicts import leaderboard as verdicts
 from market_pipeline.storage.tables.forecasts import BASELINE, HORIZONS
-from market_pipeline.storage.tables.scores import LEADERBOARD, SCORES, SIGNALS
+from market_pipeline.storage.tables.scores import LEADERBOARD, LOSSES, SCORES, SIGNALS
 from market_pipeline.storage.transaction import Transaction
 from market_pipeline.storage.warehouse import Warehouse
 
@@ -57,12 +57,10 @@ select portfolio, origin, symbol, weight from portfolio_weights where market = $
 DAILY = "select * exclude (market) from daily_scores where market = $market"
 RANK_SCORES = "select * exclude (market) from rank_scores where market = $market"
 TAIL_OUTCOMES = """
-select s.symbol, s.origin, s.horizon, s.model, realised, var_025, es_025, exceeded_025, exceeded_01
-from scores s join (
-    from tails where market = $market and horizon = $horizon and model = $model
-) t using (market, symbol, origin, horizon, model)
-where s.market = $market and s.horizon = $horizon and s.model = $model and s.origin in (select unnest($origins))
-    and var_025 is not null
+select symbol, s.origin, s.horizon, s.model, realised, var_025, es_025, exceeded_025, exceeded_01
+from scores s join tails t using (market, symbol, origin, horizon, model)
+where s.market = $market and s.horizon = $horizon and s.origin in (select unnest($origins)) and exceeded_025 is not null
+    and t.market = $market and t.horizon = $horizon and t.origin in (select unnest($origins)) and var_025 is not null
 """
 PORTFOLIO_LOSSES = """
 select portfolio, origin, horizon, target_session, model, realised, crps, fz_025 from portfolio_scores
@@ -171,10 +169,12 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
     )
     def leaderboard(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Each model's skill against the random walk, with the verdict, by horizon and question; and the champions."""
-        daily, ranks, pit, tried = (
-            warehouse.read(query, {"market": market.name}) for query in (DAILY, RANK_SCORES, PIT, TRIED)
-        )
-        portfolios = warehouse.read(PORTFOLIO_LOSSES, {"market": market.name, "reserved": RESERVED})
+        with warehouse.snapshot():
+            daily, ranks, pit, tried = (
+                warehouse.read(query, {"market": market.name}) for query in (DAILY, RANK_SCORES, PIT, TRIED)
+            )
+            portfolios = warehouse.read(PORTFOLIO_LOSSES, {"market": market.name, "reserved": RESERVED})
+            of_tails = exceedance_tests(tail_outcomes(warehouse, market, daily))
         losses = pa.concat_tables([losses_by_question(daily, ranks), portfolio_losses(portfolios)])
         settings = settings_of(losses["model"].unique().to_pylist())
         retired = retired_comparisons(tried, settings)
@@ -182,11 +182,7 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
         rows = verdicts(comparisons, retired)
         champions = champion_history(comparisons, market.sessions, retired)
         tests = further_tests(comparisons, champions, daily)
-        further = (
-            exceedance_tests(tail_outcomes(warehouse, market, losses)),
-            portfolio_tests(portfolios, market.sessions),
-        )
-        tests = pa.concat_tables([tests, *further])
+        tests = pa.concat_tables([tests, of_tails, portfolio_tests(portfolios, market.sessions)])
         tables = {"leaderboard": rows, "champions": champions, "tests": tests}
         warehouse.write(market.name, partial(replace_tables, tables=tables, tried=settings))
         metadata = {"comparisons of retired settings": retired, **leaderboard_metadata(rows, champions, losses, pit)}
@@ -195,17 +191,17 @@ def leaderboard_asset(market: Market) -> dg.AssetsDefinition:
     return leaderboard
 
 
-def tail_outcomes(warehouse: Warehouse, market: Market, losses: pa.Table) -> Iterator[pa.Table]:
-    """What `exceedance_tests` reads, one model and horizon at a time: of the random walk and of all that have tails."""
-    judged = losses.filter(pc.field("question") == "tail")
+def tail_outcomes(warehouse: Warehouse, market: Market, daily: pa.Table) -> Iterator[pa.Table]:
+    """What `exceedance_tests` reads, one horizon and model at a time: of the random walk and of all that have tails."""
+    judged = daily.filter(pc.field(LOSSES["tail"]).is_valid())
     if not judged.num_rows:
         return
     newest = np.datetime64(pc.max(judged["origin"]).as_py(), "D")
+    models = (BASELINE, *sorted({*judged["model"].unique().to_pylist()} - {BASELINE}))
     for horizon in HORIZONS:
         apart = origins_apart(market.sessions, newest, horizon).tolist()
-        for model in (BASELINE, *sorted(judged["model"].unique().to_pylist())):
-            named = {"market": market.name, "horizon": horizon, "model": model, "origins": apart}
-            yield warehouse.read(TAIL_OUTCOMES, named)
+        found = warehouse.read(TAIL_OUTCOMES, {"market": market.name, "horizon": horizon, "origins": apart})
+        yield from (found.filter(pc.field("model") == model) for model in models)
 
 
 def replace_tables(transaction: Transaction, tables: Mapping[str, pa.Table], tried: pa.Table | None = None) -> None:

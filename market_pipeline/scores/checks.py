@@ -52,12 +52,13 @@ select horizon, question, model, value as e_value, n_origins from tests
 where market = $market and test = 'e_value' and value >= 20
 """
 RANGES_OFF = f"""
-with held as (
+with chosen as (
+    select distinct market, horizon, model from signals where market = $market
+), held as (
     select horizon, model, origin, symbol, covered_80::integer as held,
         ntile(3) over (partition by horizon, model order by q90 - q10, symbol, origin) as third
-    from scores join forecasts using (market, symbol, origin, horizon, model)
-    join (select distinct market, horizon, model from signals) using (market, horizon, model)
-    where market = $market
+    from (from scores semi join chosen using (market, horizon, model))
+    join (from forecasts semi join chosen using (market, horizon, model)) using (market, symbol, origin, horizon, model)
 )
 select horizon, model, ['narrow', 'middle', 'wide'][third] as width, avg(held) as share
 from held group by all having abs(share - 0.8) > {FAR_OFF} and count(distinct origin) >= {APART} * horizon

@@ -5,11 +5,12 @@ Symbols fall together, so their tests are not independent: twice the median of p
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from market_pipeline.scores.tail_tests import (
     christoffersen,
@@ -37,16 +38,17 @@ LIGHT, LIGHT_LEVEL = 250, 0.01
 SYMBOLS = 200
 """Of a larger market, as many symbols are tested, spread evenly over their names: more would not move the median."""
 
-Test: TypeAlias = Callable[[pd.DataFrame], float]
+Outcomes: TypeAlias = Mapping[str, np.ndarray]
+"""Columns of one symbol's outcomes, in order of origin."""
+
+Test: TypeAlias = Callable[[Outcomes], float]
 
 _TESTS: Mapping[str, Test] = {
-    "kupiec": lambda one: kupiec(one["exceeded_025"].to_numpy(bool), LEVEL),
-    "christoffersen_independence": lambda one: christoffersen_independence(one["exceeded_025"].to_numpy(bool)),
-    "christoffersen": lambda one: christoffersen(one["exceeded_025"].to_numpy(bool), LEVEL),
-    "dynamic_quantile": lambda one: dynamic_quantile(
-        one["exceeded_025"].to_numpy(bool), one["var_025"].to_numpy(), LEVEL
-    ),
-    "shortfall": lambda one: shortfall_test(*(one[name].to_numpy() for name in ("realised", "var_025", "es_025"))),
+    "kupiec": lambda one: kupiec(one["exceeded_025"], LEVEL),
+    "christoffersen_independence": lambda one: christoffersen_independence(one["exceeded_025"]),
+    "christoffersen": lambda one: christoffersen(one["exceeded_025"], LEVEL),
+    "dynamic_quantile": lambda one: dynamic_quantile(one["exceeded_025"], one["var_025"], LEVEL),
+    "shortfall": lambda one: shortfall_test(one["realised"], one["var_025"], one["es_025"]),
 }
 
 
@@ -68,19 +70,35 @@ def exceedance_tests(outcomes: Iterable[pa.Table]) -> pa.Table:
 
 
 def _tests_of(outcomes: pa.Table) -> Iterator[dict[str, object]]:
-    frame = outcomes.to_pandas().sort_values(["symbol", "origin"])
-    series = [one.tail(NEWEST) for _, one in frame.groupby("symbol", sort=False) if len(one) >= LEAST]
-    series = series[:: -(-len(series) // SYMBOLS)] if series else []
+    series = _by_symbol(outcomes)
     if not series:
         return
-    key = {name: frame[name].iloc[0] for name in ("horizon", "model")}
-    shared = {**key, "question": "tail", "n_origins": max(map(len, series))}
+    key = {name: outcomes[name][0].as_py() for name in ("horizon", "model")}
+    shared = {**key, "question": "tail", "n_origins": max(len(one["realised"]) for one in series)}
     for name, test in _TESTS.items():
         values = [value for one in series if np.isfinite(value := test(one))]
         if values:
             yield {**shared, "test": name, "value": min(1.0, 2 * float(np.median(values)))}
-    newest = [known.tail(LIGHT) for one in series if len(known := one.dropna(subset="exceeded_01")) >= LIGHT]
+    newest = [known[-LIGHT:] for one in series if len(known := one["exceeded_01"][one["known_01"]]) >= LIGHT]
     if newest:
-        zones = [traffic_light(one["exceeded_01"].to_numpy(bool), LIGHT_LEVEL) for one in newest]
-        value = float(np.mean([zone != "green" for zone in zones]))
+        value = float(np.mean([traffic_light(exceeded, LIGHT_LEVEL) != "green" for exceeded in newest]))
         yield {**shared, "n_origins": LIGHT, "test": "traffic_light", "value": value}
+
+
+def _by_symbol(outcomes: pa.Table) -> list[Outcomes]:
+    """The outcomes of at most SYMBOLS symbols, by name; `known_01` is where `exceeded_01` has a value."""
+    encoded = outcomes["symbol"].combine_chunks().dictionary_encode()
+    place = np.argsort(np.argsort(encoded.dictionary.to_numpy(zero_copy_only=False)))[encoded.indices.to_numpy()]
+    order = np.lexsort((outcomes["origin"].to_numpy(), place))
+    columns = {name: outcomes[name].to_numpy() for name in ("realised", "var_025", "es_025")}
+    columns |= {name: pc.fill_null(outcomes[name], False).to_numpy() for name in ("exceeded_025", "exceeded_01")}
+    columns["known_01"] = outcomes["exceeded_01"].is_valid().to_numpy()
+    ends = np.flatnonzero(np.diff(place[order], append=-1)) + 1
+    rows = [
+        order[max(start, end - NEWEST) : end]
+        for start, end in pairwise([0, *ends.tolist()])
+        if end - start >= LEAST
+    ]  # fmt: skip
+    return [
+        {name: values[some] for name, values in columns.items()} for some in rows[:: max(1, -(-len(rows) // SYMBOLS))]
+    ]

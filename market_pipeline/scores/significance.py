@@ -34,7 +34,7 @@ def diebold_mariano(differences: Grid, overlap: int) -> float:
         # Losses that never differ are no evidence; a difference that never varies is certain.
         return 1.0 if mean >= 0 else 0.0
     from arch.covariance.kernel import Bartlett
-    from scipy.stats import t as student
+    from scipy.special import stdtr
 
     lags = _lags(count, overlap)
     variance = float(np.squeeze(Bartlett(differences, bandwidth=lags).cov.long_run)) / count
@@ -42,7 +42,7 @@ def diebold_mariano(differences: Grid, overlap: int) -> float:
     factor = (count + 1 - 2 * steps + steps * (steps - 1) / count) / count
     freedom = min(1.5 * count / (lags + 1), count - 1)
     statistic = mean / np.sqrt(variance) * np.sqrt(max(factor, 0.0))
-    return float(student.cdf(statistic, freedom))
+    return float(stdtr(freedom, statistic))
 
 
 def clark_west(products: Grid, overlap: int) -> float:

@@ -61,14 +61,14 @@ def shortfall_test(realised: Grid, value_at_risk: Grid, shortfall: Grid) -> floa
     McNeil & Frey (2000, section 2.3), in units of the shortfall, with Student's t instead of a bootstrap. NaN with
     fewer than FEWEST_BEYOND such losses.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtr
 
     beyond = realised < value_at_risk
     excess = (realised[beyond] - shortfall[beyond]) / -shortfall[beyond]
     if len(excess) < FEWEST_BEYOND or np.ptp(excess) == 0:
         return float("nan")
     statistic = excess.mean() / (excess.std(ddof=1) / np.sqrt(len(excess)))
-    return float(student.cdf(statistic, len(excess) - 1))
+    return float(stdtr(len(excess) - 1, statistic))
 
 
 def traffic_light(exceeded: Mask, level: float) -> Zone:

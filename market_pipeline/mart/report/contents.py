@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from market_pipeline.mart.changes import KINDS
 from market_pipeline.mart.portfolios import read_largest_parts, read_portfolios
-from market_pipeline.mart.read import query
+from market_pipeline.mart.read import opened, query
 from market_pipeline.mart.report.embedded import data_of
 from market_pipeline.mart.report.forecasts import RankForecast, SelectedModel, rank_forecasts, selected_models
 from market_pipeline.mart.report.queries import CLOSES, PAST, QUERIES
@@ -49,10 +49,11 @@ class MarketPage:
 
 def read_markets(mart: Path) -> tuple[MarketPage, ...]:
     """A page for every market that has prices, verdicts, signals or coverage, in order of name."""
-    found = {name: grouped(query(mart, text).to_pylist(), "market") for name, text in QUERIES.items()}
-    found["portfolios"] = grouped(read_portfolios(mart).to_pylist(), "market")
-    found["portfolio_parts"] = grouped(read_largest_parts(mart, LARGEST_PARTS).to_pylist(), "market")
-    grids = (query(mart, CLOSES), query(mart, PAST))
+    with opened(mart):
+        found = {name: grouped(query(mart, text).to_pylist(), "market") for name, text in QUERIES.items()}
+        found["portfolios"] = grouped(read_portfolios(mart).to_pylist(), "market")
+        found["portfolio_parts"] = grouped(read_largest_parts(mart, LARGEST_PARTS).to_pylist(), "market")
+        grids = (query(mart, CLOSES), query(mart, PAST))
     names = {name for table in ("symbols", "leaderboard", "signals", "coverage") for name in found[table]}
     return tuple(
         page_of(name, found, *(rows.filter(pc.field("market") == name) for rows in grids)) for name in sorted(names)

@@ -25,15 +25,22 @@ TAIL = ("var_025", "es_025")
 """Columns of tails in the page: where the worst 2.5 % of outcomes begin, and their mean."""
 
 SIGNALS = f"""
+with chosen as (
+    select market, symbol, as_of as origin, horizon, model from signals
+)
 select s.*, f.origin, f.target_session, f.origin_price, {", ".join(f"f.{name}" for name in PLOTTED_QUANTILES)},
     e.expected_return as earlier_expected, e.low_80 as earlier_low, e.high_80 as earlier_high,
     f.origin_price / p.adj_close - 1 as moved, {", ".join(f"t.{name}" for name in TAIL)}
 from signals s
-left join forecast_prices f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
+left join (
+    from forecast_prices semi join chosen using (market, symbol, origin, horizon, model)
+) f on f.market = s.market and f.symbol = s.symbol and f.origin = s.as_of
     and f.horizon = s.horizon and f.model = s.model
 left join earlier_signals e on e.market = s.market and e.symbol = s.symbol and e.horizon = s.horizon
 left join prices p on p.market = e.market and p.symbol = e.symbol and p.session = e.as_of
-left join tails t on t.market = s.market and t.symbol = s.symbol and t.origin = s.as_of and t.horizon = s.horizon
+left join (
+    from tails semi join chosen using (market, symbol, origin, horizon, model)
+) t on t.market = s.market and t.symbol = s.symbol and t.origin = s.as_of and t.horizon = s.horizon
     and t.model = s.model
 order by s.market, s.horizon, s.symbol
 """
