@@ -28,6 +28,11 @@ def some(size: float) -> int:
     return max(5, round(100 * size))
 
 
+def sixty(size: float) -> int:
+    """Symbols of the rows of one month: 60 at full size."""
+    return max(5, round(60 * size))
+
+
 def many(size: float) -> int:
     """Symbols of most rows: 500 at full size."""
     return max(10, round(500 * size))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dagster_runs import FOUR_YEARS
 from factors import stocks
-from generated import many, some
+from generated import many, sixty, some
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,10 @@ def rows_of(size: float) -> tuple[Row, ...]:
         Row("B11", f"ten notebook queries, {n} x 5 years, ten models", "pandas on the same data as Parquet",
             "faster, each under 100 ms",
             "queries:ours", "queries:parquet", ("queries:mart",), at_least=1, slowest=0.1),
+        Row("B16a", f"a month of boosting and ridge regression, {sixty(size)} stocks, ranges calibrated",
+            "mlforecast's fit, without ranges", "reported",
+            "monthly:pooled", "peers.monthly:ml_forecast", ("monthly:data",)),
+        Row("B16b", f"a month of GARCH, ETS and Theta, {sixty(size)} stocks, ranges calibrated",
+            "statsforecast's fits at one origin", "reported",
+            "monthly:single", "peers.monthly:stats_forecast", ("monthly:data",)),
     )  # fmt: skip

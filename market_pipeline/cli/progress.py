@@ -1,8 +1,10 @@
 """Progress of long work: every planned run, how far each is, and an estimate of the time left."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -22,14 +24,18 @@ EVERY = 30.0
 """Seconds between the lines of a run where there is no terminal."""
 
 
+Begin: TypeAlias = Callable[[int], AbstractContextManager[Show]]
+"""Begins the run at a place of those that are followed, and has the function that shows its progress, until its end."""
+
+
 @contextmanager
-def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterator[tuple[PlannedRun, Show]]]:
-    """The runs one after the other, each with the function that shows its progress.
+def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Begin]:
+    """Shows planned runs, of which several may be under way at once.
 
     On a terminal a live table; elsewhere one line when a run begins, one now and then, and one when it has ended.
     """
     if not console.is_terminal:
-        yield _lines(console, planned)
+        yield partial(_line, console, planned)
         return
     whole = Column(no_wrap=True)
     columns = (
@@ -40,28 +46,24 @@ def followed(console: Console, planned: Sequence[PlannedRun]) -> Iterator[Iterat
         *([TextColumn("{task.fields[line]}", style="dim", markup=False)] if console.width >= WIDE else []),
     )  # fmt: skip
     with Progress(*columns, console=console, speed_estimate_period=MEMORY) as progress:
-        yield _rows(progress, planned)
+        tasks = [progress.add_task(_label(run), line="", total=run.parts, start=False) for run in planned]
+        yield lambda place: _row(progress, tasks[place], planned[place])
 
 
-def _rows(progress: Progress, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
-    tasks = [progress.add_task(_label(run), line="", total=run.parts, start=False) for run in planned]
-    for run, task in zip(planned, tasks, strict=True):
-        progress.start_task(task)
-
-        def show(done: int, parts: int, line: str, task: TaskID = task) -> None:
-            progress.update(task, completed=done, total=parts, line=line, refresh=True)
-
-        yield run, show
-        progress.update(task, completed=run.parts, line="")
+@contextmanager
+def _row(progress: Progress, task: TaskID, run: PlannedRun) -> Iterator[Show]:
+    progress.start_task(task)
+    yield lambda done, parts, line: progress.update(task, completed=done, total=parts, line=line, refresh=True)
+    progress.update(task, completed=run.parts, line="")
 
 
-def _lines(console: Console, planned: Sequence[PlannedRun]) -> Iterator[tuple[PlannedRun, Show]]:
-    for place, run in enumerate(planned, 1):
-        title = f"[{place} of {len(planned)}]"
-        console.print(f"{title} {_label(run)} ...", markup=False, soft_wrap=True)
-        began = time.monotonic()
-        yield run, _now_and_then(console, title, began)
-        console.print(f"{title} done in {time.monotonic() - began:.0f} s", markup=False)
+@contextmanager
+def _line(console: Console, planned: Sequence[PlannedRun], place: int) -> Iterator[Show]:
+    title = f"[{place + 1} of {len(planned)}]"
+    console.print(f"{title} {_label(planned[place])} ...", markup=False, soft_wrap=True)
+    began = time.monotonic()
+    yield _now_and_then(console, title, began)
+    console.print(f"{title} done in {time.monotonic() - began:.0f} s", markup=False)
 
 
 def _now_and_then(console: Console, title: str, began: float) -> Show:

@@ -2,15 +2,14 @@
 
 import datetime as dt
 import os
-import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from rich.console import Console
 
 from market_pipeline.cli.completion import market_names
+from market_pipeline.cli.materialise import materialise, materialise_markets
 from market_pipeline.cli.terminal import (
     DATE,
     as_json,
@@ -21,12 +20,15 @@ from market_pipeline.cli.terminal import (
     print_behind,
     print_json,
 )
-from market_pipeline.errors import ConfigurationError
+from market_pipeline.errors import ConfigurationError, MarketPipelineError
 
 if TYPE_CHECKING:
     from market_pipeline.config.markets import Market
     from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.backfill import PlannedRun
+
+Wanted: TypeAlias = "tuple[Market, dt.date, dt.date, list[str]]"
+"""A market, the first and the last session of a range, and the assets that are to be there."""
 
 DEMO_SESSIONS = {"24/7": 120}
 """Origins of the demo per calendar; 90 for any other."""
@@ -71,7 +73,10 @@ def backfill(name: str, start: dt.datetime, end: dt.datetime, assets: str, *, dr
 @click.option("--market", "name", default=None, help="Only this market. Default: all.", shell_complete=market_names)
 @as_json
 def run(name: str | None, *, json_wanted: bool) -> None:
-    """Materialise the newest closed session, as the schedule does, and train the month's models if there are none."""
+    """Materialise the newest closed session, as the schedule does, and train the month's models if there are none.
+
+    Two markets are computed at once, then the mart is published. A market that fails stops no other one.
+    """
     from market_pipeline.config.markets_file import configured_markets
     from market_pipeline.config.settings import Settings
     from market_pipeline.orchestration.backfill import untrained_month
@@ -82,7 +87,7 @@ def run(name: str | None, *, json_wanted: bool) -> None:
 
     settings, console = Settings.from_environment(), console_on(stderr=json_wanted)
     markets = [market_of(settings, name)] if name else configured_markets(settings)
-    source, runs, ended = open_source(settings), list[dict[str, Any]](), list[str]()
+    source, wanted, ended = open_source(settings), list[Wanted](), list[str]()
     for market in markets:
         newest = newest_closed(market)
         if reason := beyond_its_end(source, market, newest):
@@ -90,10 +95,12 @@ def run(name: str | None, *, json_wanted: bool) -> None:
             continue
         untrained = untrained_month(open_warehouse(settings), market, newest)
         assets = [asset for asset in ASSETS if asset != "models" or untrained]
-        planned = planned_runs(settings, market, newest, newest, assets, from_start=False)
-        runs += materialise(console, settings, planned)
-    if runs or not ended:
+        wanted.append((market, newest, newest, assets))
+    runs, failures = materialise_all(console, settings, wanted, from_start=False)
+    if runs or not (ended or failures):
         _report(console, settings, markets, runs, json_wanted=json_wanted)
+    if failures:
+        raise MarketPipelineError(" ".join([*failures, *ended]))
     if ended:
         raise ConfigurationError(" ".join(ended))
 
@@ -117,13 +124,14 @@ def demo() -> None:
     console.print(
         "[bold]Market Pipeline[/], the main job on [bold]simulated[/] prices: nothing below is a real market.\n"
     )
-    markets = configured_markets(settings)
-    for market in markets:
+    wanted = list[Wanted]()
+    for market in configured_markets(settings):
         newest = newest_closed(market)
         origins = market.sessions_between(market.start, newest)[-DEMO_SESSIONS.get(market.calendar_name, 90) :]
-        assets = [asset for asset in ASSETS if asset != "mart" or market is markets[-1]]
-        planned = planned_runs(settings, market, origins[0].item(), newest, assets, from_start=True)
-        materialise(console, settings, planned)
+        wanted.append((market, origins[0].item(), newest, list(ASSETS)))
+    _, failures = materialise_all(console, settings, wanted, from_start=True)
+    if failures:
+        raise MarketPipelineError(" ".join(failures))
     publication = open_publication(settings)
     mart = publication.newest()
     signals = read_rows(mart, "signals")
@@ -164,22 +172,27 @@ def planned_runs(
     return plan(market, warehouse, first, last, tuple(assets), from_start=from_start, cut=apart)
 
 
-def materialise(console: Console, settings: "Settings", planned: "Sequence[PlannedRun]") -> list[dict[str, Any]]:
-    """Execute planned runs one after the other, and show the progress; the runs with their seconds."""
-    from market_pipeline.cli.progress import followed
-    from market_pipeline.compute.selection import on_several_hosts
-    from market_pipeline.definitions import build_definitions
-    from market_pipeline.orchestration.instance import open_instance
-    from market_pipeline.orchestration.runs import execute
-    from market_pipeline.orchestration.submission import submit
+def materialise_all(
+    console: Console, settings: "Settings", wanted: "Sequence[Wanted]", *, from_start: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Execute what is wanted of each market, two of them at once, then the mart of all; the runs, and the failures."""
+    from market_pipeline.orchestration.chain import ASSETS
 
-    done, start = [], submit if on_several_hosts(settings) else execute
-    with open_instance(settings) as instance, followed(console, planned) as steps:
-        for step, show in steps:
-            began = time.monotonic()
-            start(step, build_definitions(settings), instance, show)
-            done.append(asdict(step) | {"seconds": round(time.monotonic() - began, 1)})
-    return done
+    if len(wanted) == 1:
+        [(market, first, last, assets)] = wanted
+        return materialise(
+            console, settings, planned_runs(settings, market, first, last, assets, from_start=from_start)
+        ), []
+    of_each = []
+    for market, first, last, assets in wanted:
+        own = [asset for asset in assets if not ASSETS[asset].shared]
+        of_each.append(planned_runs(settings, market, first, last, own, from_start=from_start))
+    done, failures = materialise_markets(console, settings, of_each)
+    if done:
+        market, first, last, assets = wanted[-1]
+        shared = [asset for asset in assets if ASSETS[asset].shared]
+        done += materialise(console, settings, planned_runs(settings, market, first, last, shared, from_start=False))
+    return done, failures
 
 
 def _report(

@@ -62,7 +62,7 @@ class Processes(Compute):
             yield from self.otherwise.each(work, shared, items, modules=modules)
             return
         with _shared(shared) as file, sent_by_value(modules, PICKLER):
-            pool = ProcessPoolExecutor(jobs, env=ONE_CORE, initializer=_begin, initargs=(os.getpid(),))
+            pool = ProcessPoolExecutor(jobs, env=ONE_CORE, initializer=belong_to, initargs=(os.getpid(),))
             sent = ((item, sendable(item, PICKLER)) for item in items)
             begun = ((item, content and pool.submit(_done, file, work, content)) for item, content in sent)
             waiting = deque(itertools.islice(begun, jobs * (1 + self.ahead)))
@@ -118,8 +118,8 @@ def _result(future: Future[Result]) -> Result:
         raise error from None
 
 
-def _begin(parent: int) -> None:
-    """The start of a process: Ctrl-C is for the one that started it, and it ends with that one."""
+def belong_to(parent: int) -> None:
+    """At the start of a process: Ctrl-C is for the one that started it, and it ends with that one."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -107,7 +107,7 @@ and origin = (select max(origin) from ledger where market = $market)
 """
 NEWEST_ORIGINS = """
 select origin, made_at from ledger where market = $market
-and made_at >= (select max(made_at) from ledger where market = $market) - interval 1 day order by origin, made_at
+qualify made_at >= max(made_at) over () - interval 1 day order by origin, made_at
 """
 """The origins of the newest runs. Older forecasts may come from code that has changed since."""
 PROVENANCE = "select * from ledger where market = $market and origin = $origin and made_at = $made_at"

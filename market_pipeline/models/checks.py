@@ -22,7 +22,7 @@ select model, month, trained_through from models where market = $market and trai
 """
 NEWEST_FITS = """
 select model, month, trained_through, fitted_at, path, sha256 from models where market = $market
-and fitted_at >= (select max(fitted_at) from models where market = $market) - interval 1 day order by month, model
+qualify fitted_at >= max(fitted_at) over () - interval 1 day order by month, model
 """
 """The fits of the newest runs. Older ones may depend on bars that were restated since, or on other code."""
 CUTOFF = "select max(trained_through) as cutoff from models where market = $market"

@@ -29,7 +29,8 @@ class PlannedRun:
 
     @property
     def title(self) -> str:
-        return f"{self.market}: {', '.join(self.assets)}"
+        names = ", ".join(self.assets)
+        return names if all(ASSETS[name].shared for name in self.assets) else f"{self.market}: {names}"
 
     @property
     def parts_of(self) -> dict[str, int]:

@@ -101,7 +101,7 @@ def test_json_is_all_that_is_printed_for_a_script(filled: Path) -> None:
     }  # fmt: skip
     assert Path(result["mart"]).exists()
     assert result["sessions_behind"]["stocks"] > 400
-    assert "[1 of 1] stocks: mart" in ended.stderr
+    assert "[1 of 1] mart" in ended.stderr
     assert re.search(r"\nOld prices: stocks: \d+ sessions behind; newest 2025-03-10\n$", ended.stderr)
 
 
