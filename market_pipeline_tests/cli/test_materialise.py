@@ -90,6 +90,7 @@ def test_an_interrupt_ends_the_processes_of_both_markets(tmp_path: Path) -> None
     assert not any(Path("/proc", str(child)).exists() for child in children)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(distinct market) from prices").fetchone() == (2,)
+        assert connection.execute("select count(*) from forecasts").fetchone() == (0,)
 
 
 def started(folder: Path, home: Path) -> "subprocess.Popen[str]":
