@@ -1,11 +1,14 @@
 """Planned runs of commands: one after the other, or those of two markets at once, each market in its own process."""
 
 import os
+import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from io import StringIO
 from multiprocessing import connection, get_context
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +89,7 @@ class _Market:
         """Take the next message; whether there may be more."""
         try:
             message = self.messages.recv()
-        except EOFError:
+        except (EOFError, OSError):  # between two messages, and within one
             self.process.join()
             if self.done is None and not self.failure:
                 self.failure = (
@@ -149,6 +152,7 @@ def _of_market(
     from market_pipeline.orchestration.instance import open_instance
 
     belong_to(parent)
+    signal.signal(signal.SIGTERM, _interrupted)
     done = []
     try:
         with open_instance(settings) as instance:
@@ -160,6 +164,12 @@ def _of_market(
         messages.send(str(error))
     else:
         messages.send(done)
+
+
+def _interrupted(*_: object) -> None:
+    """As Ctrl-C: the run that is under way ends as cancelled. The process that was interrupted prints that it was."""
+    sys.stderr = StringIO()
+    raise KeyboardInterrupt
 
 
 def _executed(settings: "Settings", instance: Any, run: "PlannedRun", show: "Progress") -> dict[str, Any]:

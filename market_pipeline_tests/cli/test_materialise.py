@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-import duckdb
+import dagster as dg
 
 from market_pipeline.config.settings import Settings
 from market_pipeline.mart.read import query
@@ -17,6 +18,7 @@ from market_pipeline.orchestration.instance import open_instance
 from market_pipeline.orchestration.processes import PROCESS
 from market_pipeline_tests.cli.test_commands import command
 
+Found = TypeVar("Found")
 TODAY = dt.datetime.now(dt.UTC).date()
 START = TODAY - dt.timedelta(days=300)
 TWO = "".join(
@@ -79,18 +81,17 @@ def test_a_process_that_is_killed_is_a_failure_of_its_market_alone(tmp_path: Pat
     assert len(query(home / "mart.duckdb", "select distinct market from forecasts")) == 1
 
 
-def test_an_interrupt_ends_the_processes_of_both_markets(tmp_path: Path) -> None:
+def test_an_interrupt_ends_the_processes_of_both_markets_and_cancels_their_runs(tmp_path: Path) -> None:
     home = loaded(tmp_path, "coins", "tokens")
     with started(tmp_path, home) as running:
         children = waited(lambda: children_of(running.pid), 2)
+        waited(lambda: statuses(home, dg.DagsterRunStatus.STARTED), 2)
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
     assert errors.count("Interrupted") == 1
     assert not any(Path("/proc", str(child)).exists() for child in children)
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        assert connection.execute("select count(distinct market) from prices").fetchone() == (2,)
-        assert connection.execute("select count(*) from forecasts").fetchone() == (0,)
+    assert len(statuses(home, dg.DagsterRunStatus.CANCELED)) == 2
 
 
 def started(folder: Path, home: Path) -> "subprocess.Popen[str]":
@@ -109,7 +110,13 @@ def children_of(process: int) -> list[int]:
     return [int(one) for one in children if b"spawn_main" in Path("/proc", one, "cmdline").read_bytes()]
 
 
-def waited(look: Callable[[], list[int]], count: int) -> list[int]:
+def statuses(home: Path, wanted: dg.DagsterRunStatus) -> list[dg.DagsterRunStatus]:
+    """The status of each run that has it."""
+    with open_instance(Settings(home, "simulated")) as instance:
+        return [run.status for run in instance.get_runs(dg.RunsFilter(statuses=[wanted]))]
+
+
+def waited(look: Callable[[], list[Found]], count: int) -> list[Found]:
     """What `look` finds, once it is as much."""
     until = time.monotonic() + 60
     while len(found := look()) < count:
