@@ -17,6 +17,9 @@ OPTIONS = ("-xx", "-s", "1000000000", "-e", f"trace={','.join((*REPLAYED, *UNKNO
 ACKNOWLEDGED = b"done"
 """What a command writes to its output once its work is acknowledged."""
 
+RESULT = re.compile(r"\) += ")
+"""Between arguments and result: strace aligns results where a line is short, as that of a call which was resumed is."""
+
 TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 
 
@@ -73,7 +76,7 @@ class Reader:
             self.steps.append(Step("open", path))
 
     def _written(self, name: str, path: Path, descriptor: str, texts: list[bytes], rest: str) -> None:
-        arguments, _, result = rest.rpartition(") = ")
+        arguments, result = RESULT.split(rest)
         if name == "lseek":
             self._places[descriptor, path] = int(result)
         elif name == "ftruncate":

@@ -19,7 +19,7 @@ from benchmarks.faults.figures import FIGURES
 from benchmarks.faults.flipped_bits import flip
 from benchmarks.faults.kills import tear
 from benchmarks.faults.protocol import Outcome
-from benchmarks.faults.recorded import Step
+from benchmarks.faults.recorded import Step, steps
 from benchmarks.faults.results import Batch, Record
 from benchmarks.faults.traced import Call, calls, lacking
 from market_pipeline.config.markets_file import load_markets
@@ -225,3 +225,14 @@ def test_calls_are_numbered_by_thread_and_name(tmp_path: Path) -> None:
     )  # fmt: skip
     found = [(call.name, call.path.name, call.number) for call in calls(log, tmp_path)]
     assert found == [("pwrite64", "a", 1), ("pwrite64", "b", 1), ("pwrite64", "a", 3), ("rename", "a", 1)]
+
+
+def test_a_call_that_was_resumed_is_read_although_its_result_is_aligned(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    lines = (
+        "lseek(7</f/a>, 5, SEEK_SET <unfinished ...>",
+        "<... lseek resumed>)   = 5",
+        'write(7</f/a>, "\\x61", 1) = 1',
+    )
+    log.write_text("".join(f"12 {line}\n" for line in lines), encoding="utf-8")
+    assert steps(log, Path("/f")) == ([Step("write", Path("/f/a"), data=b"a", number=5)], -1)
