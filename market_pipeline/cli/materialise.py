@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Markets, as in dagster.yaml: a laptop stays usable."""
 
-LOOK = 0.3
-"""Seconds between two looks at the processes."""
-
 
 def materialise(console: Console, settings: "Settings", planned: "Sequence[PlannedRun]") -> list[dict[str, Any]]:
     """Execute planned runs one after the other, and show the progress; the runs with their seconds."""
@@ -72,7 +69,7 @@ def materialise_markets(
     return done, failures
 
 
-@dataclass
+@dataclass(eq=False)
 class _Market:
     """The process that executes the runs of a market."""
 
@@ -118,18 +115,18 @@ def _at_once(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     places = [sum(map(len, markets[:number])) for number in range(len(markets))]
     waiting, every = deque(zip(markets, places, strict=True)), list[_Market]()
-    under_way = dict[connection.Connection, _Market]()
+    under_way = list[_Market]()
     try:
         while waiting or under_way:
             while waiting and len(under_way) < AT_ONCE:
-                one = _started(settings, *waiting.popleft())
-                under_way[one.messages] = one
-                every.append(one)
-            for ready in connection.wait([*under_way], LOOK):
-                if not under_way[ready].take(begin):  # type: ignore[index]  # one of those that were given
-                    del under_way[ready]  # type: ignore[arg-type]
+                under_way.append(_started(settings, *waiting.popleft()))
+                every.append(under_way[-1])
+            ready = connection.wait([one.messages for one in under_way])
+            for one in [one for one in under_way if one.messages in ready]:
+                if not one.take(begin):
+                    under_way.remove(one)
     finally:
-        for one in under_way.values():  # of a command that is interrupted
+        for one in under_way:  # of a command that is interrupted
             one.process.terminate()
             one.process.join()
     return [run for one in every for run in one.done or ()], [one.failure for one in every if one.failure]
