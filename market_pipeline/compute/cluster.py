@@ -1,5 +1,6 @@
 """Work as tasks of a Ray cluster. Ray schedules them, repeats those whose worker died, and holds what they share."""
 
+import json
 import logging
 import os
 import socket
@@ -29,6 +30,9 @@ WORKERLESS = 60.0
 PICKLER = "ray.cloudpickle"
 
 _CONNECTING = threading.Lock()
+
+OF_THE_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Ray's own variable: in a run that Ray executes it has what Ray knows of its job."""
 
 WITHIN = "RAY_ADDRESS"
 """Ray's own variable: in a run that Ray executes it has the address of its cluster, which is nearer than the head's."""
@@ -109,6 +113,8 @@ class RayCluster(Compute):
     def _connect(self, ray: Any) -> None:
         address = os.environ.get(WITHIN) or self.address
         self._require_answer(address)
+        if described := os.environ.get(OF_THE_JOB):
+            os.environ[OF_THE_JOB] = without_variables(described)
         try:
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -150,6 +156,19 @@ class RayCluster(Compute):
                 f"times: {type(error).__name__}: {' '.join(str(error).split())[:500]}. Look at the workers' memory, "
                 "then run it again; what was stored is whole."
             ) from error
+
+
+def without_variables(job: str) -> str:
+    """What Ray knows of a job, without the environment variables of its own process.
+
+    Tasks need none of them, and would wait for processes that have them beside those that each node starts for a job.
+
+    >>> without_variables('{"runtime_env": {"env_vars": {"A": "1"}}, "metadata": {"job_submission_id": "1"}}')
+    '{"runtime_env": {}, "metadata": {"job_submission_id": "1"}}'
+    """
+    described = json.loads(job)
+    described.get("runtime_env", {}).pop("env_vars", None)
+    return json.dumps(described)
 
 
 def _done(work: Callable[[Shared, Item], Result], stored: Sequence[Any], item: Item) -> Result:

@@ -168,4 +168,5 @@ def _follow(followed: Sequence[Followed], instance: dg.DagsterInstance, parts: i
                 raise
         newest = next((one.log.newest for one in waiting if one.log.newest), "")
         progress(min(parts, sum(one.log.done for one in followed)), parts, newest)
-        time.sleep(POLL)
+        if not all(one.ended for one in followed):
+            time.sleep(POLL)

@@ -1,6 +1,7 @@
 """Work on a real Ray cluster: the results of threads, in order, and clear errors."""
 
 import datetime as dt
+import json
 import os
 import signal
 import sys
@@ -56,6 +57,10 @@ def counted(pieces: list[int], number: int) -> tuple[int, int]:
     return os.getpid(), len(pieces)
 
 
+def variable_of_the_run(_: np.ndarray, __: int) -> str | None:
+    return os.environ.get("OF_THE_RUN")
+
+
 def always_killed(_: np.ndarray, __: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -78,6 +83,20 @@ def test_a_process_of_the_cluster_reads_what_is_shared_once(cluster: Cluster, *,
         per_process.setdefault(process, []).append(pieces)
     assert len(per_process) <= 2
     assert all(sorted(pieces) == list(range(1, len(pieces) + 1)) for pieces in per_process.values())
+
+
+def test_tasks_of_a_run_take_the_processes_that_each_node_starts_for_its_job(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task with variables of its own waits for another process; what Ray knows of the run itself stays."""
+    job = {"runtime_env": {"env_vars": {"OF_THE_RUN": "1"}}, "metadata": {"job_submission_id": "run-1"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(job))
+    compute = RayCluster(cluster.address)
+    with compute.connected() as ray:
+        assert set(compute.each(variable_of_the_run, MATRIX, range(2))) == {None}
+        worker = ray._private.worker.global_worker
+        assert dict(worker.core_worker.get_job_config().metadata) == {"job_submission_id": "run-1"}
+    assert "OF_THE_RUN" not in os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"]
 
 
 def test_models_of_a_cluster_are_those_of_one_host_and_own_models_travel(cluster: Cluster, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from market_pipeline.config.settings import Settings
 from market_pipeline.errors import WarehouseError
 from market_pipeline.storage.catalog import WAREHOUSE
 from market_pipeline.storage.duckdb_file import DuckDBFile
+from market_pipeline.storage.lake import attachment
 from market_pipeline.storage.lake.attachment import Attachment
 from market_pipeline.storage.lake.warehouse import Lake, _current
 from market_pipeline.storage.selection import open_warehouse
@@ -143,6 +145,22 @@ def test_a_snapshot_stays_as_it_is_while_others_write(warehouse: Warehouse) -> N
             warehouse.read("from coverage")
         pieces.close()
     assert stored(warehouse) == [(DAY, 0), (NEXT, 0)]
+
+
+@pytest.mark.parametrize("lacking", [None, "httpfs", "aws"])
+def test_an_extension_that_is_no_package_needs_its_signature(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch, lacking: str | None
+) -> None:
+    assert isinstance(warehouse, Lake)
+    there = attachment.packaged
+    monkeypatch.setattr(attachment, "packaged", lambda name: None if name == lacking else there(name))
+    monkeypatch.setattr(attachment, "load", lambda *_: None)
+    monkeypatch.setattr(attachment, "credentials", lambda _: "select 1")
+    if lacking == "aws":
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with closing(Attachment(warehouse.catalogue, settings.store, {})._connected()) as connection:
+        [(unsigned,)] = connection.execute("select current_setting('allow_unsigned_extensions')").fetchall()
+    assert unsigned == (lacking is None)
 
 
 def test_a_lake_of_an_older_version_is_upgraded(warehouse: Warehouse, settings: Settings) -> None:
