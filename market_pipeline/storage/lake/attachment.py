@@ -1,4 +1,4 @@
-"""A DuckDB in memory with the lake attached: one for each process, as loading its extensions takes a second.
+"""A DuckDB in memory with the lake attached: one for each process, as attaching takes half a second.
 
 Credentials of the store come from the AWS_* variables, or from the chain of DuckDB's extension `aws` without them.
 """
