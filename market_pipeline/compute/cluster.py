@@ -167,7 +167,7 @@ def without_variables(job: str) -> str:
     '{"runtime_env": {}, "metadata": {"job_submission_id": "1"}}'
     """
     described = json.loads(job)
-    described.get("runtime_env", {}).pop("env_vars", None)
+    (described.get("runtime_env") or {}).pop("env_vars", None)
     return json.dumps(described)
 
 

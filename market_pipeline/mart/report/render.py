@@ -25,7 +25,6 @@ FILTERS = {
     "percent": sentences.percent,
     "price": sentences.price,
     "amount": sentences.amount,
-    "selected_sentence": sentences.of_selected,
     "strategy_sentence": sentences.of_strategy,
     "pieces": marks.pieces,
     "density": marks.density,
