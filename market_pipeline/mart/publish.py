@@ -100,10 +100,12 @@ def publish(
         try:
             with warehouse.snapshot() as connection:
                 now = now or dt.datetime.now(dt.UTC)
-                adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
-                asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
                 renewal = renewal_of(connection, path)
-                if renewal and not copy_whole(path, new):
+                with ThreadPoolExecutor(1) as pool:
+                    copied = pool.submit(copy_whole, path, new) if renewal else None
+                    adjusted = [adjusted_closes(warehouse, market, now.date()) for market in markets]
+                    asked = connection.execute(NEWEST_REQUESTS).to_arrow_table()
+                if copied and not copied.result():
                     renewal = None
                 newest = copy_tables(connection, new, pa.concat_tables(adjusted), renewal)
             appended = renewal.appended if renewal else 0

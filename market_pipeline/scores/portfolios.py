@@ -122,12 +122,18 @@ def daily_losses(scores: pa.Table, loss: str, baseline: str) -> pa.Table:
     `scores` are rows of `portfolio_scores`; both are averaged over the portfolios that have both. Columns horizon,
     model, origin, loss, baseline_loss; without the baseline's own rows.
     """
-    frame = scores.select([*FORECAST, "model", loss]).to_pandas()
+    # Numbered names and days sort and pair several times as fast as text and Python's dates.
+    columns = scores.select([*FORECAST, "model", loss])
+    frame = columns.to_pandas(categories=["portfolio", "model"], date_as_object=False)
+    for name in ("portfolio", "model"):
+        frame[name] = frame[name].cat.reorder_categories(sorted(frame[name].cat.categories))
     frame = frame[frame["portfolio"].str.startswith(RESERVED)].dropna().sort_values([*FORECAST, "model"])
     of_baseline = frame[frame["model"] == baseline].drop(columns="model").rename(columns={loss: "baseline_loss"})
     paired = frame[frame["model"] != baseline].rename(columns={loss: "loss"}).merge(of_baseline, on=FORECAST)
-    means = paired.groupby(["horizon", "model", "origin"], as_index=False)[["loss", "baseline_loss"]].mean()
-    return pa.Table.from_pandas(means, preserve_index=False)
+    by = ["horizon", "model", "origin"]
+    means = paired.groupby(by, as_index=False, observed=True)[["loss", "baseline_loss"]].mean()
+    rows = pa.Table.from_pandas(means.astype({"model": str}), preserve_index=False)
+    return rows.cast(pa.schema([LOSS_ROWS.field(name) for name in rows.column_names]))
 
 
 def realised_volatility(scores: pa.Table) -> dict[str, tuple[int, float]]:
@@ -136,8 +142,8 @@ def realised_volatility(scores: pa.Table) -> dict[str, tuple[int, float]]:
     Root mean square of the returns over one session; the smaller, the better its correlations (Engle & Colacito 2006,
     "Testing and Valuing Dynamic Correlations").
     """
-    frame = scores.select(["portfolio", "origin", "horizon", "model", "realised"]).to_pandas()
-    frame = frame[(frame["horizon"] == 1) & frame["portfolio"].str.startswith(MINIMUM_VARIANCE)]
+    own = (pc.field("horizon") == 1) & pc.starts_with(pc.field("portfolio"), MINIMUM_VARIANCE)
+    frame = scores.filter(own).select(["portfolio", "origin", "model", "realised"]).to_pandas()
     frame = frame[frame["portfolio"] == MINIMUM_VARIANCE + frame["model"]].sort_values("origin")
     found = {}
     for model, rows in frame.groupby("model"):

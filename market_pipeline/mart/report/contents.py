@@ -23,6 +23,9 @@ from market_pipeline.mart.report.verdicts import VerdictMatrix, verdict_matrix
 LARGEST_PARTS = 5
 """Symbols of a portfolio whose part of its loss is listed, at each horizon."""
 
+MEMORY_LIMIT = "1GB"
+"""Of DuckDB while it reads a mart; by itself it would keep every block of one that fits into 80 % of the machine."""
+
 
 @dataclass(frozen=True)
 class MarketPage:
@@ -49,7 +52,8 @@ class MarketPage:
 
 def read_markets(mart: Path) -> tuple[MarketPage, ...]:
     """A page for every market that has prices, verdicts, signals or coverage, in order of name."""
-    with opened(mart):
+    with opened(mart) as connection:
+        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         found = {name: grouped(query(mart, text).to_pylist(), "market") for name, text in QUERIES.items()}
         found["portfolios"] = grouped(read_portfolios(mart).to_pylist(), "market")
         found["portfolio_parts"] = grouped(read_largest_parts(mart, LARGEST_PARTS).to_pylist(), "market")

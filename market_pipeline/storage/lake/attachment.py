@@ -26,8 +26,8 @@ NAME = "lake"
 
 OFFLINE = {"autoinstall_known_extensions": False}
 
-NEEDED = ("httpfs", "ducklake", "postgres_scanner")
-"""Extensions of DuckDB that come as Python packages."""
+OF_THE_LAKE = ("ducklake", "postgres_scanner")
+"""Extensions of DuckDB that a lake needs, wherever its store is."""
 
 PATIENT = {"http_retries": 6, "http_retry_backoff": 3}
 """A request to the store is repeated for about 36 seconds while nobody answers."""
@@ -81,27 +81,30 @@ class Attachment:
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB that can read and write the store."""
-        key = os.environ.get("AWS_ACCESS_KEY_ID")
-        needed = NEEDED if key else (*NEEDED, "aws")
+        of_the_store = self._extensions_of_the_store()
         # A signature shows that a download is DuckDB's. Verifying those of packages takes half of the time to attach.
-        unsigned = {"allow_unsigned_extensions": all(map(packaged, needed))}
+        unsigned = {"allow_unsigned_extensions": all(map(packaged, (*OF_THE_LAKE, *of_the_store)))}
         connection = duckdb.connect(config={**self.config, **OFFLINE, **unsigned})
         connection.execute("set enable_progress_bar = false")
-        if self.store.startswith(S3):
-            load(connection, "httpfs")
-            if not key:
-                load(connection, "aws")
+        if of_the_store:
+            for extension in of_the_store:
+                load(connection, extension)
             connection.execute(credentials(os.environ))
         else:
             Path(self.data).mkdir(parents=True, exist_ok=True)
         return connection
+
+    def _extensions_of_the_store(self) -> tuple[str, ...]:
+        if not self.store.startswith(S3):
+            return ()
+        return ("httpfs",) if os.environ.get("AWS_ACCESS_KEY_ID") else ("httpfs", "aws")
 
     def _attach(self) -> duckdb.DuckDBPyConnection:
         connection = self._connected()
         try:
             # Else what was read from the store stays in memory up to DuckDB's limit, beside what a fit needs.
             connection.execute("set global enable_external_file_cache = false")
-            for extension in ("ducklake", "postgres_scanner"):
+            for extension in OF_THE_LAKE:
                 load(connection, extension)
             if self.store.startswith(S3):
                 for name, value in PATIENT.items():

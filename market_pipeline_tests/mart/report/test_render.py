@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pyarrow as pa
 import pytest
 
 from market_pipeline.errors import MarketPipelineError
+from market_pipeline.mart.read import query
+from market_pipeline.mart.report import contents
 from market_pipeline.mart.report.render import write_report
 from market_pipeline_tests.mart.small_mart import (
     CHANGES,
@@ -498,3 +501,16 @@ def test_a_missing_mart_is_an_error_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(MarketPipelineError, match="No mart is published at"):
         write_report(tmp_path / "mart.duckdb", tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_mart_is_read_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mart = report_of(tmp_path, *FULL).with_name("mart.duckdb")
+    limits = list[object]()
+
+    def reading(path: Path, sql: str) -> pa.Table:
+        limits.extend(query(path, "select current_setting('memory_limit') as one")["one"].to_pylist())
+        return query(path, sql)
+
+    monkeypatch.setattr(contents, "query", reading)
+    contents.read_markets(mart)
+    assert set(limits) == {"953.6 MiB"}
