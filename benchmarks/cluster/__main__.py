@@ -12,28 +12,18 @@ import sys
 from pathlib import Path
 
 from benchmarks.cluster.campaign import campaign
+from benchmarks.cluster.page import with_rows
 from benchmarks.cluster.trials import TRIALS
-from market_pipeline import __version__
 from market_pipeline_tests.cluster.hosts import lacking
 from market_pipeline_tests.cluster.share import share
 
 PAGE = Path(__file__).parents[2] / "docs" / "runs" / "cluster.md"
-HEAD = """# Faults of several hosts
-
-For those who run several hosts, and ask what happens when one of them fails.
-
-`make faults-cluster` wrote this page on {day}, version {version}. Network namespaces of one machine are the hosts.
-After each fault the tables are compared with those of one host, to the bit.
-
-| | fault | figures |
-|---|---|---|
-"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Faults of several hosts, tried and counted.")
     parser.add_argument("--only", default="", help="trials by name, separated by commas")
-    parser.add_argument("--write", action="store_true", help="write the page")
+    parser.add_argument("--write", action="store_true", help="write the figures to the page")
     asked = parser.parse_args()
     if reason := lacking():
         sys.exit(f"This machine lacks {reason}.")
@@ -45,8 +35,8 @@ def main() -> None:
                 rows.append(f"| {trial.name} | {trial.title} | {figures} |")
                 print(rows[-1], flush=True)
     if asked.write:
-        head = HEAD.format(day=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", version=__version__)
-        PAGE.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+        page = with_rows(PAGE.read_text(encoding="utf-8"), rows, dt.datetime.now(dt.UTC).date())
+        PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,7 +50,8 @@ def add(lake: Attachment, folder: Path, numbers: range) -> None:
         rows = rows_of(FIRST + dt.timedelta(days=number % PER_MARKET))
         market = pa.array([f"m{number // PER_MARKET}"])
         pq.write_table(rows.append_column("market", market), folder / f"{number}.parquet")
-    lake.cursor().execute(f"call ducklake_add_data_files('{NAME}', 'coverage', '{folder}/*.parquet')")
+    with closing(lake.cursor()) as cursor:
+        cursor.execute(f"call ducklake_add_data_files('{NAME}', 'coverage', '{folder}/*.parquet')")
 
 
 def timed(work: Callable[[], object]) -> float:
