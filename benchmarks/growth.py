@@ -36,8 +36,8 @@ def data_directories(folder: Path, size: float) -> None:
 
 def ours(folder: Path, count: float) -> dict[str, float]:
     """Seconds and the most memory (GB) of this process and those that it started."""
-    from market_pipeline.orchestration.resources import MEMORY_LIMIT
     from market_pipeline.storage.store import FolderStore
+    from market_pipeline.storage.warehouse import MEMORY_LIMIT
 
     home = _home(folder, round(count))
     warehouse = warehouse_of(home, memory_limit=MEMORY_LIMIT, temp_directory=str(home / "spill"))

@@ -21,9 +21,9 @@ import growth
 from generated import TEN_YEARS, as_stored, bars_table, grids, market_of
 
 from market_pipeline.config.settings import Settings
-from market_pipeline.orchestration.resources import MEMORY_LIMIT
 from market_pipeline.storage.selection import open_warehouse
 from market_pipeline.storage.store import open_store
+from market_pipeline.storage.warehouse import MEMORY_LIMIT
 
 YEAR = 252
 

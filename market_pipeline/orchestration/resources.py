@@ -10,11 +10,8 @@ from dagster_duckdb import DuckDBResource
 from market_pipeline.config.settings import Settings
 from market_pipeline.sources.selection import open_source
 from market_pipeline.storage.selection import open_warehouse
-from market_pipeline.storage.warehouse import Warehouse
+from market_pipeline.storage.warehouse import MEMORY_LIMIT, Warehouse
 from market_pipeline.storage.whole_files import SORTS
-
-MEMORY_LIMIT = "2GB"
-"""Of each process; without it DuckDB takes 80 % of the machine, which two runs and the web server share."""
 
 THIS_PROCESS = f"{os.getpid()}-{uuid4().hex[:8]}"
 """Its folder for sorting on disk: DuckDB processes that share one write the same files, and crash."""

@@ -19,12 +19,10 @@ from market_pipeline.mart.report.forecasts import RankForecast, SelectedModel, r
 from market_pipeline.mart.report.queries import CLOSES, PAST, QUERIES
 from market_pipeline.mart.report.rows import Row, Rows, grouped
 from market_pipeline.mart.report.verdicts import VerdictMatrix, verdict_matrix
+from market_pipeline.storage.warehouse import MEMORY_LIMIT
 
 LARGEST_PARTS = 5
 """Symbols of a portfolio whose part of its loss is listed, at each horizon."""
-
-MEMORY_LIMIT = "1GB"
-"""Of DuckDB while it reads a mart; by itself it would keep every block of one that fits into 80 % of the machine."""
 
 
 @dataclass(frozen=True)
