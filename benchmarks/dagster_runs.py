@@ -124,22 +124,27 @@ def one_bare_day(folder: Path, size: float) -> None:
     import dagster as dg
 
     from market_pipeline.definitions import assets_of, build_definitions
-    from market_pipeline.mart.assets import mart_asset
+    from market_pipeline.mart.assets import publish_with_report
+    from market_pipeline.orchestration.maintenance import maintain
     from market_pipeline.sources.selection import open_source
+    from market_pipeline.storage.publication import open_publication
 
     settings, market, day = settings_of(folder / "trained", folder), market_of(many(size)), _day(size)
     build_definitions(settings)
-    bodies = {asset.key.path[-1]: asset for asset in [*assets_of(market), mart_asset([market])]}
-    handed = {"warehouse": warehouse_of(settings.home), "settings": settings, "source": open_source(settings)}
+    bodies = {asset.key.path[-1]: asset for asset in assets_of(market)}
+    warehouse = warehouse_of(settings.home)
+    handed = {"warehouse": warehouse, "settings": settings, "source": open_source(settings)}
     keys = dg.PartitionKeyRange(day.isoformat(), day.isoformat())
     with dg.DagsterInstance.ephemeral() as instance:
-        for asset in DAILY:
+        for asset in DAILY[:-1]:
             wanted = bodies[asset].required_resource_keys
             named: dict[str, Any] = {name: value for name, value in handed.items() if name in wanted}
-            partitioned = asset not in ("leaderboard", "signals", "mart")
+            partitioned = asset not in ("leaderboard", "signals")
             context = [dg.build_asset_context(instance=instance, partition_key_range=keys)] if partitioned else []
             with mock.patch.object(dg.AssetExecutionContext, "add_asset_metadata"):  # there is no event to attach it to
                 bodies[asset](*context, **named)
+        publish_with_report(warehouse, [market], open_publication(settings))
+        maintain(settings, warehouse, instance, "", dt.datetime.now(dt.UTC))
 
 
 def _process(function: str, folder: Path, size: float) -> dict[str, float]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from market_pipeline.config.markets import Market
 from market_pipeline.orchestration.backfill import PlannedRun
 
-PER_BAR = 9e-6
+PER_BAR = 11e-6
 """Seconds to load a bar and compute its indicators."""
 
-TRAINING, FORECASTING = (1.3, 0.0234), (1.5, 0.023)
+TRAINING, FORECASTING = (0.85, 0.0158), (1.45, 0.0189)
 """Seconds per month, and per month and symbol: of its models, and of all that follows them."""
 
 MEMORY, MEMORY_PER_BAR = 1.5e9, 240
@@ -47,8 +47,8 @@ def size(symbols: int, loaded: int, known: int, trained: int, forecast: int) -> 
     `loaded` and `known` are bars: those that it loads, and all from the market's start to its end. `trained` and
     `forecast` are months: those of the models, and those of the forecasts.
 
-    >>> round(size(402, 1_700_000, 1_700_000, 61, 61).seconds / 60, 1)  # measured: 22.1
-    22.1
+    >>> round(size(402, 1_700_000, 1_700_000, 61, 61).seconds / 60, 1)  # measured: 16.8
+    16.8
     """
     each = [months * (fixed + symbols * per) for months, (fixed, per) in ((trained, TRAINING), (forecast, FORECASTING))]
     return Size(
