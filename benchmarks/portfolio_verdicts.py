@@ -1,6 +1,6 @@
 """How often joint models get a verdict on portfolios, where there is nothing to find and where there is something.
 
-    python benchmarks/portfolio_verdicts.py [markets without anything to find, 1000] [other markets, 50]
+    python benchmarks/portfolio_verdicts.py [markets without anything to find, 1000] [other markets, 20]
 
 The markets of `verdicts.py`: eight symbols, two years of history, then origins, with the range fitted again every month
 by the models that portfolios need. Joint models are judged against constant correlations on the portfolios that nobody
@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -30,14 +31,14 @@ from market_pipeline.storage.grids import Grid
 from market_pipeline.storage.tables.forecasts import BASELINE
 
 MODELS = tuple(one for one in FORECASTERS if one.name in {BASELINE, *MEMBERS})
-NULL, OTHERS = (125,), (125, 250, 500, 1000)
+NULL, OTHERS = (125,), (500, 1000, 1500, 2000, 2500)
 """Numbers of origins after which a market is judged."""
 
 
-def changing(draw: np.random.Generator, sessions: int) -> Grid:
-    """Correlations between 0.1 and 0.9 that rise and fall once in 250 sessions; volatility is constant."""
+def changing(draw: np.random.Generator, sessions: int, cycle: int = 1500) -> Grid:
+    """Correlations between 0.1 and 0.9 that rise and fall once in a cycle of sessions; volatility is constant."""
     common, own = draw.standard_t(5, sessions), draw.standard_t(5, (len(SYMBOLS), sessions))
-    share = 0.5 + 0.4 * np.sin(2 * np.pi * (np.arange(sessions) / 250 + draw.random()))
+    share = 0.5 + 0.4 * np.sin(2 * np.pi * (np.arange(sessions) / cycle + draw.random()))
     return 0.01 * (np.sqrt(share) * common + np.sqrt(1 - share) * own)
 
 
@@ -90,7 +91,8 @@ def main(nothing: int, others: int) -> None:
     for maker, count, judged, words in (
         (random_walk, nothing, NULL, "nothing"),
         (garch, others, OTHERS, "GARCH(1,1), constant correlations"),
-        (changing, others, OTHERS, "correlations that change"),
+        (changing, others, OTHERS, "correlations that change in 1,500 sessions"),
+        (partial(changing, cycle=250), others, OTHERS, "in 250 sessions, half the window of the models"),
     ):
         if not count:
             continue
@@ -105,4 +107,4 @@ def main(nothing: int, others: int) -> None:
 
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:]]
-    main(*(numbers + [1000, 50][len(numbers) :]))
+    main(*(numbers + [1000, 20][len(numbers) :]))
