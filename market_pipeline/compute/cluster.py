@@ -118,6 +118,7 @@ class RayCluster(Compute):
         try:
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            ray.util.disconnect()  # else a client that failed to connect stays one, and no later attempt succeeds
             raise self._unreachable(address, error) from error
 
     def _require_answer(self, address: str) -> None:

@@ -24,6 +24,9 @@ STARTS = 4
 """How often a head is started: Ray ends one whose parts need more than 30 s, a number that no setting changes, and
 beside other tests a slow machine needs more."""
 
+CLIENTS = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "180"}
+"""How long a process that serves a client may take to start; 30 s by default."""
+
 
 @dataclass
 class Cluster:
@@ -75,7 +78,7 @@ class Cluster:
         with (self.folder / f"node-{len(self.nodes)}.log").open("w") as log:
             node = subprocess.Popen(
                 [*line, f"--node-ip-address={LOCAL}"], stdout=log, stderr=log, start_new_session=True,
-                env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+                env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | CLIENTS,
             )  # fmt: skip
         self.nodes.append(node)
         return node

@@ -29,11 +29,11 @@ BUCKET = "lake"
 def free_port() -> int:
     """A port of this machine that nobody listens on.
 
-    Below those that the kernel gives to outgoing connections and above those of Ray's workers: a port that a program
-    binds seconds later would now and then have been taken by one of them.
+    Below those that the kernel gives to outgoing connections and above those of Ray's workers and client servers: a
+    port that a program binds seconds later would now and then have been taken by one of them.
     """
     while True:
-        port = 20_000 + secrets.randbelow(12_768)
+        port = 24_000 + secrets.randbelow(8_768)
         with socket.socket() as listener, suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port

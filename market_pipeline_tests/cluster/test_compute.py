@@ -164,6 +164,18 @@ def test_no_cluster_is_a_clear_error() -> None:
             list(RayCluster(address).each(product, MATRIX, [1]))
 
 
+def test_a_client_that_could_not_connect_hinders_no_later_attempt(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray keeps a process in the mode of its client, even if that has failed."""
+    for name in ("INITIAL_TIMEOUT_SEC", "MAX_TIMEOUT_SEC"):
+        monkeypatch.setattr(f"ray.util.client.worker.{name}", 1)
+    elsewhere = f"ray://127.0.0.1:{cluster.dashboard}"  # somebody listens there, and serves no clients
+    with pytest.raises(ComputeError, match="cannot be used"):
+        list(RayCluster(elsewhere).each(product, MATRIX, [1]))
+    assert list(RayCluster(cluster.address).each(held, MATRIX, [1])) == [1]
+
+
 def test_a_cluster_without_a_cpu_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "WORKERLESS", 1.0)
     with ray_cluster(cpus=0) as empty, pytest.raises(ComputeError, match="has no CPU"):
