@@ -74,14 +74,14 @@ def test_a_cluster_has_the_bits_of_threads_in_other_processes(cluster: Cluster) 
 
 
 def first_answer(compute: RayCluster) -> list[tuple[int, int]]:
-    """What `counted` gives; again where a head of another test has taken the port on which a client is served."""
+    """What `counted` gives; again where a head of another test has taken the port for clients."""
     for _ in range(STARTS):
         try:
             return list(compute.each(counted, list[int](), range(8)))
         except ComputeError as error:
             if "Starting Ray client server failed" not in str(error):
                 raise
-    raise AssertionError("No client was served.")
+    raise AssertionError("No client could connect.")
 
 
 @pytest.mark.parametrize("client", [False, True])
