@@ -2,7 +2,8 @@
 
     python benchmarks/two_versions.py /path/of/older/checkout [--size 1] [--only B3,B8] [--rounds 3]
 
-Each runs in the environment that `make` made in its checkout, as their packages differ. Left out are B10 and the rows that the older one does not have.
+Each runs in the environment that `make` made in its checkout, as their packages differ. Left out are B10 and the rows
+that the older one does not have.
 """
 
 import argparse
